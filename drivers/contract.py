@@ -1,0 +1,90 @@
+"""The contract between a driver and the line it is plugged into: bytes in, events out, nothing else.
+
+A driver is sans-I/O: it owns no port, clock, thread or log. The port feeds it bytes with the monotonic time of
+their arrival and asks it when it wants to be polled. Every rule below is checked for every registered driver by
+the contract suite (`drivers.suite`), which strangers can run over theirs:
+
+- any split of the same bytes gives the same events;
+- `feed` and `poll` never raise, whatever the bytes; buffers are bounded;
+- a refused frame is a `BadFrame` with a reason; after a bad check the search goes on one byte past the start;
+- a partial frame times out through `poll`; `close` tells what was still waiting; after `reset` all is forgotten;
+- no card number is found in another family's capture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from drivers.events import Event
+
+Emits = Literal["credential", "passage", "input"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """An order to a device: `name` is feedback, text, …; `values` its arguments. `unit` as in Event."""
+
+    name: str
+    values: dict[str, object] = field(default_factory=dict)
+    unit: int = 0
+
+
+class Driver(Protocol):
+    """One decoder for one line. Times are seconds on any monotonic clock."""
+
+    def feed(self, data: bytes, at: float) -> list[Event]:
+        """Take bytes that arrived at `at`; return the events they complete, in order."""
+
+    def poll(self, at: float) -> list[Event]:
+        """Let time pass: time out partial frames, ask request-driven devices."""
+
+    def next_poll(self) -> float | None:
+        """When `poll` is wanted next; None: not before more bytes arrive."""
+
+    def send(self, command: Command, at: float) -> None:
+        """Queue an order to the device; what the device cannot do is ignored."""
+
+    def commands(self) -> list[bytes]:
+        """Drain the bytes that should be written to the line."""
+
+    def close(self) -> list[Event]:
+        """The input ends here: finish the noise run, say what is incomplete, forget it."""
+
+    def reset(self) -> None:
+        """Forget everything that has been fed, as after a cable was pulled."""
+
+
+class DriverFactory(Protocol):
+    """Build the decoder of one line from the options of its devices, in the order of the configuration."""
+
+    def __call__(self, units: Sequence[Any], /) -> Driver: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DriverSpec:
+    """What a driver says about itself; the object an entry point of the group `punchgate.drivers` names.
+
+    `options` is a frozen dataclass whose fields all have defaults and whose `__post_init__` raises ValueError with a
+    message naming the field. `directions` are the words its passages use, `aliases` other words for them that a
+    configuration may use. `bus` says that several devices may share the line.
+    """
+
+    name: str
+    title: str
+    options: type[Any]
+    build: DriverFactory
+    emits: frozenset[Emits]
+    baud: int = 9600
+    bus: bool = False
+    directions: tuple[str, ...] = ()
+    aliases: dict[str, str] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    wiring: str = ""
+    frame: str = ""
+    example: str = ""
+
+    def new(self, *units: Any) -> Driver:
+        """A fresh decoder; without options, one device with the defaults."""
+        return self.build(units or (self.options(),))

@@ -1,0 +1,124 @@
+"""Every reading of a clock in the gateway, and how far it may be believed.
+
+Three clocks are read together when a frame's last byte has arrived: the wall clock (for the record's `time`), the
+monotonic clock (for pairing and time-outs, never for dates) and CLOCK_BOOTTIME (so that the centre can date what was
+read while the wall clock was wrong). The kernel knows how good the wall clock is: adjtimex(2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+State = Literal["synced", "holdover", "restored", "unset"]
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+TIMESYNC_STAMP = Path("/run/systemd/timesync/synchronized")
+EARLIEST_PLAUSIBLE_S = 1_735_689_600  # 2025-01-01: no box with this software was alive before
+STA_UNSYNC = 0x0040
+TIME_ERROR = 5
+QUALITY_MAX_AGE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How good the wall clock was: state, where it comes from, bound of its error in ms (None: unknown)."""
+
+    state: State
+    source: str
+    error_ms: int | None
+    boot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One instant on all clocks: unix time in ms, monotonic seconds, CLOCK_BOOTTIME in ns.
+
+    `live` is False for bytes that had been waiting in the kernel or in a device's memory; `quality.error_ms` then
+    includes how long they may have waited.
+    """
+
+    time_ms: int
+    mono: float
+    boot_ns: int
+    quality: Quality
+    live: bool = True
+
+    def waiting_since(self, gap_ms: int) -> Moment:
+        """The same instant for something that happened up to `gap_ms` earlier."""
+        error_ms = (self.quality.error_ms or 0) + max(0, gap_ms)
+        return replace(self, live=False, quality=replace(self.quality, error_ms=error_ms))
+
+
+class _Timex(ctypes.Structure):
+    _fields_ = [
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("constant", ctypes.c_long),
+        ("precision", ctypes.c_long),
+        ("tolerance", ctypes.c_long),
+        ("time", ctypes.c_long * 2),
+        ("tick", ctypes.c_long),
+        ("rest", ctypes.c_byte * 160),
+    ]
+
+
+class Clock:
+    """The clocks of this machine. Tests inject an object with the same methods."""
+
+    def __init__(self) -> None:
+        self.boot = BOOT_ID.read_text().strip() if BOOT_ID.exists() else "unknown"
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._was_synced = False
+        self._quality = self._measure()
+        self._measured_at = time.monotonic()
+
+    def now(self) -> Moment:
+        """Read all clocks."""
+        return Moment(time.time_ns() // 1_000_000, time.monotonic(), self.boot_ns(), self.quality())
+
+    def mono(self) -> float:
+        """Monotonic seconds."""
+        return time.monotonic()
+
+    def unix_ms(self) -> int:
+        """Wall clock, ms since 1970."""
+        return time.time_ns() // 1_000_000
+
+    def boot_ns(self) -> int:
+        """Nanoseconds since boot, sleep included."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+    def quality(self) -> Quality:
+        """How good the wall clock is; the kernel is asked at most once a second."""
+        if time.monotonic() - self._measured_at >= QUALITY_MAX_AGE_S:
+            self._quality = self._measure()
+            self._measured_at = time.monotonic()
+        return self._quality
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait on the event loop."""
+        await asyncio.sleep(seconds)
+
+    def _measure(self) -> Quality:
+        if time.time() < EARLIEST_PLAUSIBLE_S:
+            return Quality("unset", "none", None, self.boot)
+        timex = _Timex()
+        answer = self._libc.adjtimex(ctypes.byref(timex))
+        if answer not in (-1, TIME_ERROR) and not timex.status & STA_UNSYNC:
+            self._was_synced = True
+            return Quality("synced", "ntp", max(1, timex.maxerror // 1000), self.boot)
+        if TIMESYNC_STAMP.exists():
+            self._was_synced = True
+            return Quality("synced", "timesyncd", max(1, timex.maxerror // 1000), self.boot)
+        if self._was_synced:
+            return Quality("holdover", "local", max(1, timex.maxerror // 1000), self.boot)
+        return Quality("restored", "rtc", None, self.boot)
