@@ -256,7 +256,5 @@ def read_receipt(payload: bytes) -> Receipt:
         where = ".".join(str(part) for part in first["loc"]) or "message"
         raise Rejected(f"receipt: {where}: {first['msg']}") from error
     if receipt.seen < receipt.through or any(first > last for first, last in receipt.missing):
-        raise Rejected(
-            "receipt contradicts itself: seen below through, or a range that ends before its start"
-        )
+        raise Rejected("receipt contradicts itself: seen below through, or a range that ends before its start")
     return receipt
