@@ -237,7 +237,10 @@ class Notice(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost(Body):
-    """Records or readings that are gone, said aloud. Unknown values are None; times are UTC, RFC 3339."""
+    """Records or readings that are gone, said aloud. Unknown values are None; times are UTC, RFC 3339.
+
+    `previous` (epoch, seq, hash) stands in the first record of an epoch that follows another one.
+    """
 
     type: ClassVar[str] = "records.lost"
     cause: LossCause
@@ -247,6 +250,7 @@ class Lost(Body):
     count: int | None = None
     since: str | None = None
     until: str | None = None
+    previous: Mapping[str, object] | None = None
 
     def words(self) -> dict[str, object]:
         lost = {
@@ -259,7 +263,7 @@ class Lost(Body):
             "device": self.device,
             "cause": self.cause,
         }
-        return {"lost": lost}
+        return {"lost": lost} if self.previous is None else {"lost": lost, "previous": dict(self.previous)}
 
 
 def type_of(body: Body) -> str:

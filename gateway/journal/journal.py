@@ -1,0 +1,178 @@
+"""The journal as the loop sees it: append without waiting, be told what became durable, read slices back.
+
+`append` only queues; `on_committed` is called on the loop, in order, with exactly what is on disk now. Nothing else
+may be published.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.clock import Clock
+from gateway.errors import NotDurable
+from gateway.journal.schema import Error
+from gateway.journal.store import Entry, Limits, Reader, Store, Trouble, find_journal
+from gateway.journal.writer import Callbacks, Writer
+from gateway.records import Draft
+from gateway.spans import Spans
+
+STOP_TIMEOUT_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An epoch as it was found: bounds, chain head, what is settled, reads left open, its newest record."""
+
+    epoch: str
+    oldest: int
+    newest: int
+    head: str
+    settled: Spans
+    ledger: str | None
+    receipt: int
+    open_reads: list[Entry]
+    last: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Called on the loop: what became durable, trouble or its end, a new epoch."""
+
+    committed: Callable[[list[Entry]], None]
+    trouble: Callable[[Trouble | None], None]
+    epoch: Callable[[Opened], None]
+
+
+class Journal:
+    """One gateway's records; `names` are site, gateway and time zone."""
+
+    def __init__(self, state_dir: Path, names: tuple[str, str, str], limits: Limits, clock: Clock) -> None:
+        self.path = find_journal(state_dir)
+        self.found_damaged = False
+        self._names = names
+        self._limits = limits
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="journal-read")
+        self._reader: Reader | None = None
+
+    def open(self, listeners: Listeners) -> Opened:
+        """Open or create the file and start the thread; to be called on the loop. Raises NotDurable."""
+        self._loop = asyncio.get_running_loop()
+        self._listeners = listeners
+        report = Callbacks(self._on_committed, self._on_trouble, self._on_epoch)
+        try:
+            self._writer = Writer(self.path, self._names, self._limits, self._clock, report)
+        except (Error, OSError) as error:
+            raise NotDurable(
+                f"{self.path}: journal cannot be opened: {error}",
+                remedy="see that the state directory exists, belongs to the daemon's user and has room",
+            ) from error
+        self.found_damaged = self._writer.found_damaged
+        opened = describe(self._writer.store)
+        self._writer.start()
+        return opened
+
+    def append(self, drafts: Sequence[Draft]) -> None:
+        """Make `drafts` durable in one transaction, soon; never blocks."""
+        if drafts:
+            kept = list(drafts)
+            self._writer.put(lambda store: self._append(store, kept))
+
+    def waiting(self) -> int:
+        """How many calls of `append` and `settle` the thread has not taken up yet."""
+        return self._writer.waiting()
+
+    def settle(self, settled: Spans, ledger: str | None, receipt: int) -> None:
+        """Remember what the centre has committed."""
+        values = {"settled": json.dumps(list(settled)), "ledger": ledger or "", "receipt": str(receipt)}
+
+        def job(store: Store) -> list[Entry]:
+            for key, value in values.items():
+                store.remember(key, value)
+            return []
+
+        self._writer.put(job)
+
+    def refuse(self, refused: Sequence[tuple[int, str]]) -> None:
+        """Put records the centre refused into quarantine: pairs of seq and reason."""
+        pairs = list(refused)
+
+        def job(store: Store) -> list[Entry]:
+            for seq, reason in pairs:
+                store.refuse(seq, reason, self._clock.unix_ms())
+            return []
+
+        self._writer.put(job)
+
+    def begin_epoch(self) -> None:
+        """Set this file aside and begin a new epoch: for a journal that is proved to be a copy (cloned card)."""
+        self._writer.begin_epoch()
+
+    async def read(self, first: int, last: int, max_records: int, max_bytes: int) -> list[Entry]:
+        """Durable records `first` to `last`, cut to the limits; never blocks the loop. Raises NotDurable."""
+        return await self._loop.run_in_executor(self._pool, self._read, first, last, max_records, max_bytes)
+
+    async def close(self) -> None:
+        """Commit what is queued, close the file."""
+        self._writer.stop()
+        await self._loop.run_in_executor(self._pool, self._writer.join, STOP_TIMEOUT_S)
+        self._pool.shutdown(wait=False)
+        self._close_reader()
+
+    def _append(self, store: Store, drafts: list[Draft]) -> list[Entry]:
+        quota = self._writer.quota
+        if quota.full:
+            quota.refuse(drafts)
+            return []
+        entries = store.append(drafts, self._clock.unix_ms())
+        quota.refuse([draft for draft in drafts if draft.seq is None])
+        return entries
+
+    def _read(self, first: int, last: int, max_records: int, max_bytes: int) -> list[Entry]:
+        try:
+            if self._reader is None:
+                self._reader = Reader(self.path)
+            return self._reader.lines(first, last, max_records, max_bytes)
+        except Error as error:
+            self._close_reader()
+            raise NotDurable(f"{self.path}: cannot be read: {error}") from error
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _on_committed(self, entries: list[Entry]) -> None:
+        self._loop.call_soon_threadsafe(self._listeners.committed, entries)
+
+    def _on_trouble(self, trouble: Trouble | None) -> None:
+        self._loop.call_soon_threadsafe(self._listeners.trouble, trouble)
+
+    def _on_epoch(self, store: Store) -> None:
+        opened = describe(store)
+        self._loop.call_soon_threadsafe(self._enter_epoch, opened)
+
+    def _enter_epoch(self, opened: Opened) -> None:
+        self._pool.submit(self._close_reader)
+        self._listeners.epoch(opened)
+
+
+def describe(store: Store) -> Opened:
+    """What an open store holds."""
+    tail = store.lines(store.newest, store.newest, 1, 1)
+    return Opened(
+        epoch=store.origin.epoch,
+        oldest=store.oldest,
+        newest=store.newest,
+        head=store.head,
+        settled=store.settled(),
+        ledger=store.meta("ledger") or None,
+        receipt=int(store.meta("receipt") or 0),
+        open_reads=store.open_reads(),
+        last=tail[0] if tail else None,
+    )

@@ -1,0 +1,65 @@
+"""The journal's file: its tables, its version, how a connection is set up. The only importer of sqlite3 here.
+
+One file is one epoch. WAL with synchronous=FULL survives kill -9 and a power cut after each commit; 4 KiB pages write
+the least. Exactly one connection writes and checkpoints (SQLite before 3.51.3 can lose commits when two do); every
+other is opened read-only.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from gateway.errors import NotDurable
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE records (seq INTEGER PRIMARY KEY, made_ms INTEGER NOT NULL, line BLOB NOT NULL);
+CREATE TABLE open_reads (seq INTEGER PRIMARY KEY);
+CREATE TABLE quarantine (seq INTEGER PRIMARY KEY, reason TEXT NOT NULL, at_ms INTEGER NOT NULL);
+"""
+
+Connection = sqlite3.Connection
+Error = sqlite3.Error
+Damaged = (sqlite3.DatabaseError,)
+
+
+def connect_writer(path: Path) -> Connection:
+    """The one connection that writes. Raises sqlite3.Error if the file is damaged or cannot be written."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    try:
+        connection.execute("PRAGMA page_size=4096")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        _migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_reader(path: Path) -> Connection:
+    """A connection that can only read; it never checkpoints. Raises sqlite3.Error."""
+    return sqlite3.connect(
+        f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=5.0
+    )
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether the file itself is broken, as against a full disk, a lock or missing permission."""
+    text = str(error)
+    return isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text)
+
+
+def _migrate(connection: Connection, path: Path) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise NotDurable(
+            f"{path}: journal of a newer punchgate (schema {version}, this one knows {SCHEMA_VERSION})",
+            remedy="install the newer version again, or move the file away to begin a new epoch",
+        )
+    if version == 0:
+        connection.executescript(f"BEGIN IMMEDIATE;{SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
