@@ -1,0 +1,243 @@
+"""One port, one owner: opens it, keeps it open through unplugging, feeds its driver, passes on what that says.
+
+The task lives as long as the daemon. A port that is missing or taken is tried again; other ports never notice. What
+had been waiting in the kernel when the port was opened is read first and marked: it was not seen when it happened,
+only that it happened since the port was last watched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from drivers.contract import DriverSpec
+from drivers.events import Event
+from gateway.clock import Clock, Moment
+from gateway.errors import Transient
+from gateway.port.health import Health
+from gateway.port.serial_port import OpenPort, PortSettings
+
+RETRY_FIRST_S = 0.2
+RETRY_MAX_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LineRules:
+    """A line and what is on it: one device, or several in the order of the configuration on a bus."""
+
+    port: PortSettings
+    spec: DriverSpec
+    devices: tuple[str, ...]
+    options: tuple[Any, ...]
+
+
+class LineListener(Protocol):
+    """Who is told; all calls come on the loop."""
+
+    def heard(self, device: str, events: Sequence[Event], moment: Moment) -> None:
+        """Events of one device, in order, from bytes that had all arrived at `moment`."""
+
+    def port_up(self, line: Line, moment: Moment) -> None:
+        """The port is open and watched from now on."""
+
+    def port_down(self, line: Line, moment: Moment, reason: str) -> None:
+        """The port is gone, or cannot be opened; said once per reason."""
+
+
+class Line:
+    """See the module. `unwatched_ms` tells how long before the first opening nobody had watched."""
+
+    def __init__(
+        self, rules: LineRules, clock: Clock, listener: LineListener, unwatched_ms: Callable[[Moment], int]
+    ) -> None:
+        self.rules = rules
+        self.health = {
+            device: Health(device, rules.spec.name, rules.port.url, since_ms=clock.unix_ms())
+            for device in rules.devices
+        }
+        self.foreign_frames = 0
+        self._clock = clock
+        self._listener = listener
+        self._unwatched_ms = unwatched_ms
+        self._watched_until: Moment | None = None
+        self._driver = rules.spec.new(*rules.options)
+        self._port: OpenPort | None = None
+        self._gone: asyncio.Future[str] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._unsent = b""
+        self._paused = False
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        while True:
+            port = await self._open()
+            reason = "stopped"
+            try:
+                reason = await self._listen(port)
+            finally:
+                self._leave(port)
+                await asyncio.shield(asyncio.to_thread(port.close))
+            self._down(reason)
+
+    def pause(self) -> None:
+        """Leave bytes in the kernel: the journal cannot take more now."""
+        self._paused = True
+        if self._port is not None and self._port.descriptor is not None:
+            asyncio.get_running_loop().remove_reader(self._port.descriptor)
+
+    def resume(self) -> None:
+        """Read again."""
+        self._paused = False
+        if self._port is not None and self._port.descriptor is not None:
+            asyncio.get_running_loop().add_reader(self._port.descriptor, self._readable, self._port)
+
+    async def _open(self) -> OpenPort:
+        delay = RETRY_FIRST_S
+        while True:
+            try:
+                self._must_exist()
+                return await asyncio.to_thread(OpenPort, self.rules.port)
+            except Transient as trouble:
+                self._down(str(trouble))
+            await self._clock.sleep(delay)
+            delay = min(RETRY_MAX_S, delay * 2)
+
+    def _must_exist(self) -> None:
+        url = self.rules.port.url
+        if url.startswith("/") and not Path(url).exists():
+            raise Transient(
+                f"{url}: not there", remedy="plug the device in; `punchgate ports` lists what is connected"
+            )
+
+    async def _listen(self, port: OpenPort) -> str:
+        loop = asyncio.get_running_loop()
+        self._port, self._gone = port, loop.create_future()
+        self._driver.reset()
+        self._take_waiting(port)
+        self._up()
+        if port.descriptor is None:
+            return await self._listen_in_thread(port)
+        if not self._paused:
+            loop.add_reader(port.descriptor, self._readable, port)
+        self._set_timer()
+        return await self._gone
+
+    def _take_waiting(self, port: OpenPort) -> None:
+        """Read what the kernel kept for us, before the port counts as watched."""
+        if port.descriptor is None:
+            return
+        moment = self._clock.now()
+        gap_ms = self._gap_ms(moment)
+        while data := port.read():
+            self._feed(data, self._clock.now().waiting_since(gap_ms))
+
+    def _gap_ms(self, moment: Moment) -> int:
+        if self._watched_until is None:
+            return self._unwatched_ms(moment)
+        return round((moment.mono - self._watched_until.mono) * 1000)
+
+    async def _listen_in_thread(self, port: OpenPort) -> str:
+        loop = asyncio.get_running_loop()
+        while True:
+            data = await loop.run_in_executor(None, port.read)
+            if data == b"":
+                return "connection lost"
+            if data:
+                self._feed(data, self._clock.now())
+            else:
+                self._poll()
+
+    def _readable(self, port: OpenPort) -> None:
+        data = port.read()
+        if data:
+            self._feed(data, self._clock.now())
+            self._set_timer()
+        elif data == b"":
+            self._lose("unplugged or hung up")
+
+    def _feed(self, data: bytes, moment: Moment) -> None:
+        self._pass_on(self._driver.feed(data, moment.mono), moment)
+        self._write()
+
+    def _poll(self) -> None:
+        moment = self._clock.now()
+        self._pass_on(self._driver.poll(moment.mono), moment)
+        self._write()
+        self._set_timer()
+
+    def _pass_on(self, events: Sequence[Event], moment: Moment) -> None:
+        """Hand events to the listener, device by device, without changing their order."""
+        run: list[Event] = []
+        owner: str | None = None
+        for event in events:
+            device = self._device(event)
+            if device is None:
+                self.foreign_frames += 1
+                continue
+            self.health[device].count(event, moment.time_ms)
+            if device != owner and owner is not None:
+                self._listener.heard(owner, run, moment)
+                run = []
+            owner = device
+            run.append(event)
+        if owner is not None:
+            self._listener.heard(owner, run, moment)
+
+    def _device(self, event: Event) -> str | None:
+        if event.unit is None or event.unit >= len(self.rules.devices):
+            return None
+        return self.rules.devices[event.unit]
+
+    def _write(self) -> None:
+        self._unsent += b"".join(self._driver.commands())
+        if not self._unsent or self._port is None:
+            return
+        try:
+            self._unsent = self._unsent[self._port.write(self._unsent) :]
+        except OSError as error:
+            self._lose(str(error))
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self._driver.next_poll()
+        if due is not None and self._port is not None:
+            delay = max(0.0, due - self._clock.mono())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._poll)
+
+    def _lose(self, reason: str) -> None:
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(reason)
+        if self._port is not None and self._port.descriptor is not None:
+            asyncio.get_running_loop().remove_reader(self._port.descriptor)
+
+    def _leave(self, port: OpenPort) -> None:
+        if port.descriptor is not None:
+            asyncio.get_running_loop().remove_reader(port.descriptor)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._watched_until = self._clock.now()
+        self._pass_on(self._driver.close(), self._watched_until)
+        self._port, self._unsent = None, b""
+
+    def _up(self) -> None:
+        moment = self._clock.now()
+        for health in self.health.values():
+            health.status, health.since_ms, health.reason = "up", moment.time_ms, None
+        self._listener.port_up(self, moment)
+
+    def _down(self, reason: str) -> None:
+        known = all(health.status == "down" and health.reason == reason for health in self.health.values())
+        if known:
+            return
+        moment = self._clock.now()
+        for health in self.health.values():
+            if health.status == "up":
+                health.since_ms = moment.time_ms
+            health.status, health.reason = "down", reason
+        self._listener.port_down(self, moment, reason)
