@@ -1,0 +1,77 @@
+"""Secrets come from files, one line each, that others cannot read; their content is never shown.
+
+Systemd hands credentials over in `$CREDENTIALS_DIRECTORY`; what lies there is guarded by it and taken as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from config.findings import ConfigError, Finding
+
+MAX_SECRET_BYTES = 64 * 1024
+
+_KEY = re.compile(r"(?:([A-Za-z0-9._-]{1,32}):)?([0-9A-Fa-f]{64})")
+
+
+def read_organisation_key(
+    path: Path, *, key: str = "privacy.key_file", environ: Mapping[str, str] = os.environ
+) -> tuple[str, bytes]:
+    """Read `[KEYID:]64 hex digits` → (key id, 32 bytes). Raises ConfigError, which names `key`, without the content."""
+    match = _KEY.fullmatch(_line(path, key, environ))
+    if match is None:
+        raise _refused(path, key, "does not hold one line [KEYID:]64 hex digits", "make one: openssl rand -hex 32")
+    return match[1] or "k1", bytes.fromhex(match[2])
+
+
+def read_password(path: Path, *, key: str = "uplink.password_file", environ: Mapping[str, str] = os.environ) -> str:
+    """Read a password: the file's only line. Raises ConfigError, which names `key`, without the content."""
+    return _line(path, key, environ)
+
+
+def read_secret(path: Path, *, key: str, environ: Mapping[str, str] = os.environ) -> bytes:
+    """Read a secret file whole, at most MAX_SECRET_BYTES. Raises ConfigError, which names `key`."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise _refused(path, key, "there is no such file", "make it, or correct the path") from None
+    except (OSError, ValueError) as why:
+        raise _refused(path, key, f"cannot be read: {_reason(why)}", "let the daemon's user read it") from None
+    with open(descriptor, "rb", closefd=True) as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise _refused(path, key, "is not a file", "name the file itself")
+        if status.st_mode & stat.S_IRWXO and not _is_credential(path, environ):
+            mode = f"{stat.S_IMODE(status.st_mode):04o}"
+            raise _refused(path, key, f"is open to every user of this machine (mode {mode})", f"chmod 600 {path}")
+        data = file.read(MAX_SECRET_BYTES + 1)
+    if len(data) > MAX_SECRET_BYTES:
+        raise _refused(path, key, "is too large for a secret", "name the right file")
+    return data
+
+
+def _line(path: Path, key: str, environ: Mapping[str, str]) -> str:
+    try:
+        text = read_secret(path, key=key, environ=environ).decode("utf-8-sig").strip("\r\n")
+    except UnicodeDecodeError:
+        raise _refused(path, key, "is not UTF-8 text", "name the right file") from None
+    if not text.strip() or "\n" in text or "\0" in text:
+        raise _refused(path, key, "must hold exactly one line", "write the secret on one line, nothing else")
+    return text
+
+
+def _is_credential(path: Path, environ: Mapping[str, str]) -> bool:
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    return bool(folder) and path.resolve().is_relative_to(Path(folder or "/").resolve())
+
+
+def _refused(path: Path, key: str, problem: str, remedy: str) -> ConfigError:
+    return ConfigError([Finding(str(path), key, "", problem, remedy)])
+
+
+def _reason(why: Exception) -> str:
+    return (why.strerror if isinstance(why, OSError) else None) or str(why)
