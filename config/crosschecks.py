@@ -49,12 +49,8 @@ def absences(lanes: tuple[LaneView, ...], ports: tuple[PortView, ...], drivers: 
 def broker_problems(table: Mapping[str, object], loc: Loc, tls_key: str) -> Iterator[Problem]:
     """Keys about the broker that need each other; `tls_key` is the name of the key that goes with cert_file."""
     parts = split(table.get("url"))
-    if (
-        parts
-        and parts.scheme == "mqtt"
-        and not is_loopback(parts.hostname or "")
-        and table.get("insecure") is not True
-    ):
+    plain = parts is not None and parts.scheme == "mqtt" and not is_loopback(parts.hostname or "")
+    if plain and table.get("insecure") is not True:
         remedy = f"use mqtts:// (port {DEFAULT_PORTS['mqtts']}), or set insecure = true and know that all can be read"
         yield Problem((*loc, "url"), "mqtt:// leaves this machine without encryption", remedy)
     for key, needed in (("password_file", "username"), ("cert_file", tls_key), (tls_key, "cert_file")):

@@ -17,6 +17,8 @@ from config.findings import Loc, Problem, choose
 def explain(error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
     """One problem for each of pydantic's errors, in their order."""
     for detail in error.errors(include_url=False):
+        if detail["type"] == "too_short" and detail["input"]:
+            continue  # its items are wrong, and said so; the list is not empty
         loc = tuple(part for part in detail["loc"] if part != "[key]")
         yield Problem(loc, *_words(detail, loc, model))
 

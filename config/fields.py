@@ -80,7 +80,7 @@ def _serial_url(value: str) -> str:
 
 
 def _protocol(value: object) -> object:
-    return str(value) if type(value) is int or value == 5.0 and isinstance(value, float) else value
+    return str(value) if type(value) is int else value
 
 
 Id = Annotated[str, Field(pattern=ID_PATTERN)]

@@ -27,7 +27,7 @@ _USERINFO = re.compile(r"://[^/@\s]*@")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One mistake. `file` is a path or an environment variable; `value` is as shown, never a secret; "" is unknown."""
+    """One mistake. `file` is a path or an environment variable; `value` is as shown, never a secret; "": none."""
 
     file: str
     key: str

@@ -21,7 +21,7 @@ _KEY = re.compile(r"(?:([A-Za-z0-9._-]{1,32}):)?([0-9A-Fa-f]{64})")
 def read_organisation_key(
     path: Path, *, key: str = "privacy.key_file", environ: Mapping[str, str] = os.environ
 ) -> tuple[str, bytes]:
-    """Read `[KEYID:]64 hex digits` → (key id, 32 bytes). Raises ConfigError, which names `key`, without the content."""
+    """Read `[KEYID:]64 hex digits` → (key id, 32 bytes). Raises ConfigError, which names `key`."""
     match = _KEY.fullmatch(_line(path, key, environ))
     if match is None:
         raise _refused(path, key, "does not hold one line [KEYID:]64 hex digits", "make one: openssl rand -hex 32")
@@ -29,7 +29,7 @@ def read_organisation_key(
 
 
 def read_password(path: Path, *, key: str = "uplink.password_file", environ: Mapping[str, str] = os.environ) -> str:
-    """Read a password: the file's only line. Raises ConfigError, which names `key`, without the content."""
+    """Read a password: the file's only line. Raises ConfigError, which names `key`."""
     return _line(path, key, environ)
 
 
@@ -41,7 +41,7 @@ def read_secret(path: Path, *, key: str, environ: Mapping[str, str] = os.environ
         raise _refused(path, key, "there is no such file", "make it, or correct the path") from None
     except (OSError, ValueError) as why:
         raise _refused(path, key, f"cannot be read: {_reason(why)}", "let the daemon's user read it") from None
-    with open(descriptor, "rb", closefd=True) as file:
+    with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _refused(path, key, "is not a file", "name the file itself")
