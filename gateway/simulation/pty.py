@@ -1,0 +1,116 @@
+"""A simulated serial port: the daemon opens one end of a pseudo-terminal, the device writes into the other.
+
+Three things make a pty behave like a port. It is raw before the first byte, or the line discipline would eat ETX and
+turn CR into LF. We keep its slave end open, so that what a device says before the daemon opens the port waits in the
+kernel. And a write is taken whole or refused, never waited for: the kernel keeps 4 095 bytes for a reader that
+does not read, and an oracle must know what was not accepted.
+
+Keeping the slave open has a price: the kernel's exclusive flag (TIOCEXCL) of a killed daemon would outlive it and
+lock out its successor, so every write clears it. On a real port the last close does that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import struct
+import termios
+import threading
+import tty
+from pathlib import Path
+
+KERNEL_BUFFER_BYTES = 4095
+
+
+class Pty:
+    """One simulated port. With `link` it has a stable name there that survives `unplug` and `plug`."""
+
+    def __init__(self, link: Path | None = None) -> None:
+        self.link = link
+        self.refused_frames = 0
+        self._lock = threading.RLock()
+        self._master: int | None = None
+        self._slave: int | None = None
+        self._device = Path()
+        self.plug()
+
+    @property
+    def path(self) -> Path:
+        """What the daemon opens."""
+        return self.link or self._device
+
+    @property
+    def plugged(self) -> bool:
+        return self._master is not None
+
+    def plug(self) -> None:
+        """Make the port appear; nothing if it is there. FileExistsError: a file is in the link's place."""
+        with self._lock:
+            if self._master is not None:
+                return
+            self._master, self._slave = os.openpty()
+            tty.setraw(self._slave)
+            os.set_blocking(self._master, False)
+            self._device = Path(os.ttyname(self._slave))
+            self._make_link()
+
+    def _make_link(self) -> None:
+        if self.link is not None:
+            try:
+                _point(self.link, self._device)
+            except OSError:
+                self.unplug()
+                raise
+
+    def unplug(self) -> None:
+        """Make the port vanish under whoever has it open; unread bytes go with it."""
+        with self._lock:
+            if self.link is not None and self.link.is_symlink() and self.link.readlink() == self._device:
+                self.link.unlink()
+            for descriptor in (self._master, self._slave):
+                if descriptor is not None:
+                    os.close(descriptor)
+            self._master = self._slave = None
+
+    close = unplug
+
+    def write(self, data: bytes) -> bool:
+        """Put a frame on the line. False, and nothing written: unplugged, or nobody reads and the buffer is full."""
+        with self._lock:
+            if self._master is None or self._slave is None or self.unread() + len(data) > KERNEL_BUFFER_BYTES:
+                self.refused_frames += 1
+                return False
+            fcntl.ioctl(self._slave, termios.TIOCNXCL)
+            return os.write(self._master, data) == len(data)
+
+    def unread(self) -> int:
+        """Bytes that wait in the kernel for a reader."""
+        with self._lock:
+            if self._slave is None:
+                return 0
+            (count,) = struct.unpack("i", fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4)))
+            return int(count)
+
+    def received(self) -> bytes:
+        """What the host has written to the device since the last call."""
+        with self._lock, contextlib.suppress(BlockingIOError):
+            return b"" if self._master is None else os.read(self._master, 65536)
+        return b""
+
+    def __enter__(self) -> Pty:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _point(link: Path, device: Path) -> None:
+    """Make or move the symbolic link in one step; a real file in its place is left alone."""
+    if link.exists() and not link.is_symlink():
+        raise FileExistsError(f"{link} exists and is not a symbolic link")
+    link.parent.mkdir(parents=True, exist_ok=True)
+    fresh = link.with_name(f".{link.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(device)
+    fresh.replace(link)
