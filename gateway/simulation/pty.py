@@ -3,7 +3,7 @@
 Three things make a pty behave like a port. It is raw before the first byte, or the line discipline would eat ETX and
 turn CR into LF. We keep its slave end open, so that what a device says before the daemon opens the port waits in the
 kernel. And a write is taken whole or refused, never waited for: the kernel keeps 4 095 bytes for a reader that
-does not read, and an oracle must know what was not accepted.
+does not read (and some 16 KB on their way there), and an oracle must know what was not accepted.
 
 Keeping the slave open has a price: the kernel's exclusive flag (TIOCEXCL) of a killed daemon would outlive it and
 lock out its successor, so every write clears it. On a real port the last close does that.
@@ -33,6 +33,7 @@ class Pty:
         self._master: int | None = None
         self._slave: int | None = None
         self._device = Path()
+        self._tail = b""
         self.plug()
 
     @property
@@ -72,25 +73,35 @@ class Pty:
                 if descriptor is not None:
                     os.close(descriptor)
             self._master = self._slave = None
+            self._tail = b""
 
     close = unplug
 
     def write(self, data: bytes) -> bool:
         """Put a frame on the line. False, and nothing written: unplugged, or nobody reads and the buffer is full."""
         with self._lock:
-            if self._master is None or self._slave is None or self.unread() + len(data) > KERNEL_BUFFER_BYTES:
+            if self._slave is None or self.unread() + len(data) > KERNEL_BUFFER_BYTES:
                 self.refused_frames += 1
                 return False
             fcntl.ioctl(self._slave, termios.TIOCNXCL)
-            return os.write(self._master, data) == len(data)
+            self._tail += data
+            self._push()
+            return True
 
     def unread(self) -> int:
-        """Bytes that wait in the kernel for a reader."""
+        """Bytes that wait for a reader, as far as the kernel has counted them."""
         with self._lock:
             if self._slave is None:
                 return 0
+            self._push()
             (count,) = struct.unpack("i", fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4)))
-            return int(count)
+            return int(count) + len(self._tail)
+
+    def _push(self) -> None:
+        """Give the kernel what it takes; the rest of one frame at most stays with us, as in a UART."""
+        if self._master is not None and self._tail:
+            with contextlib.suppress(BlockingIOError):
+                self._tail = self._tail[os.write(self._master, self._tail) :]
 
     def received(self) -> bytes:
         """What the host has written to the device since the last call."""
