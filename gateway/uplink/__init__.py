@@ -1,0 +1,8 @@
+"""The station that carries durable records away and takes receipts."""
+
+from gateway.uplink.connection import Link
+from gateway.uplink.outbox import WindowLimits
+from gateway.uplink.signature import PublicKey
+from gateway.uplink.uplink import Uplink, UplinkListener, UplinkRules
+
+__all__ = ["Link", "PublicKey", "Uplink", "UplinkListener", "UplinkRules", "WindowLimits"]

@@ -1,0 +1,76 @@
+"""Logs go to stderr: lines of JSON for journald, readable ones on a terminal. Names of events are fixed, here.
+
+Fields carry the facts; card numbers and tokens are never among them.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any, Literal
+
+import structlog
+
+EVENTS = {
+    "clock.state": "the quality of the wall clock has changed",
+    "config.applied": "the configuration in force, by its fingerprint",
+    "config.unchanged": "a reload could not be applied; the old configuration stays",
+    "gateway.bug": "an unexpected exception: the process ends with 70",
+    "gateway.ready": "ports, journal and uplink are running",
+    "gateway.stopped": "an orderly stop",
+    "journal.damaged": "the journal's file was broken and is set aside; a new epoch begins",
+    "journal.epoch": "a new epoch begins",
+    "journal.trouble": "the journal cannot keep records now; reading from the ports is paused",
+    "journal.recovered": "the journal keeps records again",
+    "port.down": "a port is gone or cannot be opened",
+    "port.up": "a port is open and watched",
+    "frame.bad": "frames of a device were refused; once per flaw and minute",
+    "receipt.refused": "a message from the centre was not believed; once per kind and minute",
+    "records.refused": "the centre refuses records; they are in quarantine",
+    "records.resent": "the centre misses records; they are sent again",
+    "records.pruned": "the centre misses records that are no longer held",
+    "uplink.copy": "the centre knows more of this epoch than this journal: it is an old copy",
+    "uplink.down": "no connection to the broker",
+    "uplink.nobody": "the broker has no subscriber for the records",
+    "uplink.refused": "the broker refuses the records",
+    "uplink.restored": "the centre was restored or set up anew: what it lacks is replayed",
+    "uplink.up": "connected to the broker",
+}
+
+Format = Literal["auto", "json", "console"]
+ONCE_EVERY_S = 60.0
+
+
+def configure(level: str = "info", form: Format = "auto") -> None:
+    """Set up structlog for this process."""
+    console = form == "console" or (form == "auto" and sys.stderr.isatty())
+    renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+class Once:
+    """Says a thing once a minute however often it happens, with the number of times since."""
+
+    def __init__(self, mono: Callable[[], float]) -> None:
+        self._mono = mono
+        self._said: dict[tuple[str, ...], float] = {}
+        self._times: dict[tuple[str, ...], int] = {}
+
+    def due(self, *kind: str) -> int:
+        """How many times it has happened since it was last said; 0 while it should not be said again."""
+        now = self._mono()
+        self._times[kind] = self._times.get(kind, 0) + 1
+        if now - self._said.get(kind, -ONCE_EVERY_S) < ONCE_EVERY_S:
+            return 0
+        self._said[kind] = now
+        return self._times.pop(kind)

@@ -1,0 +1,64 @@
+"""What a refusal of the broker or of TLS means, and what mends it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+NO_SUBSCRIBER = 0x10
+FAILURE_FROM = 0x80
+
+REASONS = {
+    128: ("unspecified error", "look into the broker's log"),
+    129: ("malformed packet", "look into the broker's log"),
+    130: ("protocol error", "look into the broker's log"),
+    131: ("implementation specific error", "look into the broker's log"),
+    132: ("protocol version not supported", 'set uplink.protocol = "3.1.1"'),
+    133: ("client id refused", "the broker wants another client id than site.gateway: check its ACL"),
+    134: ("bad user name or password", "check uplink.username and uplink.password_file"),
+    135: ("not authorised", "give this client the right to use its topics in the broker's ACL"),
+    136: ("broker unavailable", "wait, or look at the broker"),
+    137: ("broker busy", "wait, or give the broker more room"),
+    138: ("banned", "the broker has banned this client: lift the ban"),
+    142: ("session taken over", "another gateway runs with the same site and id: give it another gateway.id"),
+    144: ("topic name invalid", "check uplink.prefix"),
+    149: ("packet too large", "lower uplink.batch_bytes or raise the broker's message size limit"),
+    151: ("quota exceeded", "raise the broker's queue limits"),
+    153: ("payload format invalid", "look into the broker's log"),
+    154: ("retain not supported", "use a broker that keeps retained messages"),
+    155: ("QoS not supported", "use a broker with QoS 1"),
+}
+
+
+def said_by_broker(code: int) -> tuple[str, str]:
+    """Text and remedy for an MQTT 5 reason code (0x80 and above)."""
+    text, remedy = REASONS.get(code, ("refused", "look into the broker's log"))
+    return f"broker says: {text} (reason {code})", remedy
+
+
+def said_by_network(error: BaseException, *, clock_is_wrong: bool) -> tuple[str, str]:
+    """Text and remedy for an exception while connecting."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if clock_is_wrong:
+            return (
+                f"clock: certificate check failed: {error.verify_message}",
+                "set the clock; capture goes on meanwhile",
+            )
+        return (
+            f"broker's certificate refused: {error.verify_message}",
+            "check uplink.ca_file and the name in uplink.url",
+        )
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason or error}", "check uplink.cert_file, uplink.key_file and the broker's CA"
+    if isinstance(error, socket.gaierror):
+        return f"broker's name cannot be resolved: {error.strerror}", "check uplink.url and DNS"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused", "is the broker running, and is the port in uplink.url right?"
+    if isinstance(error, TimeoutError):
+        return "no answer from the broker", "check the network and uplink.url"
+    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+        return (
+            f"{error.filename}: {error.strerror}",
+            "check the path and the permissions of the key and certificate files",
+        )
+    return f"connection failed: {error}", "check the network and uplink.url"

@@ -1,0 +1,111 @@
+"""What the centre has committed, as its receipts prove it. Pure: a receipt in, what follows from it out.
+
+A receipt is believed only if it speaks of this epoch and is newer than the last one of the same ledger; several
+consumers answer for one ledger, so older ones arrive late and mean nothing. A ledger that was never seen before is a
+centre that was set up anew or restored from a backup: what it does not have is not settled any more, whatever an
+earlier one said. A receipt that knows more of this epoch than we do proves that our journal is an old copy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.errors import Rejected
+from gateway.spans import Range, Spans
+from gateway.wire import MAX_MISSING_RANGES, Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the journal has of this epoch: oldest body and newest number."""
+
+    oldest: int
+    newest: int
+
+
+@dataclass(slots=True)
+class Consequences:
+    """What a receipt asks for: ranges to send again, records refused, ranges no longer held, proof of a copy."""
+
+    missing: list[Range] = field(default_factory=list)
+    refused: list[tuple[int, str]] = field(default_factory=list)
+    pruned: list[Range] = field(default_factory=list)
+    unsettled: bool = False
+    is_copy: bool = False
+
+
+class Settlement:
+    """The settled records of one epoch; `ledger` and `receipt` name the receipt believed last."""
+
+    def __init__(self, epoch: str, settled: Spans, ledger: str | None = None, receipt: int = 0) -> None:
+        self.epoch = epoch
+        self.settled = settled
+        self.ledger = ledger
+        self.receipt = receipt
+        self._refused: set[int] = set()
+        self._declared = Spans()
+
+    def through(self) -> int:
+        """The highest number up to which everything is settled."""
+        return self.settled.through()
+
+    def unsettled(self, held: Held) -> list[Range]:
+        """The records that still have to reach the centre, as far as they are held."""
+        return self.settled.gaps(held.oldest, held.newest)
+
+    def delivered(self, first: int, last: int) -> None:
+        """Without receipts (settle = "puback"): the broker has taken them for somebody."""
+        self.settled.add(first, last)
+
+    def take(self, receipt: Receipt, held: Held) -> Consequences | None:
+        """Apply a receipt; None if it is old news. Raises Rejected if it is not for this epoch."""
+        if receipt.epoch != self.epoch:
+            raise Rejected(f"receipt for epoch {receipt.epoch}, this journal is {self.epoch}")
+        if max(receipt.through, receipt.seen) > held.newest:
+            return Consequences(is_copy=True)
+        if receipt.ledger == self.ledger and receipt.receipt <= self.receipt:
+            return None
+        then = Consequences()
+        if receipt.ledger != self.ledger:
+            self._forget_above(receipt.through, then)
+        self.ledger, self.receipt = receipt.ledger, receipt.receipt
+        self._settle(receipt)
+        self._refuse(receipt, then)
+        self._want(receipt, held, then)
+        return then
+
+    def _forget_above(self, through: int, then: Consequences) -> None:
+        highest = self.settled.highest() or 0
+        then.unsettled = highest > through
+        self.settled.remove(through + 1, highest)
+        self._declared = Spans()
+
+    def _settle(self, receipt: Receipt) -> None:
+        """A list of MAX_MISSING_RANGES may be cut short: then nothing beyond `through` is certain."""
+        committed = Spans([(1, receipt.through)])
+        if len(receipt.missing) < MAX_MISSING_RANGES:
+            committed.add(receipt.through + 1, receipt.seen)
+            committed.subtract(receipt.missing)
+        self.settled.update(committed)
+
+    def _refuse(self, receipt: Receipt, then: Consequences) -> None:
+        for refusal in receipt.rejected:
+            self.settled.add(refusal.seq, refusal.seq)
+            if refusal.seq not in self._refused:
+                self._refused.add(refusal.seq)
+                then.refused.append((refusal.seq, refusal.reason))
+
+    def _want(self, receipt: Receipt, held: Held, then: Consequences) -> None:
+        """Missing bodies are sent again while they are held; the rest is declared lost, once."""
+        missing = Spans(receipt.missing)
+        if then.unsettled:
+            missing.update(self.settled.gaps(receipt.through + 1, held.oldest - 1))
+        missing.remove(held.newest + 1, max(held.newest, missing.highest() or 0))
+        missing.subtract((seq, seq) for seq in self._refused)
+        self.settled.subtract(missing.within(held.oldest, held.newest))
+        then.missing = missing.within(held.oldest, held.newest)
+        gone = Spans(missing.within(1, held.oldest - 1))
+        gone.subtract(self._declared)
+        then.pruned = list(gone)
+        self._declared.update(gone)
+        self.settled.update(gone)
