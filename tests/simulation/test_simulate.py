@@ -1,0 +1,85 @@
+"""`punchgate simulate` as another program sees it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gateway.commands.simulate import command
+from gateway.simulation import frames, solo
+
+RUN = [sys.executable, "-c", "from gateway.commands.simulate import command; command()"]
+
+
+@pytest.fixture(autouse=True)
+def no_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solo, "LINGER_S", 0.0)
+
+
+def run(*arguments: str, typed: str = "") -> tuple[list[str], str, int]:
+    result = CliRunner().invoke(command, arguments, input=typed)
+    return result.stdout.splitlines(), result.stderr, result.exit_code
+
+
+def test_the_first_line_is_the_port_and_every_other_one_a_json_object() -> None:
+    (port, *log), told, code = run("em4100", "--count", "3", "--rate", "200", "--seed", "1")
+    assert code == 0
+    assert port.startswith("/dev/pts/")
+    assert f'url = "{port}"' in told
+    assert [json.loads(line)["sent"] for line in log] == ["card"] * 3
+
+
+@pytest.mark.parametrize("driver", ["em4100", "wiegand_line", "scanner", "line", "eb_turnstile"])
+def test_every_driver_can_be_played_with_noise(driver: str) -> None:
+    (_, *log), _, code = run(driver, "--count", "20", "--rate", "1000", "--noise", "0.3", "--seed", "2")
+    assert code == 0
+    played = [json.loads(line) for line in log]
+    assert sum(each["value"] is not None and each["sent"] != "repeat" for each in played) == 20
+    assert {"noise"} < {each["sent"] for each in played}
+
+
+def test_the_same_seed_plays_the_same_cards() -> None:
+    values = [
+        [json.loads(line)["value"] for line in run("em4100", "--count", "5", "--rate", "500", "--seed", "9")[0][1:]]
+        for _ in range(2)
+    ]
+    assert values[0] == values[1]
+
+
+def test_typed_cards_are_presented_and_mistyped_ones_named() -> None:
+    (_, *log), told, _ = run("em4100", "--interactive", typed="67003B51C6\nnonsense\n")
+    assert [json.loads(line)["value"] for line in log] == ["67003B51C6"]
+    assert "nonsense" in told
+
+
+def test_an_unknown_driver_is_a_usage_error_that_names_the_known_ones() -> None:
+    _, told, code = run("emm4100")
+    assert code == 2
+    assert "em4100" in told
+
+
+def test_sigterm_unplugs_the_port_and_removes_its_name(tmp_path: Path) -> None:
+    link = tmp_path / "reader"
+    process = subprocess.Popen(
+        [*RUN, "em4100", "--model", "id20la", "--pty", str(link), "--rate", "50", "--cards", "1", "--seed", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == str(link)
+    card = json.loads(process.stdout.readline())["value"]
+    descriptor = os.open(link, os.O_RDWR | os.O_NOCTTY)
+    time.sleep(0.1)
+    assert frames.id20la(card) in os.read(descriptor, 4096)
+    os.close(descriptor)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(3) == 0
+    process.stdout.close()
+    assert not link.is_symlink()
