@@ -21,7 +21,7 @@ LEDGER_NAME = "ledger.sqlite"
 def _listen(value: str) -> str:
     try:
         parts = urlsplit(f"//{value}")
-        complete = bool(parts.hostname) and parts.port is not None and parts.netloc == value
+        complete = bool(parts.hostname) and parts.port is not None and parts.netloc == value and not parts.username
     except ValueError:
         complete = False
     if not complete:

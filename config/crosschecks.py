@@ -29,7 +29,7 @@ def presences(
     yield from _twice((((*device.loc, "id"), device.id) for device in devices), where)
     for port in ports:
         yield from _crowded(port, drivers)
-    known = {lane.id: lane for lane in lanes if lane.id}
+    known = {lane.id: lane for lane in reversed(lanes) if lane.id}
     for device in devices:
         yield from _lane_of(device, known, drivers)
         yield from _driver_of(device, drivers)

@@ -10,10 +10,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 from pydantic import BaseModel
 
+from config.fields import types_of
 from config.findings import Finding, nearest
 from config.layers import Document, Origin, too_deep
 
@@ -39,7 +39,7 @@ def variables(model: type[BaseModel]) -> dict[str, Variable]:
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             for key, below in info.annotation.model_fields.items():
                 name = f"{PREFIX}{table.upper()}__{key.upper()}"
-                known[name] = Variable((table, key), frozenset(_types(below.annotation)))
+                known[name] = Variable((table, key), types_of(below.annotation))
     return known
 
 
@@ -87,9 +87,3 @@ def _scalar(text: str, types: frozenset[type]) -> object:
             except ValueError:
                 return text
     return text
-
-
-def _types(annotation: object) -> set[type]:
-    if isinstance(annotation, type):
-        return {annotation}
-    return set().union(*(_types(arg) for arg in get_args(annotation))) or {str}

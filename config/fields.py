@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from itertools import permutations
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -44,6 +44,15 @@ class Log(Table):
 def refusal(problem: str, remedy: str = "") -> PydanticCustomError:
     """An error with a remedy, for validators to raise; braces in the texts are taken as they are."""
     return PydanticCustomError("refused", "{problem}", {"problem": problem, "remedy": remedy})
+
+
+def types_of(annotation: object) -> frozenset[type]:
+    """The plain types a field takes, without bounds; words of a Literal count as str."""
+    if isinstance(annotation, type):
+        return frozenset({annotation})
+    if get_origin(annotation) is Annotated:
+        return types_of(get_args(annotation)[0])
+    return frozenset().union(*map(types_of, get_args(annotation))) or frozenset({str})
 
 
 def _file_path(value: object) -> Path:

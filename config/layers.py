@@ -160,7 +160,7 @@ def _parse(data: bytes) -> Tree:
         line = data.count(b"\n", 0, why.start) + 1
         raise _Unusable(f"line {line}: is not UTF-8", "save the file as UTF-8") from None
     except tomllib.TOMLDecodeError as why:
-        raise _Unusable(_place(str(why), text), "is not valid TOML") from None
+        raise _Unusable(_place(str(why), text), "correct the TOML there") from None
     except (ValueError, RecursionError):
         raise _Unusable("holds a number too long or tables nested too deeply") from None
     if too_deep(tree):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,6 +17,7 @@ from config.crosschecks import absences, broker_problems, presences
 from config.driverfacts import DriverFacts
 from config.environment import lay_environment
 from config.explain import explain
+from config.fields import types_of
 from config.findings import ConfigError, Finding, Loc, Problem, key_path
 from config.layers import Document, read_layers
 from config.settings import Settings
@@ -75,7 +75,7 @@ def _path_keys(model: type[BaseModel]) -> list[Loc]:
     for table, info in model.model_fields.items():
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             fields = info.annotation.model_fields.items()
-            keys += [(table, key) for key, field in fields if Path in (field.annotation, *get_args(field.annotation))]
+            keys += [(table, key) for key, field in fields if Path in types_of(field.annotation)]
     return [*keys, ("centre", "database")]
 
 

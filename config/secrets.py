@@ -41,17 +41,22 @@ def read_secret(path: Path, *, key: str, environ: Mapping[str, str] = os.environ
         raise _refused(path, key, "there is no such file", "make it, or correct the path") from None
     except (OSError, ValueError) as why:
         raise _refused(path, key, f"cannot be read: {_reason(why)}", "let the daemon's user read it") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise _refused(path, key, "is not a file", "name the file itself")
-        if status.st_mode & stat.S_IRWXO and not _is_credential(path, environ):
-            mode = f"{stat.S_IMODE(status.st_mode):04o}"
-            raise _refused(path, key, f"is open to every user of this machine (mode {mode})", f"chmod 600 {path}")
-        data = file.read(MAX_SECRET_BYTES + 1)
+    try:
+        _refuse_open_doors(os.fstat(descriptor).st_mode, path, key, environ)
+        data = os.read(descriptor, MAX_SECRET_BYTES + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > MAX_SECRET_BYTES:
         raise _refused(path, key, "is too large for a secret", "name the right file")
     return data
+
+
+def _refuse_open_doors(mode: int, path: Path, key: str, environ: Mapping[str, str]) -> None:
+    if not stat.S_ISREG(mode):
+        raise _refused(path, key, "is not a file", "name the file itself")
+    if mode & stat.S_IRWXO and not _is_credential(path, environ):
+        problem = f"is open to every user of this machine (mode {stat.S_IMODE(mode):04o})"
+        raise _refused(path, key, problem, f"chmod 600 {path}")
 
 
 def _line(path: Path, key: str, environ: Mapping[str, str]) -> str:

@@ -1,0 +1,46 @@
+"""Drivers as the configuration sees them, one of each kind, so that these tests need no real one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from config import DriverFacts
+
+
+@dataclass(frozen=True)
+class ReaderOptions:
+    style: str = "auto"
+    gap_s: float = 0.1
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        if self.style not in ("auto", "rdm6300"):
+            raise ValueError(f"style must be auto or rdm6300, not {self.style}")
+        if self.key and len(self.key) != 32:
+            raise ValueError(f"key must be 32 hex digits, not {self.key!r}")
+
+
+@dataclass(frozen=True)
+class Spec:
+    name: str
+    emits: frozenset[str]
+    options: type = ReaderOptions
+    baud: int = 9600
+    bus: bool = False
+    directions: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        return {"a": self.directions[0], "b": self.directions[1]} if self.directions else {}
+
+
+def drivers() -> Mapping[str, DriverFacts]:
+    specs = (
+        Spec("em4100", frozenset({"credential"})),
+        Spec("scanner", frozenset({"credential"}), baud=115200),
+        Spec("eb_turnstile", frozenset({"passage"}), directions=("left", "right")),
+        Spec("io_module", frozenset({"input"}), bus=True, inputs=("0", "1", "2")),
+    )
+    return {spec.name: DriverFacts.of(spec) for spec in specs}
