@@ -85,6 +85,16 @@ class DriverSpec:
     frame: str = ""
     example: str = ""
 
+    def emits_with(self, options: Any) -> frozenset[Emits]:
+        """What a device with these options emits: their attribute `emits` where one driver serves many formats."""
+        emits: frozenset[Emits] = getattr(options, "emits", self.emits)
+        return emits
+
+    def directions_with(self, options: Any) -> tuple[str, ...]:
+        """The direction words of a device with these options, likewise."""
+        directions: tuple[str, ...] = getattr(options, "directions", self.directions)
+        return directions
+
     def new(self, *units: Any) -> Driver:
         """A fresh decoder; without options, one device with the defaults."""
         return self.build(units or (self.options(),))
