@@ -1,0 +1,77 @@
+"""`punchgate centre …`: run the traceability service, and ask its ledger from a shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from config import CentreSettings, load_centre
+from gateway import log
+from gateway.errors import EXIT_FAILED
+from traceability import app, coverage, export
+from traceability.database import database_path
+
+DEFAULT_FILE = "/etc/punchgate/centre.toml"
+
+config_option = click.option(
+    "-c",
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    envvar="PUNCHGATE_CONFIG",
+    default=DEFAULT_FILE,
+    show_default=f"$PUNCHGATE_CONFIG, then {DEFAULT_FILE}",
+    metavar="FILE",
+    help="The centre's configuration.",
+)
+
+
+@click.group("centre")
+def command() -> None:
+    """The traceability service and its questions."""
+
+
+@command.command("run")
+@config_option
+def run(file: Path) -> None:
+    """Take records from the broker into the ledger and answer with receipts, until SIGTERM."""
+    settings = _settings(file)
+    log.configure(settings.log.level, settings.log.format)
+    app.run(settings.centre)
+
+
+@command.command("coverage")
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def show_coverage(file: Path, as_json: bool) -> None:
+    """What is here of each gateway and epoch, and what is missing, lost, contradicting. 1: somebody should look."""
+    report = coverage.survey(database_path(_settings(file).centre.database), app.unix_ms())
+    if as_json:
+        click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
+    else:
+        click.echo("\n".join(report.lines()))
+    if any(stream.is_finding for stream in report.streams):
+        sys.exit(EXIT_FAILED)
+
+
+@command.command("export")
+@config_option
+@click.option("--site", help="Only this site.")
+@click.option("--gateway", help="Only this gateway.")
+@click.option("--epoch", help="Only this epoch (16 hex digits).")
+@click.option("--since-seq", type=click.IntRange(1), default=1, show_default=True, help="First seq of each epoch.")
+def show_export(file: Path, site: str | None, gateway: str | None, epoch: str | None, since_seq: int) -> None:
+    """Print the stored lines unchanged, one a line, ordered by site, gateway, epoch, seq."""
+    wanted = export.Wanted(site, gateway, epoch, since_seq)
+    out = click.get_binary_stream("stdout")
+    for lines in export.slices(database_path(_settings(file).centre.database), wanted):
+        out.write(b"\n".join(lines) + b"\n")
+    out.flush()
+
+
+def _settings(file: Path) -> CentreSettings:
+    return load_centre(file, os.environ)

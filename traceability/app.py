@@ -1,0 +1,136 @@
+"""The centre, put together: broker -> subscription -> consumer -> ledger, and receipts back.
+
+All state is in the database; the state directory holds only this process's name at the broker. Start does not wait
+for the broker: a centre that is up and says so is easier to find than one that is restarted for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import time
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Protocol
+
+import structlog
+
+from config.secrets import read_password, read_secret
+from gateway.errors import Misconfigured
+from gateway.wire import Topics
+from traceability.consumer import Consumer
+from traceability.database import database_path
+from traceability.identity import Identity, claim
+from traceability.ledger import Ledger
+from traceability.sign import Signer, signer, unsigned
+from traceability.subscription import Broker, Inbox, Subscription
+
+
+class Settings(Protocol):
+    """What the centre needs to be told; `config.CentreSettings.centre` is one."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def tls(self) -> bool: ...
+    @property
+    def prefix(self) -> str: ...
+    @property
+    def share(self) -> str: ...
+    @property
+    def id(self) -> str | None: ...
+    @property
+    def database(self) -> str: ...
+    @property
+    def state_dir(self) -> Path: ...
+    @property
+    def username(self) -> str | None: ...
+    @property
+    def password_file(self) -> Path | None: ...
+    @property
+    def ca_file(self) -> Path | None: ...
+    @property
+    def cert_file(self) -> Path | None: ...
+    @property
+    def tls_key_file(self) -> Path | None: ...
+    @property
+    def key_file(self) -> Path | None: ...
+
+
+def run(settings: Settings) -> None:
+    """Run the centre until SIGTERM or SIGINT. Raises Misconfigured or NotDurable when it cannot start."""
+    log = structlog.get_logger("traceability")
+    path, sign = database_path(settings.database), _signer(settings)
+    identity = claim(settings.state_dir)
+    broker = _broker(settings, identity)
+    service = settings.id or identity.service
+    inbox: Inbox = SimpleQueue()
+    ledger = Ledger(path, service, unix_ms)
+    link = Subscription(broker, Topics(settings.prefix), settings.share, inbox)
+    consumer = Consumer(ledger, link, inbox, settings.prefix, sign)
+    ledger_id = ledger.open()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: consumer.stop())
+    link.start()
+    log.info("centre.started", service=service, ledger=ledger_id, database=str(path), client_id=broker.client_id)
+    notify("READY=1")
+    try:
+        consumer.run()
+    finally:
+        notify("STOPPING=1")
+        link.stop()
+        ledger.close()
+    log.info("centre.stopped", service=service)
+
+
+def unix_ms() -> int:
+    """Wall clock, ms since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def notify(words: str) -> None:
+    """Tell systemd, if it wants to be told (sd_notify)."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        sender.connect("\0" + address[1:] if address.startswith("@") else address)
+        sender.send(words.encode())
+
+
+def _broker(settings: Settings, identity: Identity) -> Broker:
+    password_file = settings.password_file
+    password = read_password(password_file, key="centre.password_file") if password_file else None
+    return Broker(
+        host=settings.host,
+        port=settings.port,
+        client_id=identity.client_id,
+        username=settings.username,
+        password=password,
+        tls=_tls(settings) if settings.tls else None,
+    )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+        if settings.cert_file is not None:
+            context.load_cert_chain(settings.cert_file, settings.tls_key_file)
+    except OSError as error:  # ssl.SSLError is one
+        files = ", ".join(str(file) for file in (settings.ca_file, settings.cert_file, settings.tls_key_file) if file)
+        raise Misconfigured(
+            f"TLS: {files}: {error.strerror or error}",
+            remedy="check centre.ca_file, cert_file and tls_key_file: PEM files the centre's user can read",
+        ) from error
+    return context
+
+
+def _signer(settings: Settings) -> Signer:
+    if settings.key_file is None:
+        return unsigned
+    return signer(read_secret(settings.key_file, key="centre.key_file"))

@@ -1,0 +1,197 @@
+"""From the broker into the ledger and back: collect, commit, acknowledge, receipt.
+
+One turn takes what is waiting, bounded, commits it in one transaction together with the receipts that are due, and
+only then acknowledges the messages and sends the receipts. A kill between any two of these steps costs nothing: what
+was not acknowledged comes again and is a repeat, and a receipt that was not sent is made anew.
+
+While the ledger cannot be written, nothing is acknowledged and nothing receipted; the same messages are tried again.
+A message that makes no sense is counted, said once a minute, and acknowledged with its group, or the broker would
+bring it for ever; its sender keeps what no receipt covers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable
+from queue import Empty
+from typing import Any, Protocol
+
+import structlog
+
+from gateway.errors import NotDurable, Rejected
+from gateway.wire import Topics, compact, unpack
+from traceability import remedies
+from traceability.cadence import Cadence
+from traceability.ledger import Group, Ledger
+from traceability.receipts import Receipt
+from traceability.sign import Signer
+from traceability.states import read_state
+from traceability.streams import Alarm, Key
+from traceability.subscription import Connected, Delivery, Died, Disconnected, Event, Inbox, Refused, Wake
+from traceability.tally import Tally
+
+MAX_GROUP_MESSAGES = 64
+MAX_GROUP_BYTES = 4 * 1024 * 1024
+RETRY_FIRST_S = 0.5
+RETRY_MAX_S = 5.0
+RESUBSCRIBE_S = 10.0
+RESEND_S = 1.0
+NAP_S = 0.2
+
+
+class Link(Protocol):
+    """What the consumer needs of a Subscription."""
+
+    @property
+    def connected(self) -> bool: ...
+    def subscribe(self) -> None: ...
+    def ack(self, delivery: Delivery) -> None: ...
+    def publish(self, topic: str, payload: bytes) -> bool: ...
+
+
+class Consumer:
+    """Owns the ledger, in the thread that calls `run`."""
+
+    def __init__(self, ledger: Ledger, link: Link, inbox: Inbox, prefix: str, sign: Signer) -> None:
+        self.tally = Tally()
+        self._ledger = ledger
+        self._link = link
+        self._inbox = inbox
+        self._topics = Topics(prefix)
+        self._sign = sign
+        self._cadence = Cadence()
+        self._held: list[Delivery] = []
+        self._held_bytes = 0
+        self._retry_at = 0.0
+        self._retry_s = 0.0
+        self._resubscribe_at: float | None = None
+        self._stopping = False
+        self._log: Any = structlog.get_logger("traceability")
+
+    def stop(self) -> None:
+        """Ask `run` to return after the current group; safe in a signal handler."""
+        self._stopping = True
+        self._inbox.put(Wake())
+
+    def run(self) -> None:
+        """Work until stopped. Raises only for bugs."""
+        while not self._stopping:
+            self._collect()
+            if self._resubscribe_at is not None and time.monotonic() >= self._resubscribe_at:
+                self._resubscribe_at = None
+                self._link.subscribe()
+            if time.monotonic() >= self._retry_at:
+                self._commit()
+
+    # --- collect
+
+    def _collect(self) -> None:
+        """Wait until there is something to do, then take what is there."""
+        if self._full():
+            time.sleep(NAP_S)
+            return
+        try:
+            self._sort(self._inbox.get(timeout=self._patience_s()))
+            while not self._full():
+                self._sort(self._inbox.get_nowait())
+        except Empty:
+            return
+
+    def _full(self) -> bool:
+        return len(self._held) >= MAX_GROUP_MESSAGES or self._held_bytes >= MAX_GROUP_BYTES
+
+    def _patience_s(self) -> float | None:
+        """Seconds until something is due by itself; None: never."""
+        due = [self._resubscribe_at, self._retry_at if self._held else None]
+        due.append(self._cadence.next_at() if self._link.connected else None)
+        moments = [at for at in due if at is not None]
+        return max(0.0, min(moments) - time.monotonic(), self._retry_at - time.monotonic()) if moments else None
+
+    def _sort(self, event: Event) -> None:
+        match event:
+            case Delivery():
+                self._held.append(event)
+                self._held_bytes += len(event.payload)
+            case Connected(resumed):
+                self._log.info("broker.connected", resumed=resumed)
+            case Disconnected(code, reason):
+                self._say("broker.lost", code, reason=reason, remedy=remedies.for_connection(code))
+            case Refused(code, reason):
+                self._resubscribe_at = time.monotonic() + RESUBSCRIBE_S
+                self._say("subscription.refused", code, reason=reason, remedy=remedies.for_subscription(code))
+            case Died(error):
+                raise RuntimeError("the broker's thread died") from error
+
+    # --- commit
+
+    def _commit(self) -> None:
+        """Commit what is held and what is due to be told; then acknowledge, then tell."""
+        deliveries = self._held
+        if not deliveries and not self._due():
+            return
+        try:
+            receipts = self._transact(deliveries)
+        except NotDurable as error:
+            self._retry_s = min(RETRY_MAX_S, self._retry_s * 2 or RETRY_FIRST_S)
+            self._retry_at = time.monotonic() + self._retry_s
+            self._log.error("ledger.failed", error=error.message, remedy=error.remedy, waiting=len(deliveries))
+            return
+        self._held, self._held_bytes, self._retry_s = [], 0, 0.0
+        for delivery in deliveries:
+            self._link.ack(delivery)
+        for receipt in receipts:
+            self._tell(receipt)
+
+    def _transact(self, deliveries: list[Delivery]) -> list[Receipt]:
+        start = time.monotonic()
+        with self._ledger.group() as group:
+            for delivery in deliveries:
+                for key in self._take(group, delivery):
+                    self._cadence.touch(key, start)
+            receipts = [group.receipt(key) for key in self._due()]
+        for alarm in group.alarms:
+            self._raise_alarm(alarm)
+        if group.counts["nameless"]:
+            reason = "neither refused nor kept: it does not say which record it is"
+            self._say("message.malformed", "line", group.counts["nameless"], part="line", reason=reason)
+        if deliveries:
+            ms = round(1000 * (time.monotonic() - start))
+            self._log.debug("centre.committed", messages=len(deliveries), ms=ms, **group.counts)
+        return receipts
+
+    def _take(self, group: Group, delivery: Delivery) -> set[Key]:
+        part = "topic"
+        try:
+            site, gateway, leaf = self._topics.parse(delivery.topic)
+            part = "state" if leaf == "state" else "batch"
+            if leaf == "state":
+                key = group.hear(site, gateway, read_state(delivery.payload))
+                return set() if key is None else {key}
+            return group.take(site, gateway, unpack(delivery.payload, delivery.encoding))
+        except Rejected as error:
+            self._say("message.malformed", part, part=part, reason=error.message[:200], topic=delivery.topic[:200])
+            return set()
+
+    # --- tell
+
+    def _due(self) -> list[Key]:
+        return self._cadence.due(time.monotonic()) if self._link.connected else []
+
+    def _tell(self, receipt: Receipt) -> None:
+        """Send a committed receipt. One that cannot go out is made anew later."""
+        stream = receipt.stream
+        topic = Topics(self._topics.prefix, stream.site, stream.gateway).of("receipt")
+        sent = self._link.publish(topic, compact(self._sign(receipt.message)))
+        self._cadence.sent(stream, time.monotonic(), receipt.again_s if sent else RESEND_S)
+
+    def _raise_alarm(self, alarm: Alarm) -> None:
+        gateway = (alarm.stream.site, alarm.stream.gateway)
+        self._say(alarm.event, gateway, stream=str(alarm.stream), **alarm.fields)
+
+    def _say(self, event: str, kind: Hashable, times: int = 1, /, **fields: object) -> None:
+        """A warning, at most once a minute for each event and kind, with how often it was since."""
+
+        def say(since: int) -> None:
+            self._log.warning(event, times=since, **fields)
+
+        self.tally.note((event, kind), time.monotonic(), say, times)

@@ -1,0 +1,44 @@
+"""The stored lines, bytes unchanged, ordered by site, gateway, epoch (as text) and seq.
+
+Read in slices, each its own short transaction: a reader that stays in one transaction keeps SQLite from truncating
+the write-ahead log, and a centre that runs beside a long export would fill the disk. A slice begins behind the last
+seq of the one before, so nothing is skipped or doubled whatever arrives meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from traceability.database import reading
+
+SLICE_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which records; None: all. `since_seq` is the first seq of each epoch."""
+
+    site: str | None = None
+    gateway: str | None = None
+    epoch: str | None = None
+    since_seq: int = 1
+
+
+def slices(path: Path, wanted: Wanted) -> Iterator[list[bytes]]:
+    """The lines in order, up to SLICE_ROWS at a time. Raises Unavailable, NotDurable."""
+    with reading(path) as connection:
+        streams = connection.execute(
+            "SELECT id FROM streams WHERE (?1 IS NULL OR site = ?1) AND (?2 IS NULL OR gateway = ?2) "
+            "AND (?3 IS NULL OR epoch = ?3) ORDER BY site, gateway, epoch",
+            (wanted.site, wanted.gateway, wanted.epoch),
+        ).fetchall()
+        for (stream,) in streams:
+            seq = wanted.since_seq - 1
+            while rows := connection.execute(
+                "SELECT seq, line FROM records WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?",
+                (stream, seq, SLICE_ROWS),
+            ).fetchall():
+                seq = rows[-1][0]
+                yield [line for _, line in rows]

@@ -1,0 +1,139 @@
+"""What becomes of a line, inside the transaction of its group: kept, known already, contradicting, or refused.
+
+The name of a record is (site, gateway, epoch, seq). The first bytes under a name are the record; the same bytes
+again change nothing, other bytes are kept beside it and raise an alarm. A line that names itself but cannot be taken
+is refused for good, so that the gateway can set it aside instead of sending it for ever. A refusal counts for the
+gateway whose *topic* it came by: one gateway can never settle the records of another. A line that does not even
+name itself is counted and dropped; its gateway keeps it, because no receipt will cover it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from gateway.errors import Rejected
+from gateway.wire import MAX_LINE_BYTES, Line, line_hash, read_line
+from traceability import chain, losses, spans
+from traceability.streams import MAX_SEQ, Key, Tx, stream_of
+
+_EPOCH = re.compile(r"[0-9a-f]{16}")
+
+
+def take(tx: Tx, site: str, gateway: str, raw_lines: Sequence[bytes]) -> set[Key]:
+    """Take the lines of one message of this gateway; returns the streams they belong to."""
+    lines: dict[Key, list[Line]] = {}
+    refused: set[Key] = set()
+    for raw in raw_lines:
+        try:
+            line = _read(raw, site, gateway)
+        except Rejected as error:
+            refused |= _refuse(tx, site, gateway, raw, error.message)
+        else:
+            lines.setdefault(Key(site, gateway, line.epoch), []).append(line)
+    for key, of_stream in lines.items():
+        _keep(tx, key, of_stream)
+    return refused | lines.keys()
+
+
+def _read(raw: bytes, site: str, gateway: str) -> Line:
+    line = read_line(raw)
+    if (line.site, line.gateway) != (site, gateway):
+        raise Rejected("the record is of another gateway than the topic")
+    if line.seq > MAX_SEQ:
+        raise Rejected(f"seq is beyond {MAX_SEQ}")
+    return line
+
+
+# --- kept
+
+
+def _keep(tx: Tx, key: Key, lines: list[Line]) -> None:
+    stream = stream_of(tx, key)
+    new: dict[int, tuple[Line, str]] = {}
+    for line in lines:
+        own_hash = line_hash(line.raw)
+        if _insert(tx, stream, line, own_hash):
+            new[line.seq] = (line, own_hash)
+        else:
+            _known(tx, key, stream, line, own_hash)
+    if new:
+        _account(tx, key, stream, new)
+
+
+def _insert(tx: Tx, stream: int, line: Line, own_hash: str) -> bool:
+    """True if the name was free."""
+    row = (stream, line.seq, bytes.fromhex(own_hash), line.raw, tx.now_ms)
+    added = tx.connection.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", row)
+    return added.rowcount == 1
+
+
+def _account(tx: Tx, key: Key, stream: int, new: dict[int, tuple[Line, str]]) -> None:
+    """Spans, chain and declared losses for what was inserted."""
+    tx.counts["new"] += len(new)
+    for first, last in spans.runs(new):
+        spans.cover(tx.connection, stream, first, last, tx.now_ms)
+        tx.connection.execute("DELETE FROM refused WHERE stream = ? AND seq BETWEEN ? AND ?", (stream, first, last))
+    tx.connection.execute(
+        "UPDATE streams SET held = held + ?, last_ms = ? WHERE id = ?", (len(new), tx.now_ms, stream)
+    )
+    chain.check(tx, key, stream, new)
+    for line, _ in new.values():
+        if line.type == losses.LOST_TYPE:
+            losses.declare(tx, key, stream, line)
+
+
+def _known(tx: Tx, key: Key, stream: int, line: Line, own_hash: str) -> None:
+    """The name is taken: by the same bytes, which is a repeat, or by others."""
+    if chain.hash_at(tx, stream, line.seq) == own_hash:
+        tx.counts["repeated"] += 1
+        return
+    row = (stream, line.seq, bytes.fromhex(own_hash), line.raw, tx.now_ms)
+    added = tx.connection.execute("INSERT INTO conflicts VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", row)
+    if added.rowcount:
+        tx.counts["conflicts"] += 1
+        tx.alarm("record.conflict", key, seq=line.seq, hash=own_hash)
+
+
+# --- refused
+
+
+def _refuse(tx: Tx, site: str, gateway: str, raw: bytes, reason: str) -> set[Key]:
+    """Refuse a line under the name it gives itself, in the stream of the topic it came by."""
+    name = _name(raw)
+    if name is None:
+        tx.counts["nameless"] += 1
+        return set()
+    epoch, seq = name
+    key = Key(site, gateway, epoch)
+    stream = stream_of(tx, key)
+    if chain.hash_at(tx, stream, seq) is None:
+        _write_refusal(tx, key, stream, seq, raw, reason)
+    return {key}
+
+
+def _write_refusal(tx: Tx, key: Key, stream: int, seq: int, raw: bytes, reason: str) -> None:
+    row = (stream, seq, reason, raw[:MAX_LINE_BYTES], tx.now_ms)
+    added = tx.connection.execute(
+        "INSERT INTO refused (stream, seq, reason, line, at_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", row
+    )
+    if added.rowcount:
+        spans.cover(tx.connection, stream, seq, seq, tx.now_ms)
+        tx.counts["refused"] += 1
+        tx.alarm("record.refused", key, seq=seq, reason=reason)
+
+
+def _name(raw: bytes) -> tuple[str, int] | None:
+    """Epoch and seq of a line that is otherwise wrong, if it says them clearly."""
+    try:
+        event = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    data = event.get("data") if isinstance(event, dict) else None
+    if not isinstance(data, dict):
+        return None
+    epoch, seq = data.get("epoch"), data.get("seq")
+    if not (isinstance(epoch, str) and _EPOCH.fullmatch(epoch)):
+        return None
+    return (epoch, seq) if type(seq) is int and 1 <= seq <= MAX_SEQ else None

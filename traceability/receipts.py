@@ -1,0 +1,138 @@
+"""What a receipt may say, so that a gateway never lets go of a record that is not in the ledger.
+
+A gateway settles everything up to `through`, and, where the list of holes is not truncated, everything up to `seen`
+that is not in a listed hole. But a hole is listed only when it is 5 s old, because most holes are batches that are
+still on their way. So `seen` is held just below the first hole that is not listed, be it young or the 33rd:
+
+    here      1……40    45……60      70……90        hole 41–44 is 9 s old, hole 61–69 is 1 s old
+    receipt   through 40, missing [[41,44]], seen 60; again in 4 s, when 61–69 is old enough to be listed
+
+The same holds for refused records: those that do not fit into one receipt keep `through` and `seen` below them until
+they were told, or the gateway would settle what it should set aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.wire import MAX_MISSING_RANGES, timestamp
+from traceability import spans
+from traceability.spans import Hole, Span, Tail
+from traceability.states import ledger_id, may_listen, tail_of
+from traceability.streams import Key, Tx, stream_of
+
+HOLE_AGE_MS = 5_000
+REPEAT_S = 10.0
+MAX_REFUSALS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A stream as a receipt may tell it. `again_s`: when it should be told again, None: when something changes."""
+
+    through: int
+    missing: tuple[tuple[int, int], ...]
+    seen: int
+    again_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One receipt, unsigned: the message's members, and when the next is due if nothing happens (seconds)."""
+
+    stream: Key
+    message: dict[str, object]
+    again_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Refused records to tell, and the first seq that does not fit this time."""
+
+    told: tuple[tuple[int, str], ...]
+    hold: int | None
+
+
+def account(stream_spans: Sequence[Span], tail: Tail | None, now_ms: int) -> Account:
+    """The receipt's view of a stream; see the module's head. Needs the lowest MAX_MISSING_RANGES + 2 spans."""
+    starts = bool(stream_spans) and stream_spans[0].first == 1
+    through = seen = stream_spans[0].last if starts else 0
+    missing: list[tuple[int, int]] = []
+    again_s: float | None = None
+    for hole in spans.holes(stream_spans, tail):
+        young_s = _until_listed_s(hole, now_ms)
+        if young_s or len(missing) == MAX_MISSING_RANGES:
+            again_s = young_s or REPEAT_S
+            break
+        missing.append((hole.first, hole.last))
+        seen, again_s = hole.upto, REPEAT_S
+    return Account(through, tuple(missing), seen, again_s)
+
+
+def make(tx: Tx, key: Key, service: str) -> Receipt:
+    """Number and fill the next receipt of a stream, from what this transaction sees."""
+    stream = stream_of(tx, key)
+    refusals = _refusals(tx, stream)
+    told = _held(
+        account(spans.read(tx.connection, stream, MAX_MISSING_RANGES + 2), tail_of(tx, key), tx.now_ms), refusals
+    )
+    ledger = ledger_id(tx)
+    number = _next_number(tx, stream, ledger)
+    _mark_told(tx, stream, refusals, number)
+    message: dict[str, object] = {
+        "ledger": ledger,
+        "receipt": number,
+        "epoch": key.epoch,
+        "through": told.through,
+        "missing": [list(pair) for pair in told.missing],
+        "seen": told.seen,
+        "rejected": [{"seq": seq, "reason": reason} for seq, reason in refusals.told],
+        "service": service,
+        "time": timestamp(tx.now_ms),
+    }
+    repeats = told.again_s is not None and (told.again_s < REPEAT_S or may_listen(tx, key))
+    return Receipt(key, message, told.again_s if repeats else None)
+
+
+def _until_listed_s(hole: Hole, now_ms: int) -> float:
+    """Seconds until a hole may be listed; 0 for now, also when the clock went back behind its start."""
+    age_ms = now_ms - hole.since_ms
+    return (HOLE_AGE_MS - age_ms) / 1000 if 0 <= age_ms < HOLE_AGE_MS else 0.0
+
+
+def _held(whole: Account, refusals: Refusals) -> Account:
+    """The account below the first refused record that could not be told yet."""
+    hold = refusals.hold
+    if hold is None:
+        return whole
+    missing = tuple(pair for pair in whole.missing if pair[1] < hold)
+    return Account(min(whole.through, hold - 1), missing, min(whole.seen, hold - 1), again_s=0.0)
+
+
+def _next_number(tx: Tx, stream: int, ledger: str) -> int:
+    row = tx.connection.execute(
+        "UPDATE streams SET receipt = receipt + 1, told = ? WHERE id = ? RETURNING receipt", (ledger, stream)
+    ).fetchone()
+    return int(row[0])
+
+
+# --- refused records
+
+
+def _refusals(tx: Tx, stream: int) -> Refusals:
+    """Those not told yet first, lowest first; then the latest told, once more."""
+    rows = tx.connection.execute(
+        "SELECT seq, reason, told FROM refused WHERE stream = ? ORDER BY told IS NOT NULL, told DESC, seq LIMIT ?",
+        (stream, MAX_REFUSALS + 1),
+    ).fetchall()
+    listed, rest = rows[:MAX_REFUSALS], rows[MAX_REFUSALS:]
+    hold = rest[0][0] if rest and rest[0][2] is None else None
+    return Refusals(tuple((seq, reason) for seq, reason, _ in listed), hold)
+
+
+def _mark_told(tx: Tx, stream: int, refusals: Refusals, number: int) -> None:
+    tx.connection.executemany(
+        "UPDATE refused SET told = ? WHERE stream = ? AND seq = ? AND told IS NULL",
+        [(number, stream, seq) for seq, _ in refusals.told],
+    )
