@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from config.broker import DEFAULT_PORTS, is_loopback, split
-from config.driverfacts import DriverFacts
-from config.findings import Loc, Problem, choose
+from config.driverfacts import REFUSALS, DriverFacts
+from config.findings import Loc, Problem, choose, masked
 from config.views import DeviceView, LaneView, PortView
 from config.words import PASSES, passages, word_problems
 
@@ -71,13 +71,20 @@ def _crowded(port: PortView, drivers: Drivers) -> Iterator[Problem]:
     if len(port.devices) < 2:
         return
     first = port.devices[0].driver
-    for device in port.devices[1:]:
-        facts = drivers.get(device.driver)
-        loc = (*device.loc, "driver")
-        if device.driver and first and device.driver != first:
-            yield Problem(loc, f'does not share a line with "{first}"', "give it a port of its own")
-        elif facts is not None and not facts.bus:
-            yield Problem(loc, "is no bus: one device a line", "give each device a port of its own")
+    facts = drivers.get(first)
+    strangers = [device for device in port.devices if device.driver and first and device.driver != first]
+    for device in strangers:
+        yield Problem((*device.loc, "driver"), f'does not share a line with "{first}"', "give it a port of its own")
+    if strangers or facts is None:
+        return
+    for device in port.devices[1:] if not facts.bus else ():
+        yield Problem((*device.loc, "driver"), "is no bus: one device a line", "give each device a port of its own")
+    if facts.bus and facts.check_line:
+        try:
+            facts.check_line([device.options for device in port.devices])
+        except REFUSALS as why:
+            if not any(list(word_problems(device, facts)) for device in port.devices):
+                yield Problem((*port.loc, "devices"), f"do not go together: {masked(str(why))[:300]}")
 
 
 def _lane_of(device: DeviceView, lanes: Mapping[str, LaneView], drivers: Drivers) -> Iterator[Problem]:
@@ -86,7 +93,7 @@ def _lane_of(device: DeviceView, lanes: Mapping[str, LaneView], drivers: Drivers
         if device.lane:
             yield Problem((*device.loc, "lane"), "is not a lane", choose(device.lane, lanes))
         return
-    facts = drivers.get(device.driver)
+    facts = _facts(device, drivers)
     if lane.sensor != "none" or facts is None:
         return
     remedy = f'set sensor = "one" or "per_direction" on lane "{lane.id}", or take the device off it'
@@ -98,8 +105,13 @@ def _lane_of(device: DeviceView, lanes: Mapping[str, LaneView], drivers: Drivers
             yield Problem(at, f'reports passages, but lane "{lane.id}" has sensor = "none"', remedy)
 
 
-def _driver_of(device: DeviceView, drivers: Drivers) -> Iterator[Problem]:
+def _facts(device: DeviceView, drivers: Drivers) -> DriverFacts | None:
     facts = drivers.get(device.driver)
+    return facts.configured(device.options) if facts else None
+
+
+def _driver_of(device: DeviceView, drivers: Drivers) -> Iterator[Problem]:
+    facts = _facts(device, drivers)
     if facts is not None:
         yield from word_problems(device, facts)
     elif device.driver:
@@ -107,7 +119,7 @@ def _driver_of(device: DeviceView, drivers: Drivers) -> Iterator[Problem]:
 
 
 def _unsensed(lane: LaneView, serving: list[DeviceView], drivers: Drivers) -> Iterator[Problem]:
-    known = [(device, drivers[device.driver]) for device in serving if device.driver in drivers]
+    known = [(device, facts) for device in serving if (facts := _facts(device, drivers))]
     if len(known) < len(serving):
         return
     ways: set[str] = set().union(*(passages(device, facts) for device, facts in known))

@@ -7,10 +7,12 @@ The composition root hands over a mapping name → facts; `DriverFacts.of` takes
 from __future__ import annotations
 
 import dataclasses
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+REFUSALS = (ValueError, TypeError, LookupError, AttributeError)
+"""How a driver, perhaps a stranger's, says no to options."""
 
 
 class SpecLike(Protocol):
@@ -32,6 +34,14 @@ class SpecLike(Protocol):
     def aliases(self) -> dict[str, str]: ...
     @property
     def inputs(self) -> tuple[str, ...]: ...
+    @property
+    def build(self) -> Callable[[Sequence[Any]], Any]: ...
+
+
+class MakeOptions(Protocol):
+    """Shaped like `drivers.registry.make_options`: the options, or ValueError whose message names the key."""
+
+    def __call__(self, spec: Any, values: Mapping[str, object], /) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,8 @@ class DriverFacts:
     """One driver. `check_options` raises ValueError naming the option; `options` are their names, None: unknown.
 
     `directions` are the words of its passages, `aliases` other words for them, `inputs` the names of its inputs.
+    `narrowed` gives what changes with a device's options, `check_line` raises ValueError where the devices of one
+    line do not go together; both are asked with options that passed `check_options`.
     """
 
     name: str
@@ -48,12 +60,14 @@ class DriverFacts:
     directions: tuple[str, ...]
     aliases: Mapping[str, str]
     inputs: tuple[str, ...]
-    check_options: Callable[[Mapping[str, object]], None]
+    check_options: Callable[[Mapping[str, object]], object]
     options: tuple[str, ...] | None = None
+    narrowed: Callable[[DriverFacts, Mapping[str, object]], DriverFacts] | None = None
+    check_line: Callable[[Sequence[Mapping[str, object]]], object] | None = None
 
     @classmethod
-    def of(cls, spec: SpecLike) -> DriverFacts:
-        """Read the facts from a driver's description."""
+    def of(cls, spec: SpecLike, make_options: MakeOptions) -> DriverFacts:
+        """Read the facts from a driver's description; options may have `emits` and `directions` of their own."""
         return cls(
             name=spec.name,
             emits=frozenset(spec.emits),
@@ -62,17 +76,22 @@ class DriverFacts:
             directions=spec.directions,
             aliases=spec.aliases,
             inputs=spec.inputs,
-            check_options=lambda values: _check(spec.options, values),
-            options=tuple(field.name for field in dataclasses.fields(spec.options) if field.init),
+            check_options=lambda values: make_options(spec, values),
+            options=tuple(field.name for field in dataclasses.fields(spec.options)),
+            narrowed=lambda facts, values: _narrowed(facts, make_options(spec, values)),
+            check_line=lambda units: spec.build([make_options(spec, values) for values in units]),
         )
 
+    def configured(self, values: Mapping[str, object]) -> DriverFacts:
+        """The facts of a device with these options; those of the driver where the options are refused."""
+        try:
+            self.check_options(values)
+            return self.narrowed(self, values) if self.narrowed else self
+        except REFUSALS:
+            return self
 
-def _check(options: type[Any], values: Mapping[str, object]) -> None:
-    """Make the options once; simple types are compared first, for a dataclass takes anything."""
-    hints = typing.get_type_hints(options)
-    for name, value in values.items():
-        wanted = hints.get(name)
-        fits = (int, float) if wanted is float else (wanted,)
-        if wanted in (bool, int, float, str) and type(value) not in fits:
-            raise ValueError(f"{name} must be of type {wanted.__name__}")
-    options(**values)
+
+def _narrowed(facts: DriverFacts, options: Any) -> DriverFacts:
+    emits = frozenset(getattr(options, "emits", facts.emits))
+    directions = tuple(getattr(options, "directions", ())) or facts.directions
+    return dataclasses.replace(facts, emits=emits, directions=directions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from config.driverfacts import DriverFacts
+from config.driverfacts import REFUSALS, DriverFacts
 from config.findings import HIDDEN, Loc, Problem, choose, is_secret, masked
 from config.views import DeviceView
 
@@ -38,7 +38,7 @@ def _options(device: DeviceView, facts: DriverFacts) -> Iterator[Problem]:
     known = {name: value for name, value in device.options.items() if name not in unknown}
     try:
         facts.check_options(known)
-    except (ValueError, TypeError, LookupError, AttributeError) as why:
+    except REFUSALS as why:
         yield _refused_option(loc, known, str(why))
 
 
@@ -47,9 +47,11 @@ def _refused_option(loc: Loc, options: dict[str, object], why: str) -> Problem:
     for name, value in options.items():
         if is_secret((name,)) and str(value):
             why = why.replace(repr(value), HIDDEN).replace(str(value), HIDDEN)
+    why = why.removeprefix("options.")
     named = [name for name in options if name in why]
-    at = (*loc, max(named, key=len)) if named else loc
-    return Problem(at, f"is refused by the driver: {masked(why)[:300]}")
+    name = max(named, key=len, default="")
+    said = masked(why.removeprefix(f"{name}:")).strip()[:300]
+    return Problem((*loc, name) if name else loc, f"is refused by the driver: {said}")
 
 
 def _directions(device: DeviceView, facts: DriverFacts) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from config import DriverFacts
@@ -22,6 +22,29 @@ class ReaderOptions:
 
 
 @dataclass(frozen=True)
+class LineOptions:
+    kind: str = "credential"
+    directions: tuple[str, ...] = ()
+
+    @property
+    def emits(self) -> frozenset[str]:
+        return frozenset({self.kind})
+
+
+@dataclass(frozen=True)
+class BusOptions:
+    address: int = 0
+
+
+def make_options(spec: Spec, values: Mapping[str, object]) -> object:
+    for name, value in values.items():
+        wanted = type(getattr(spec.options(), name))
+        if not isinstance(value, wanted):
+            raise ValueError(f"options.{name}: {value!r} is not of type {wanted.__name__}")
+    return spec.options(**values)
+
+
+@dataclass(frozen=True)
 class Spec:
     name: str
     emits: frozenset[str]
@@ -30,6 +53,11 @@ class Spec:
     bus: bool = False
     directions: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+
+    def build(self, units: Sequence[BusOptions]) -> object:
+        if self.bus and len({unit.address for unit in units}) < len(units):
+            raise ValueError("address: two devices on this line have the same one")
+        return units
 
     @property
     def aliases(self) -> dict[str, str]:
@@ -41,6 +69,7 @@ def drivers() -> Mapping[str, DriverFacts]:
         Spec("em4100", frozenset({"credential"})),
         Spec("scanner", frozenset({"credential"}), baud=115200),
         Spec("eb_turnstile", frozenset({"passage"}), directions=("left", "right")),
-        Spec("io_module", frozenset({"input"}), bus=True, inputs=("0", "1", "2")),
+        Spec("line", frozenset({"credential"}), options=LineOptions),
+        Spec("io_module", frozenset({"input"}), options=BusOptions, bus=True, inputs=("0", "1", "2")),
     )
-    return {spec.name: DriverFacts.of(spec) for spec in specs}
+    return {spec.name: DriverFacts.of(spec, make_options) for spec in specs}

@@ -23,7 +23,7 @@ GATEWAYS = [path for path in EXAMPLES if path.stem != "centre"]
 @pytest.fixture(scope="session")
 def registered() -> dict[str, config.DriverFacts]:
     registry = pytest.importorskip("drivers.registry")
-    return {name: config.DriverFacts.of(registry.load(name)) for name in registry.names()}
+    return {spec.name: config.DriverFacts.of(spec, registry.make_options) for spec in registry.catalog()}
 
 
 @pytest.mark.parametrize("example", GATEWAYS, ids=lambda path: path.stem)

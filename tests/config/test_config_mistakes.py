@@ -117,7 +117,10 @@ def test_two_devices_on_a_line_that_is_no_bus_are_refused(desk: Desk) -> None:
 
 
 def test_two_devices_of_a_bus_may_share_a_line(desk: Desk) -> None:
-    module = '\n  [[ports.devices]]\n  id = "io-{0}"\n  driver = "io_module"\n  lane = "lobby-2"\n'
+    module = (
+        '\n  [[ports.devices]]\n  id = "io-{0}"\n  driver = "io_module"\n  lane = "lobby-2"\n'
+        "  options = {{ address = {0} }}\n"
+    )
     desk.write(f'{desk.file.read_text()}\n[[ports]]\nurl = "/dev/ttyS3"\n{module.format(1)}{module.format(2)}')
     assert desk.findings() == []
 
@@ -190,3 +193,16 @@ def test_mqtt_in_the_clear_is_allowed_on_the_loopback_and_where_asked_for(desk: 
     assert (desk.load().uplink.host, desk.load().uplink.port, desk.load().uplink.tls) == ("::1", 1883, False)
     desk.edit(('mqtt://[::1]"', 'mqtt://10.1.0.9:1884"\ninsecure = true'))
     assert (desk.load().uplink.host, desk.load().uplink.port) == ("10.1.0.9", 1884)
+
+
+def test_two_devices_of_a_bus_with_one_address_are_refused(desk: Desk) -> None:
+    module = '\n  [[ports.devices]]\n  id = "io-{0}"\n  driver = "io_module"\n  lane = "lobby-2"\n'
+    desk.write(f'{desk.file.read_text()}\n[[ports]]\nurl = "/dev/ttyS3"\n{module.format(1)}{module.format(2)}')
+    assert desk.finding().key == "ports[3].devices"
+    assert "two devices on this line have the same one" in desk.finding().problem
+
+
+def test_a_line_whose_options_make_it_report_passages_is_judged_by_them(desk: Desk) -> None:
+    line = 'driver = "line"\n  options = { kind = "passage" }'
+    desk.edit(('driver = "em4100"\n  lane = "lobby-2"', f'{line}\n  lane = "lobby-2"'))
+    assert 'has sensor = "none", but line reports passages' in desk.finding().problem
