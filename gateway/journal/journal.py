@@ -7,6 +7,7 @@ may be published.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -116,6 +117,18 @@ class Journal:
     async def read(self, first: int, last: int, max_records: int, max_bytes: int) -> list[Entry]:
         """Durable records `first` to `last`, cut to the limits; never blocks the loop. Raises NotDurable."""
         return await self._loop.run_in_executor(self._pool, self._read, first, last, max_records, max_bytes)
+
+    async def flush(self) -> None:
+        """Wait until all that was appended is durable; gives up after STOP_TIMEOUT_S."""
+        done = asyncio.Event()
+
+        def tell() -> None:
+            self._loop.call_soon_threadsafe(done.set)
+
+        self._writer.when_durable(tell)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await done.wait()
 
     async def close(self) -> None:
         """Commit what is queued, close the file."""

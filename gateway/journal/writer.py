@@ -52,6 +52,7 @@ class Writer(threading.Thread):
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._stopping = threading.Event()
         self._new_epoch = threading.Event()
+        self._after: list[Callable[[], None]] = []
         self._trouble: Trouble | None = None
         self._pruned_at = clock.mono()
         self.store, self.found_damaged = self._open_or_set_aside()
@@ -69,6 +70,15 @@ class Writer(threading.Thread):
 
         def job(_: Store) -> list[Entry]:
             self._new_epoch.set()
+            return []
+
+        self._jobs.put(job)
+
+    def when_durable(self, done: Callable[[], None]) -> None:
+        """Call `done` on the thread when all that is queued now is committed and reported."""
+
+        def job(_: Store) -> list[Entry]:
+            self._after.append(done)
             return []
 
         self._jobs.put(job)
@@ -118,9 +128,13 @@ class Writer(threading.Thread):
             self._say(self.quota.trouble())
             if entries:
                 self._report.committed(entries)
+            for done in self._after:
+                done()
+            self._after.clear()
             return
 
     def _attempt(self, jobs: list[Job]) -> list[Entry]:
+        self._after.clear()
         self.quota.measure(self.store)
         with self.store.transaction():
             entries = self.quota.confess(self.store)

@@ -135,6 +135,13 @@ class Uplink:
             extra["reason"] = self.reason
         self._connection.tell(self._topics.of("state"), online(self._clock, self.settlement, self.head, extra))
 
+    def relink(self, link: Link) -> None:
+        """Use other credentials or another broker: end this session, the next one takes them up."""
+        if link != self._link:
+            self._link = link
+            if self._connection is not None:
+                self._connection.give_up("configuration changed")
+
     async def run(self) -> None:
         """Keep a session up until cancelled."""
         delay = BACKOFF_FIRST_S

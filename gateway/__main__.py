@@ -1,0 +1,5 @@
+"""`python -m gateway` is `punchgate`."""
+
+from gateway.commands import main
+
+main()

@@ -1,0 +1,284 @@
+"""The composition root: builds the stations and wires them in the order of a punch's journey.
+
+    line ──heard──> passage ──drafts──> journal ──committed──> uplink ──> broker
+                                           ▲                     │
+                                           └────── settled ◄─────┘ receipt
+
+Everything here runs on one event loop. A task or callback that fails of a bug ends the process with 70: systemd
+starts it again, and the journal goes on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from config import Settings
+from drivers.events import BadFrame, Event
+from gateway import assembly
+from gateway.clock import Clock, Moment
+from gateway.directory import Registry
+from gateway.errors import EXIT_BUG, Misconfigured, PunchgateError
+from gateway.journal import Entry, Journal, Listeners, Opened, Trouble
+from gateway.log import Once, configure
+from gateway.passage import OpenRead, Passage
+from gateway.port import Line
+from gateway.records import Draft, Lost, Notice
+from gateway.spans import Range
+from gateway.status import StatusServer, notify
+from gateway.status.report import Report
+from gateway.uplink import Uplink
+from gateway.uplink.presence import VERSION
+from gateway.wire import timestamp
+
+PAUSE_AT_JOBS = 400
+RESUME_AT_JOBS = 100
+
+log = structlog.get_logger()
+
+
+class Gateway:
+    """One gateway from start to stop; implements what the stations call back."""
+
+    def __init__(self, settings: Settings, path: Path) -> None:
+        self.settings = settings
+        self.clock = Clock()
+        self._path = path
+        gateway = settings.gateway
+        self._once = Once(self.clock.mono)
+        self._passage = Passage(
+            assembly.lane_rules(settings), assembly.device_rules(settings), assembly.privacy(settings)
+        )
+        names = (gateway.site, gateway.id, gateway.timezone)
+        self.journal = Journal(gateway.state_dir, names, assembly.limits(settings), self.clock)
+        self.uplink = Uplink(
+            assembly.link(settings),
+            assembly.topics(settings),
+            assembly.uplink_rules(settings),
+            self.journal,
+            self.clock,
+            self,
+            assembly.centre_key(settings),
+        )
+        self.lines = [Line(rules, self.clock, self, self._unwatched_ms) for rules in assembly.line_rules(settings)]
+        self.registry = Registry(gateway.state_dir)
+        self.trouble: Trouble | None = None
+        self.report = Report(settings, self.clock, self.uplink, self.lines, lambda: self.trouble)
+        self._status = StatusServer(gateway.state_dir, self.report.describe)
+        self._lanes = {device.id: device.lane for port in settings.ports for device in port.devices}
+        self._portals = {lane.id: lane.portal for lane in settings.lanes}
+        self._recorded: dict[str, str] = {}
+        self._paused = False
+        self._tick: asyncio.TimerHandle | None = None
+        self._exit_code = 0
+        self._stop = asyncio.Event()
+
+    async def run(self) -> int:
+        """Work until SIGTERM or SIGINT; returns the exit code."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._on_bug)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        self._begin(self.journal.open(Listeners(self._committed, self._on_trouble, self._on_epoch)))
+        await self._status.start()
+        tasks = [asyncio.create_task(line.run()) for line in self.lines]
+        uplink = asyncio.create_task(self.uplink.run())
+        for task in (*tasks, uplink):
+            task.add_done_callback(self._on_task_end)
+        log.info("gateway.ready", version=VERSION, epoch=self.uplink.settlement.epoch, ports=len(self.lines))
+        notify(f"READY=1\nSTATUS=listening on {len(self.lines)} ports")
+        await self._stop.wait()
+        await self._shut_down(tasks, uplink)
+        return self._exit_code
+
+    def heard(self, device: str, events: Sequence[Event], moment: Moment) -> None:
+        """See LineListener."""
+        drafts: list[Draft] = []
+        for event in events:
+            if isinstance(event, BadFrame):
+                if times := self._once.due("frame.bad", device, event.flaw):
+                    log.warning("frame.bad", device=device, flaw=event.flaw, bytes=event.bytes, times=times)
+                continue
+            drafts += self._passage.handle(device, event, moment)
+        self._append(drafts)
+        if not self._paused and self.journal.waiting() > PAUSE_AT_JOBS:
+            self._pause()
+
+    def port_up(self, line: Line, moment: Moment) -> None:
+        """See LineListener."""
+        log.info("port.up", port=line.rules.port.url, devices=list(line.rules.devices))
+        for device in line.rules.devices:
+            self._change(device, "up", None, moment)
+            self._append(self._passage.device_up(device, moment))
+            self.registry.seen(device, line.rules.spec.name, line.rules.port.url, timestamp(moment.time_ms))
+        self.uplink.say_devices()
+
+    def port_down(self, line: Line, moment: Moment, reason: str) -> None:
+        """See LineListener."""
+        log.warning("port.down", port=line.rules.port.url, devices=list(line.rules.devices), reason=reason)
+        for device in line.rules.devices:
+            self._change(device, "down", reason, moment)
+            self._append(self._passage.device_down(device, moment, reason))
+        self.uplink.say_devices()
+
+    def devices(self) -> list[dict[str, Any]]:
+        """See UplinkListener."""
+        return [health.as_dict() for line in self.lines for health in line.health.values()]
+
+    def pruned(self, epoch: str, ranges: Sequence[Range]) -> None:
+        """See UplinkListener."""
+        moment = self.clock.now()
+        self._append(
+            [
+                Draft(Lost(cause="pruned", epoch=epoch, first=first, last=last, count=last - first + 1), moment)
+                for first, last in ranges
+            ]
+        )
+
+    def journal_is_a_copy(self) -> None:
+        """See UplinkListener: close the story of this epoch and begin another one."""
+        self._append(self._passage.stop(self.clock.now()))
+        self.journal.begin_epoch()
+
+    def _begin(self, opened: Opened) -> None:
+        moment = self.clock.now()
+        if self.journal.found_damaged:
+            log.error("journal.damaged", path=str(self.journal.path))
+        self._last = opened.last
+        self.uplink.begin(opened)
+        details = {"version": VERSION, "config": assembly.fingerprint(self.settings)}
+        self._append([Draft(Notice(kind="gateway.started", details=details), moment)])
+        reads = [_open_read(entry) for entry in opened.open_reads]
+        self._append(self._passage.recover(reads, moment))
+
+    def _append(self, drafts: Sequence[Draft]) -> None:
+        self.journal.append(drafts)
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
+        due = self._passage.deadline()
+        if due is not None:
+            delay = max(0.0, due - self.clock.mono())
+            self._tick = asyncio.get_running_loop().call_later(delay, self._on_tick)
+
+    def _on_tick(self) -> None:
+        self._append(self._passage.tick(self.clock.now()))
+
+    def _committed(self, entries: list[Entry]) -> None:
+        self.uplink.committed(entries)
+        if self._paused and self.trouble is None and self.journal.waiting() < RESUME_AT_JOBS:
+            self._resume()
+
+    def _on_trouble(self, trouble: Trouble | None) -> None:
+        self.trouble = trouble
+        if trouble is None:
+            log.info("journal.recovered")
+            self._resume()
+            return
+        log.error("journal.trouble", kind=trouble.kind, reason=trouble.text)
+        if trouble.kind != "quota":
+            self._pause()
+
+    def _on_epoch(self, opened: Opened) -> None:
+        log.error("journal.epoch", epoch=opened.epoch)
+        self.uplink.begin(opened)
+
+    def _pause(self) -> None:
+        self._paused = True
+        for line in self.lines:
+            line.pause()
+
+    def _resume(self) -> None:
+        self._paused = False
+        for line in self.lines:
+            line.resume()
+
+    def _change(self, device: str, status: str, reason: str | None, moment: Moment) -> None:
+        """Record that a device came or went; a port that stays away is said once."""
+        if self._recorded.get(device) == status:
+            return
+        self._recorded[device] = status
+        lane = self._lanes[device]
+        body = Notice(kind=f"device.{status}", device=device, lane=lane, portal=self._portals[lane], reason=reason)
+        self.journal.append([Draft(body, moment)])
+
+    def _unwatched_ms(self, moment: Moment) -> int:
+        """How long nobody has watched the ports: since the newest record at most, else since boot."""
+        if self._last is None:
+            return moment.boot_ns // 1_000_000
+        clock = json.loads(self._last.line)["data"]["clock"]
+        if clock["boot"] == moment.quality.boot:
+            return max(0, (moment.boot_ns - int(clock["boot_ns"])) // 1_000_000)
+        return max(moment.boot_ns // 1_000_000, moment.time_ms - self._last.made_ms)
+
+    def _reload(self) -> None:
+        """SIGHUP: take over what needs no new port or journal; say what does."""
+        try:
+            fresh = assembly.read_settings(self._path)
+        except PunchgateError as error:
+            log.error("config.unchanged", reason=str(error))
+            return
+        configure(fresh.log.level, fresh.log.format)
+        fixed = [
+            part
+            for part in ("gateway", "privacy", "journal", "lanes", "ports")
+            if _differs(self.settings, fresh, part)
+        ]
+        self.uplink.relink(assembly.link(fresh))
+        details = {"config": assembly.fingerprint(fresh), "restart_needed_for": fixed}
+        log.info("config.applied", **details)
+        self.journal.append([Draft(Notice(kind="config.applied", details=details), self.clock.now())])
+
+    async def _shut_down(self, lines: list[asyncio.Task[None]], uplink: asyncio.Task[None]) -> None:
+        notify("STOPPING=1")
+        for task in lines:
+            task.cancel()
+        await asyncio.wait(lines, timeout=1.0)
+        moment = self.clock.now()
+        reason = "bug" if self._exit_code else "signal"
+        self.journal.append(self._passage.stop(moment))
+        self.journal.append([Draft(Notice(kind="gateway.stopped", reason=reason), moment)])
+        await self.journal.flush()
+        await self.uplink.close()
+        uplink.cancel()
+        await self._status.close()
+        await self.journal.close()
+        self.registry.close()
+        log.info("gateway.stopped", reason=reason)
+
+    def _on_task_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _on_bug(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self._fail(context.get("exception") or RuntimeError(context["message"]))
+
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, Misconfigured):
+            self._exit_code = error.exit_code
+            log.error("gateway.bug", reason=str(error))
+        else:
+            self._exit_code = EXIT_BUG
+            log.error("gateway.bug", exc_info=error)
+        self._stop.set()
+
+
+def _open_read(entry: Entry) -> OpenRead:
+    event = json.loads(entry.line)
+    return OpenRead.from_line_data(entry.seq, _unix_ms(event["time"]), event["data"])
+
+
+def _unix_ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def _differs(old: Settings, new: Settings, part: str) -> bool:
+    return bool(getattr(old, part) != getattr(new, part))

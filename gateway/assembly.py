@@ -1,0 +1,172 @@
+"""From settings to the rules each station is told: the only place that knows both.
+
+Stations import no configuration and no driver registry; they get small frozen rules, so each can be tested with
+literals and none can read what is not its business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from config import ConfigError, DriverFacts, Settings, load, read_organisation_key, read_password
+from drivers import registry
+from drivers.contract import DriverSpec
+from gateway.errors import Misconfigured
+from gateway.journal import Limits
+from gateway.passage import DeviceRules, LaneRules, Privacy
+from gateway.port import LineRules, PortSettings
+from gateway.uplink import Link, PublicKey, UplinkRules, WindowLimits
+from gateway.wire import Topics
+
+MIB = 1024 * 1024
+DAY_MS = 86_400_000
+
+
+def read_settings(path: Path) -> Settings:
+    """The gateway's configuration, checked against the installed drivers. Raises Misconfigured."""
+    try:
+        return load(path, drivers=driver_facts(), environ=os.environ)
+    except ConfigError as error:
+        raise Misconfigured(str(error)) from error
+
+
+def driver_facts() -> dict[str, DriverFacts]:
+    """What the configuration may say of each registered driver. Raises Misconfigured for a broken plug-in."""
+    try:
+        return {spec.name: _facts(spec) for spec in registry.catalog()}
+    except LookupError as error:
+        raise Misconfigured(str(error.args[0])) from error
+
+
+def _facts(spec: DriverSpec) -> DriverFacts:
+    def check(options: Mapping[str, object]) -> None:
+        registry.make_options(spec, options)
+
+    return DriverFacts(
+        name=spec.name,
+        emits=frozenset(spec.emits),
+        bus=spec.bus,
+        baud=spec.baud,
+        directions=spec.directions,
+        aliases=spec.aliases,
+        inputs=spec.inputs,
+        check_options=check,
+    )
+
+
+def lane_rules(settings: Settings) -> list[LaneRules]:
+    """The lanes, as pairing knows them."""
+    return [
+        LaneRules(
+            id=lane.id,
+            portal=lane.portal,
+            from_zone=lane.from_zone,
+            to_zone=lane.to_zone,
+            mode=lane.mode,
+            sensor=lane.sensor,
+            pass_timeout_s=lane.pass_timeout_s,
+            repeat_window_s=lane.repeat_window_s,
+            reorder_s=lane.reorder_s,
+        )
+        for lane in settings.lanes
+    ]
+
+
+def device_rules(settings: Settings) -> list[DeviceRules]:
+    """The devices, as pairing knows them; direction aliases are resolved by the configuration already."""
+    return [
+        DeviceRules(
+            id=device.id,
+            driver=device.driver,
+            lane=device.lane,
+            side=device.side,
+            view=device.view,
+            emits=frozenset(registry.find(device.driver).emits),
+            directions=dict(device.directions),
+            inputs=dict(device.inputs),
+        )
+        for port in settings.ports
+        for device in port.devices
+    ]
+
+
+def line_rules(settings: Settings) -> list[LineRules]:
+    """The lines with their drivers; one driver serves all devices of a line."""
+    rules = []
+    for port in settings.ports:
+        spec = registry.find(port.devices[0].driver)
+        where = PortSettings(port.url, port.baud or spec.baud, port.bytesize, port.parity, port.stopbits)
+        options = tuple(registry.make_options(spec, device.options) for device in port.devices)
+        rules.append(LineRules(where, spec, tuple(device.id for device in port.devices), options))
+    return rules
+
+
+def privacy(settings: Settings) -> Privacy:
+    """How tokens are made. Raises Misconfigured if the organisation's key cannot be used."""
+    try:
+        key_id, key = read_organisation_key(settings.privacy.key_file)
+    except ConfigError as error:
+        raise Misconfigured(str(error)) from error
+    return Privacy(key_id, key, clear=settings.privacy.credentials == "clear")
+
+
+def limits(settings: Settings) -> Limits:
+    """What the journal may hold."""
+    return Limits(settings.journal.max_mb * MIB, settings.journal.keep_settled_days * DAY_MS)
+
+
+def link(settings: Settings) -> Link:
+    """The way to the broker; secrets are read at each connection."""
+    uplink = settings.uplink
+    password_file = uplink.password_file
+    return Link(
+        host=uplink.host,
+        port=uplink.port,
+        tls=uplink.tls,
+        client_id=f"{settings.gateway.site}.{settings.gateway.id}",
+        protocol=uplink.protocol,
+        username=uplink.username,
+        password=None if password_file is None else lambda: _password(password_file),
+        ca_file=uplink.ca_file,
+        cert_file=uplink.cert_file,
+        key_file=uplink.key_file,
+    )
+
+
+def topics(settings: Settings) -> Topics:
+    """The gateway's topics."""
+    return Topics(settings.uplink.prefix, settings.gateway.site, settings.gateway.id)
+
+
+def uplink_rules(settings: Settings) -> UplinkRules:
+    """How records travel."""
+    uplink = settings.uplink
+    by_receipt = uplink.settle == "receipt"
+    window = WindowLimits(
+        window=uplink.window,
+        batch_records=uplink.batch_records,
+        batch_bytes=uplink.batch_bytes,
+        unreceipted_max=uplink.unreceipted_max if by_receipt else None,
+    )
+    return UplinkRules(uplink.settle, uplink.compress == "auto" and uplink.protocol == "5", window)
+
+
+def centre_key(settings: Settings) -> PublicKey | None:
+    """Who may speak for the centre. Raises Misconfigured."""
+    path = settings.uplink.centre_key_file
+    return None if path is None else PublicKey(path)
+
+
+def fingerprint(settings: Settings) -> str:
+    """A short name for the configuration in force; secrets are not in it, only their paths."""
+    return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16]
+
+
+def _password(path: Path) -> str:
+    try:
+        return read_password(path)
+    except ConfigError as error:
+        raise OSError(str(error)) from error

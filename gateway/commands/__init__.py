@@ -1,0 +1,75 @@
+"""The command line: `punchgate COMMAND`, one file per command, loaded when it is called.
+
+Errors a person can cause are one message on stderr with the exit code of sysexits(3); machine output goes to stdout.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from gateway.errors import PunchgateError
+
+COMMANDS = {
+    "centre": "the traceability service and its questions",
+    "check": "the doctor: configuration, ports, keys, clock, disk, broker",
+    "decode": "what do these bytes mean",
+    "demo": "the whole loop on this machine, with simulated readers",
+    "drivers": "what hardware is supported",
+    "journal": "the local journal: figures, one record, chain check",
+    "ports": "serial ports with their stable names",
+    "run": "the daemon",
+    "simulate": "a device that behaves like the real one",
+    "status": "the running daemon",
+}
+
+
+class Commands(click.Group):
+    """Finds a command's module by its name; importing one does not import the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in order."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command's object, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"gateway.commands.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list for --help, without importing every command."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="punchgate", prog_name="punchgate")
+def cli() -> None:
+    """punchgate: gateway daemon for turnstiles and card readers.
+
+    Every command that needs a configuration takes -c FILE; without it $PUNCHGATE_CONFIG, then
+    /etc/punchgate/punchgate.toml (for `centre`: /etc/punchgate/centre.toml).
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The entry point `punchgate`."""
+    try:
+        code: Any = cli.main(args=arguments, prog_name="punchgate", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except PunchgateError as error:
+        click.echo(f"punchgate: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)

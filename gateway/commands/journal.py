@@ -1,0 +1,126 @@
+"""`punchgate journal …`: look into the local journal; safe beside the running daemon."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from gateway import assembly
+from gateway.commands.options import config_option
+from gateway.errors import EXIT_FAILED, Rejected, Unavailable
+from gateway.journal import Reader, find_journal
+from gateway.wire import line_hash, read_line
+
+SLICE = 1000
+SLICE_BYTES = 8 * 1024 * 1024
+
+
+@click.group("journal")
+def command() -> None:
+    """The local journal: figures, the life of one record, the hash chain."""
+
+
+@command.command("stats")
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def stats(config: Path, as_json: bool) -> None:
+    """Epoch, bounds, what is settled, sizes."""
+    figures = asdict(_reader(config).stats())
+    if as_json:
+        click.echo(json.dumps(figures))
+        return
+    for name, figure in figures.items():
+        click.echo(f"{name:12} {figure}")
+
+
+@command.command("show")
+@config_option
+@click.argument("name", metavar="ID")
+def show(config: Path, name: str) -> None:
+    """The life of one record. ID is its seq, or the whole id site/gateway/epoch/seq."""
+    reader = _reader(config)
+    seq = _seq(name, reader.meta("epoch") or "")
+    found = reader.lines(seq, seq, 1, 1)
+    if not found:
+        oldest, newest = reader.bounds()
+        raise Unavailable(f"record {seq} is not held; the journal has {oldest}..{newest}")
+    line = found[0].line
+    refused = {number: reason for number, reason, _ in reader.quarantine()}
+    life = {
+        "record": json.loads(line),
+        "hash": line_hash(line),
+        "committed_ms": found[0].made_ms,
+        "settled": seq in reader.settled(),
+        "open": any(entry.seq == seq for entry in reader.open_reads()),
+        "refused": refused.get(seq),
+        "mentioned_by": _mentions(reader, seq),
+    }
+    click.echo(json.dumps(life, ensure_ascii=False, indent=2))
+
+
+@command.command("verify")
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def verify(config: Path, as_json: bool) -> int:
+    """Check every line, number and hash of the chain. Exit 1 if it is broken."""
+    reader = _reader(config)
+    oldest, newest = reader.bounds()
+    flaws = _flaws(reader, oldest, newest)
+    epoch, head = reader.meta("epoch"), reader.stats().head
+    if as_json:
+        verdict = {"epoch": epoch, "first": oldest, "last": newest, "head": head, "flaws": flaws}
+        click.echo(json.dumps(verdict))
+    else:
+        for flaw in flaws:
+            click.echo(flaw, err=True)
+        click.echo(f"epoch {epoch}: records {oldest}..{newest}, chain {'BROKEN' if flaws else 'intact'}, head {head}")
+    return EXIT_FAILED if flaws else 0
+
+
+def _flaws(reader: Reader, oldest: int, newest: int) -> list[str]:
+    flaws: list[str] = []
+    expected, previous = oldest, None
+    while expected <= newest:
+        entries = reader.lines(expected, newest, SLICE, SLICE_BYTES)
+        for entry in entries:
+            if previous is not None and entry.seq != expected and entry.seq - 1 > reader.settled().through():
+                flaws.append(f"records {expected}..{entry.seq - 1} are missing")
+                previous = None
+            try:
+                line = read_line(entry.line)
+                if line.seq != entry.seq:
+                    flaws.append(f"record {entry.seq} calls itself {line.seq}")
+                if previous is not None and entry.seq == expected and line.prev != previous:
+                    flaws.append(f"record {entry.seq} does not follow the bytes of {entry.seq - 1}")
+            except Rejected as error:
+                flaws.append(f"record {entry.seq}: {error}")
+            previous, expected = line_hash(entry.line), entry.seq + 1
+        if not entries:
+            break
+    return flaws
+
+
+def _mentions(reader: Reader, seq: int) -> list[int]:
+    """Records shortly after it whose refs name it."""
+    found = []
+    for entry in reader.lines(seq + 1, seq + SLICE, SLICE, SLICE_BYTES):
+        data = json.loads(entry.line)["data"]
+        refs = data.get("refs") or {"read": data.get("read")}
+        numbers = {refs.get("read"), refs.get("burst"), *refs.get("passes", ()), *refs.get("candidates", ())}
+        if seq in numbers:
+            found.append(entry.seq)
+    return found
+
+
+def _seq(name: str, epoch: str) -> int:
+    *rest, last = name.split("/")
+    if not last.isdigit() or (rest and (len(rest) != 3 or rest[2] != epoch)):
+        raise click.UsageError(f"{name!r} is not a seq of this journal, nor site/gateway/{epoch}/SEQ")
+    return int(last)
+
+
+def _reader(config: Path) -> Reader:
+    return Reader(find_journal(assembly.read_settings(config).gateway.state_dir))

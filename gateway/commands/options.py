@@ -1,0 +1,28 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+GATEWAY_FILE = Path("/etc/punchgate/punchgate.toml")
+
+
+def _default() -> str:
+    return os.environ.get("PUNCHGATE_CONFIG") or str(GATEWAY_FILE)
+
+
+def config_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`-c FILE`, handed over as `config: Path`."""
+    return click.option(
+        "-c",
+        "--config",
+        type=click.Path(path_type=Path),
+        default=_default,
+        metavar="FILE",
+        help="Configuration; default $PUNCHGATE_CONFIG, then /etc/punchgate/punchgate.toml.",
+    )(function)

@@ -1,0 +1,78 @@
+"""The device registry: one small document for each device this site has ever had. The only importer of TinyDB.
+
+TinyDB rewrites its whole file for each change, which is right for a few documents changed a few times a day and wrong
+for punches (see README). Its stock storage truncates the file before it writes; this one writes a temporary file,
+syncs it and renames it, so a kill or a power cut leaves the old document or the new one, never half of one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tinydb import TinyDB, where
+from tinydb.storages import Storage
+
+FILE_NAME = "devices.json"
+
+
+class AtomicStorage(Storage):
+    """A JSON file that is replaced, never rewritten in place."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+
+    def read(self) -> dict[str, dict[str, Any]] | None:
+        """The whole document; None if there is none, or it is unreadable: it is then set aside."""
+        try:
+            text = self._path.read_text(encoding="utf-8")
+            return dict(json.loads(text)) if text else None
+        except FileNotFoundError:
+            return None
+        except (ValueError, UnicodeDecodeError):
+            self._path.rename(self._path.with_suffix(".damaged"))
+            return None
+
+    def write(self, data: dict[str, dict[str, Any]]) -> None:
+        """Replace the document; raises OSError and leaves the old one if that fails."""
+        temporary = self._path.with_suffix(".new")
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(data, file, ensure_ascii=False, indent=1, sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+class Registry:
+    """What is on which port, since when, when it was last seen. Times are RFC 3339."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._database = TinyDB(str(state_dir / FILE_NAME), storage=AtomicStorage)
+
+    def seen(self, device: str, driver: str, port: str, at: str) -> None:
+        """The device answers on this port now."""
+        table = self._database.table("devices")
+        known = table.get(where("device") == device)
+        same = isinstance(known, dict) and (known.get("driver"), known.get("port")) == (driver, port)
+        since = known["since"] if same and isinstance(known, dict) else at
+        document = {"device": device, "driver": driver, "port": port, "since": since, "last_seen": at}
+        table.upsert(document, where("device") == device)
+
+    def all(self) -> list[dict[str, Any]]:
+        """All documents, by device."""
+        return sorted((dict(document) for document in self._database.table("devices")), key=_device)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._database.close()
+
+
+def _device(document: dict[str, Any]) -> str:
+    return str(document["device"])

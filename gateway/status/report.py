@@ -1,0 +1,93 @@
+"""What `punchgate status` says: one document about ports, journal, uplink and clock, made when somebody asks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from config import Settings
+from gateway.clock import Clock
+from gateway.journal import Trouble
+from gateway.port import Line
+from gateway.uplink import Uplink
+from gateway.uplink.presence import VERSION
+from gateway.wire import timestamp
+
+MIB = 1024 * 1024
+LEAST_BYTES_A_DAY = 1 * MIB
+DAY_S = 86_400.0
+LEAST_OBSERVED_S = 3_600.0
+
+
+class Report:
+    """Reads the running parts; keeps only where it started from."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        uplink: Uplink,
+        lines: Sequence[Line],
+        trouble: Callable[[], Trouble | None],
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._uplink = uplink
+        self._lines = lines
+        self._trouble = trouble
+        self._started = clock.mono()
+        self._started_at = timestamp(clock.unix_ms())
+        self._journal_at_start = self._journal_bytes()
+
+    def describe(self) -> dict[str, Any]:
+        """The document; its keys are in CONTRACT section 1 and docs/operations.md."""
+        gateway, uplink = self._settings.gateway, self._uplink
+        quality = self._clock.quality()
+        trouble = self._trouble()
+        held = uplink.head.held
+        return {
+            "gateway": gateway.id,
+            "site": gateway.site,
+            "version": VERSION,
+            "pid": os.getpid(),
+            "started": self._started_at,
+            "epoch": uplink.settlement.epoch,
+            "oldest": held.oldest,
+            "newest": held.newest,
+            "settled": uplink.settlement.through(),
+            "devices": [health.as_dict() for line in self._lines for health in line.health.values()],
+            "uplink": {
+                "connected": uplink.connected,
+                "reason": uplink.reason,
+                "broker": self._settings.uplink.url,
+                "settle": self._settings.uplink.settle,
+                "ledger": uplink.settlement.ledger,
+            },
+            "journal": {
+                "bytes": self._journal_bytes(),
+                "max_bytes": self._settings.journal.max_mb * MIB,
+                "trouble": None if trouble is None else {"kind": trouble.kind, "reason": trouble.text},
+            },
+            "clock": {"state": quality.state, "source": quality.source, "error_ms": quality.error_ms},
+            "autonomy_days": self.autonomy_days(),
+        }
+
+    def autonomy_days(self) -> float:
+        """For how many days of the traffic seen so far there is room, on the disk and under journal.max_mb."""
+        used = self._journal_bytes()
+        free = shutil.disk_usage(self._settings.gateway.state_dir).free
+        room = max(0, min(free, self._settings.journal.max_mb * MIB - used))
+        observed_s = max(LEAST_OBSERVED_S, self._clock.mono() - self._started)
+        a_day = max(LEAST_BYTES_A_DAY, (used - self._journal_at_start) / observed_s * DAY_S)
+        return round(room / a_day, 1)
+
+    def _journal_bytes(self) -> int:
+        return journal_bytes(self._settings.gateway.state_dir)
+
+
+def journal_bytes(state_dir: Path) -> int:
+    """Bytes of the journal's files on disk."""
+    return sum(file.stat().st_size for file in state_dir.glob("journal.sqlite*"))
