@@ -56,7 +56,7 @@ class Turnstile:
     model: str = "eb"
     driver: str = "eb_turnstile"
     address: int = 1
-    timeout_code: int = 0xC8
+    timeout_code: int = 0xC3
 
     def passed(self, heading: Heading) -> list[Sent]:
         """Somebody went through."""
@@ -82,7 +82,8 @@ def _visitor_code(rng: Random) -> str:
     return f"V1|{rng.getrandbits(64):016x}"
 
 
-SR30_OPTIONS = 'start = "02", end = "03", check = "xor"'
+SR30_PATTERN = "(?P<value>[0-9A-F]{8}|[0-9A-F]{10})"
+SR30_OPTIONS = f'start = "02", end = "03", check = "xor", pattern = "{SR30_PATTERN}", scheme = "sr30"'
 
 READERS: dict[str, Reader] = {
     reader.model: reader
@@ -92,7 +93,7 @@ READERS: dict[str, Reader] = {
         Reader("wie232", "wiegand_line", "wiegand26", frames.wiegand, _hex_card(6)),
         Reader("s4a", "wiegand_line", "number", frames.wiegand, _decimal_card),
         Reader("gm65", "scanner", "scan", frames.scanned, _visitor_code),
-        Reader("sr30", "line", "number", frames.sr30, _decimal_card, options=SR30_OPTIONS),
+        Reader("sr30", "line", "sr30", frames.sr30, _decimal_card, options=SR30_OPTIONS),
     )
 }
 """Every simulated reader by model name; the first of a driver is what `punchgate simulate DRIVER` plays."""

@@ -18,13 +18,12 @@ LATE_S = 0.02
 
 
 class Player:
-    """Plays steps in order; `log` is the oracle's, `refused` counts frames that no port took."""
+    """Plays steps in order; `note` is told each fact that a port took, `refused` counts frames that none did."""
 
-    def __init__(self, ports: Mapping[str, Pty], heard: Callable[[Presented], None] | None = None) -> None:
-        self.log: list[Presented] = []
+    def __init__(self, ports: Mapping[str, Pty], note: Callable[[Presented], None]) -> None:
         self.refused = 0
         self._ports = ports
-        self._heard = heard
+        self._note = note
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -57,7 +56,4 @@ class Player:
         if not self._ports[step.device].write(step.data):
             self.refused += 1
         elif step.fact is not None:
-            presented = Presented(step.fact, time.time_ns() // 1_000_000)
-            self.log.append(presented)
-            if self._heard is not None:
-                self._heard(presented)
+            self._note(Presented(step.fact, time.time_ns() // 1_000_000))

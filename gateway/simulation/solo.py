@@ -39,6 +39,7 @@ url = "{path}"
   driver = "{driver}"
   lane = "lobby-1"                 # a lane with sensor = "per_direction"
   directions = {{ left = "in", right = "out" }}
+  options = {{ codes = {{ {timeout:X} = "timeout" }} }}
 """
 
 
@@ -71,7 +72,7 @@ def device_of(driver: str, model: str | None) -> Device:
 def snippet(device: Device, path: str) -> str:
     """What to paste into the gateway's configuration."""
     if isinstance(device, Turnstile):
-        return TURNSTILE_SNIPPET.format(path=path, driver=device.driver)
+        return TURNSTILE_SNIPPET.format(path=path, driver=device.driver, timeout=device.timeout_code)
     options = f"  options = {{ {device.options} }}\n" if device.options else ""
     return READER_SNIPPET.format(path=path, driver=device.driver, options=options)
 
