@@ -19,7 +19,9 @@ def explain(error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]
     for detail in error.errors(include_url=False):
         if detail["type"] == "too_short" and detail["input"]:
             continue  # its items are wrong, and said so; the list is not empty
-        loc = tuple(part for part in detail["loc"] if part != "[key]")
+        loc = detail["loc"]
+        if detail["type"] == "string_unicode" and loc[-1] == "[key]":
+            loc = loc[:-1]
         yield Problem(loc, *_words(detail, loc, model))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from config_desk import GOOD
 from config_facts import drivers
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from config import CentreSettings, ConfigError, Settings, load, load_centre, schema
@@ -83,16 +83,22 @@ def attempt(text: str, environ: dict[str, str]) -> None:
             assert told is None or str(told).encode()
 
 
+@settings(deadline=None)
 @given(TABLES, ENVIRON)
+@example({"[key]": {}}, {})
+@example({}, {"PUNCHGATE_PORTS": '[{"devices": [{"inputs": {"\\ud800": "fire"}}]}]'})
+@example({}, {"PUNCHGATE_UPLINK": '{"\\ud800\\n": "\\udfff"}'})
 def test_any_mapping_gives_settings_or_a_config_error(tree: dict[str, object], environ: dict[str, str]) -> None:
     attempt("\n".join(f"{quoted(key)} = {toml(value)}" for key, value in tree.items()), environ)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(GOOD.splitlines()), st.sampled_from(WORDS), VALUES)
 def test_any_value_in_any_line_of_a_good_file_is_answered(line: str, key: str, value: object) -> None:
     attempt(GOOD.replace(line, f"{line.partition('=')[0] if '=' in line else key} = {toml(value)}", 1), {})
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_answered(data: bytes) -> None:
     with contextlib.suppress(UnicodeDecodeError):
