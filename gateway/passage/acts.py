@@ -1,0 +1,204 @@
+"""What the transition table can make a lane do. The first line of an act is its line in the documentation.
+
+Acts on a read get the read, acts on a pass get the pass; acts of time and of the world get the moment. The facts
+(credential.read, passage.sensed) are already written when an act begins.
+"""
+
+from __future__ import annotations
+
+from gateway.clock import Moment
+from gateway.passage import punches
+from gateway.passage.evidence import Pass, Read, Trace, fits
+from gateway.passage.memory import MAX_OPEN, Lane
+from gateway.records import Confidence, Draft, Notice, Outcome, Ref
+
+# --- reads
+
+
+def open_read(lane: Lane, read: Read) -> None:
+    """Open the read: its window begins."""
+    if len(lane.reads) >= MAX_OPEN:
+        leave_ambiguous(lane, read.draft.moment)
+    read.draft.opens = True
+    lane.join(read)
+
+
+def meet(lane: Lane, read: Read) -> None:
+    """Complete the read with the pass that waited for it (as `complete`)."""
+    sensed = lane.waiting_for(read.body.side)[0]
+    lane.waiting.remove(sensed)
+    lane.join(read)
+    _complete(lane, read, sensed)
+
+
+def assume(lane: Lane, read: Read) -> None:
+    """Punch `assumed` at once, in the read's transaction: nobody can say more on this lane."""
+    lane.out.append(punches.of_read(read, "assumed", "assumed"))
+    if lane.silent:
+        lane.unclear.append(_trace(read))
+
+
+def deny(lane: Lane, read: Read) -> None:
+    """Punch `denied` at once and remember the read for a pass that comes nevertheless."""
+    deny_only(lane, read)
+    lane.denied.append(_trace(read))
+
+
+def deny_only(lane: Lane, read: Read) -> None:
+    """Punch `denied` at once; passes are not its business."""
+    lane.out.append(punches.of_read(read, "denied", "confirmed"))
+
+
+def deny_late(lane: Lane, read: Read) -> None:
+    """Punch `denied`, and `forced` for the pass that waited and was of this read."""
+    deny(lane, read)
+    sensed = lane.waiting_for(read.body.side)[0]
+    lane.waiting.remove(sensed)
+    force(lane, sensed)
+
+
+def doubt(lane: Lane, read: Read) -> None:
+    """Punch `ambiguous` at once: when the card was presented, or what followed, nobody watched."""
+    lane.out.append(punches.of_read(read, "ambiguous", "ambiguous", (read.draft,)))
+    lane.unclear.append(_trace(read))
+
+
+# --- passes
+
+
+def complete(lane: Lane, sensed: Pass) -> None:
+    """Complete the oldest open read it fits: `completed`, `confirmed` if that read was alone, else `assumed`."""
+    _complete(lane, lane.fitting(sensed.direction)[0], sensed)
+
+
+def wrong_way(lane: Lane, sensed: Pass) -> None:
+    """Punch `wrong_way`, linked to the oldest open read, which stays open."""
+    lane.out.append(punches.of_pass(sensed, lane.place, "wrong_way", "confirmed", _trace(lane.reads[0])))
+
+
+def wait(lane: Lane, sensed: Pass) -> None:
+    """Let it wait `reorder_s` for a read that comes late."""
+    lane.waiting.append(sensed)
+
+
+def tailgate(lane: Lane, sensed: Pass) -> None:
+    """Punch `tailgate` linked to the completed read; on a free lane `anonymous`."""
+    if lane.rules.mode == "free":
+        count_only(lane, sensed)
+    else:
+        lane.out.append(punches.of_pass(sensed, lane.place, "tailgate", "confirmed", lane.completed))
+
+
+def force(lane: Lane, sensed: Pass) -> None:
+    """Punch `forced`, linked to the oldest denied read, which explains one pass and no more."""
+    denials = lane.denials(sensed.direction, sensed.moment.mono)
+    confidence: Confidence = "confirmed" if len(denials) == 1 else "assumed"
+    lane.out.append(punches.of_pass(sensed, lane.place, "forced", confidence, denials[0]))
+    lane.denied.remove(denials[0])
+
+
+def unread(lane: Lane, sensed: Pass) -> None:
+    """Punch `forced` on a controlled lane, `anonymous` on a free one; unsure if a read could have been missed."""
+    heard = sensed.moment.live and lane.heard(sensed.moment.mono)
+    outcome: Outcome = "anonymous" if lane.rules.mode == "free" else "forced"
+    lane.out.append(punches.of_pass(sensed, lane.place, outcome, "confirmed" if heard else "ambiguous"))
+
+
+def question(lane: Lane, sensed: Pass) -> None:
+    """Punch `ambiguous` with the reads it may be of as candidates."""
+    still_open = [read.draft for read in lane.fitting(sensed.direction)]
+    candidates: tuple[Ref, ...] = (*lane.doubts(sensed.direction, sensed.moment.mono), *still_open)
+    lane.out.append(punches.of_pass(sensed, lane.place, "ambiguous", "ambiguous", candidates=candidates))
+
+
+def count_only(lane: Lane, sensed: Pass) -> None:
+    """Punch `anonymous` at once, whatever was read."""
+    lane.out.append(punches.of_pass(sensed, lane.place, "anonymous", "confirmed"))
+
+
+def note(lane: Lane, sensed: Pass) -> None:
+    """Leave the fact alone: reads of this lane are punched as `assumed`, a second count would be one too many."""
+
+
+# --- time and the world
+
+
+def not_taken(lane: Lane, moment: Moment) -> None:
+    """Close the oldest open read as `not_taken`."""
+    read = lane.reads[0]
+    lane.out.append(punches.of_read(read, "not_taken", "confirmed"))
+    lane.settle(read)
+
+
+def leave_ambiguous(lane: Lane, moment: Moment) -> None:
+    """Close the oldest open read as `ambiguous` with the reads of its burst as candidates."""
+    read = lane.reads[0]
+    candidates = tuple(lane.burst) if read.draft in lane.burst else (read.draft, *lane.burst)
+    lane.out.append(punches.of_read(read, "ambiguous", "ambiguous", candidates))
+    lane.settle(read)
+
+
+def unwatch(lane: Lane, moment: Moment) -> None:
+    """Mark the open reads: their windows were not watched throughout."""
+    for read in lane.reads:
+        read.watched = False
+
+
+def fall_back(lane: Lane, moment: Moment) -> None:
+    """Write `device.fault`, close what is open as `ambiguous`, and assume from now on."""
+    rules = lane.rules
+    device = next(iter(lane.sensors)) if len(lane.sensors) == 1 else None
+    reason = f"no pass sensed over {lane.misses} reads"
+    fault = Notice(kind="device.fault", device=device, lane=rules.id, portal=rules.portal, reason=reason)
+    lane.out.append(Draft(fault, moment))
+    _abandon(lane, moment)
+    lane.silent = True
+
+
+def wake(lane: Lane, moment: Moment) -> None:
+    """Believe the sensor again, then judge the pass anew."""
+    lane.silent = False
+
+
+def surrender(lane: Lane, moment: Moment) -> None:
+    """Let waiting passes be `anonymous`, close what is open as `ambiguous`, forget the past."""
+    while lane.waiting:
+        count_only(lane, lane.waiting.popleft())
+    _abandon(lane, moment)
+    lane.forget_past()
+    lane.emergency = True
+
+
+def resume(lane: Lane, moment: Moment) -> None:
+    """Pair again."""
+    lane.emergency = False
+
+
+# --- what several acts share
+
+
+def _complete(lane: Lane, read: Read, sensed: Pass) -> None:
+    """A later completion puts denials of the same direction out of mind."""
+    now = sensed.moment.mono
+    earlier = lane.doubts(sensed.direction, now)
+    alone = len(lane.burst) == 1 and not earlier
+    confidence: Confidence = "confirmed" if alone and read.watched else "assumed"
+    burst = None if alone else (*earlier, lane.first)[0]
+    lane.out.append(punches.of_both(read, sensed, confidence, burst))
+    lane.settle(read)
+    direction, _ = punches.heading(sensed.direction, read.body.side)
+    until = now + lane.rules.pass_timeout_s
+    lane.completed = Trace(read.draft, read.body.device, read.body.driver, direction, until)
+    for denial in [trace for trace in lane.denied if fits(trace.direction, direction)]:
+        lane.denied.remove(denial)
+
+
+def _abandon(lane: Lane, moment: Moment) -> None:
+    """Close every open read as ambiguous; a pass that comes soon may still be of one of them."""
+    while lane.reads:
+        lane.unclear.append(_trace(lane.reads[0]))
+        leave_ambiguous(lane, moment)
+
+
+def _trace(read: Read) -> Trace:
+    return Trace(read.draft, read.body.device, read.body.driver, read.body.side, read.due)
