@@ -37,6 +37,7 @@ class _Line:
         self._options = options
         self._meaning = _Meaning(options)
         self._start = parse_bytes(options.start, "start")
+        self._hunted = re.compile(b"[\r\n" + re.escape(self._start[:1]) + b"]")
         self._end = b"" if options.end == "auto" else parse_bytes(options.end, "end")
         self._end_pattern = re.compile(re.escape(self._end) if self._end else rb"[\r\n]")
         self._last_byte = re.compile(re.escape(self._end[-1:])) if self._end else self._end_pattern
@@ -67,8 +68,8 @@ class _Line:
             return None
         if head[0] in _LINE_ENDS:
             return Quiet(1)
-        following = data.find(self._start[:1], start + 1, stop)
-        return Noise((following if following > 0 else stop) - start)
+        following = self._hunted.search(data, start + 1, stop)
+        return Noise((following.start() if following else stop) - start)
 
     def _frame(self, data: bytearray, start: int, stop: int) -> Verdict | None:
         """Try the first end, and where a raw check could look like an end, the ones directly behind it."""

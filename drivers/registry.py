@@ -62,7 +62,7 @@ def catalog() -> list[DriverSpec]:
 def make_options(spec: DriverSpec, values: Mapping[str, object], where: str = "options.") -> Any:
     """The driver's options dataclass from a mapping (a TOML table, or texts from a command line).
 
-    Texts are turned into the type of the field. Raises OptionError whose message begins with `where` (a key path such as
+    Texts are turned into the type of the field. Raises OptionError whose message begins with `where` (a key path like
     `ports[0].devices[1].options.`) and the key.
     """
     hints = typing.get_type_hints(spec.options)

@@ -6,7 +6,8 @@
 The text is opaque: we neither parse it nor repeat it in a refusal. The acknowledgement is recognised wherever it
 stands, its bytes occur in no text. No text begins with a control byte, 80 or FF, so such bytes before it are line
 noise; inside a text only TAB, EOT and the separators FS to US (GS1, driving licences) are taken.
-`encoding = "auto"` tries ASCII, UTF-8 and GBK in this order: UTF-8 of any length rarely passes for GBK's turn.
+`encoding = "auto"` tries ASCII, UTF-8 and GBK in this order. Short GBK texts can pass for UTF-8 (预约 is also ԤԼ), so
+what is plain GB2312 and, as UTF-8, nothing but letters between Latin and the three-byte scripts is taken for GBK.
 Sources: GM65/GM812 manuals and driver comments, PROTOCOLS section 6.
 """
 
@@ -65,11 +66,23 @@ def check_encoding(name: str) -> None:
 def decode(raw: bytes, encoding: str) -> tuple[str, str] | None:
     """Text and the name of its encoding; None: no text in this encoding (`auto`: in none of ours)."""
     for name in AUTO_ENCODINGS if encoding == "auto" else (encoding,):
-        try:
-            return raw.decode(name), name
-        except ValueError:
-            continue
+        text = _decoded(raw, name)
+        if text is not None and not (encoding == "auto" and name == "utf-8" and _looks_gbk(raw, text)):
+            return text, name
     return None
+
+
+def _decoded(raw: bytes, encoding: str) -> str | None:
+    try:
+        return raw.decode(encoding)
+    except ValueError:
+        return None
+
+
+def _looks_gbk(raw: bytes, text: str) -> bool:
+    """Whether a valid UTF-8 text is rather GBK: Chinese in GB2312, and exotic letters alone in UTF-8."""
+    exotic = all(char < "\x80" or "\u0180" <= char < "\u0800" for char in text)
+    return exotic and _decoded(raw, "gb2312") is not None
 
 
 class _Scanner:

@@ -6,8 +6,9 @@
     `- parity has been checked and removed by the converter; the line itself has no check at all
 
 CR, LF and CR LF end a line and count once; an STX before and an ETX behind the digits are tolerated. Without a check
-only length and alphabet protect us, so a line is taken whole or not at all: control or high bytes (a line's birth
-noise) may stand before it, but nothing printable, and nothing inside it.
+only length and alphabet protect us, so a line is taken whole or not at all: 00 and high bytes (what a line says when
+it is plugged in) may stand before it, but nothing else, and nothing inside it. Even a scanner's acknowledgement
+(… 33 31) before its code would otherwise lend us two digits.
 Sources: S4A Wiegand-Ethernet manual page 5; priority1design.com.au WIE232.
 """
 
@@ -27,13 +28,11 @@ FORMS = ("auto", "wiegand26", "wiegand34", "number")
 HEX_DIGITS = {"wiegand26": 6, "wiegand34": 8}
 NUMBER_DIGITS = 10
 NUMBER_MAX_DIGITS = 20
-STX, ETX = b"\x02", b"\x03"
+ETX = b"\x03"
 
-_DIGIT = re.compile(rb"[0-9A-Fa-f]")
 _HEX_LINE = re.compile(rb"[0-9A-Fa-f]+")
-_BREAK = re.compile(rb"[^\x20-\x7e]")
 _LINE_END = re.compile(rb"[\r\n]")
-_NOISE = re.compile(rb"[^\x20-\x7e\r\n\x02\x03]+")
+_NOISE = re.compile(rb"[\x00\x80-\xff]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +60,8 @@ class _Reader:
             return Quiet(1)
         if noise := _NOISE.match(data, start, stop):
             return Noise(len(noise[0]))
-        ended = _BREAK.search(data, start, stop)
-        if ended is None:
-            return None
-        if ended[0] not in (b"\r", b"\n", ETX) and not _DIGIT.search(data, start, ended.start()):
-            return Noise(ended.start() - start)
-        end = _LINE_END.search(data, ended.start(), stop)
-        if end is None:
-            return None
-        return self._line(bytes(data[start : end.start()]))
+        end = _LINE_END.search(data, start, stop)
+        return self._line(bytes(data[start : end.start()])) if end else None
 
     def _line(self, line: bytes) -> Verdict:
         digits = line.removesuffix(ETX)

@@ -1,0 +1,229 @@
+"""The contract, as checks over any driver and its captures. Strangers run it over theirs: docs/adding-a-driver.md.
+
+    from drivers.suite import CHECKS, Subject, load
+    subject = Subject(DRIVER, load(folder_of_captures), load_all(captures_of_others, but="mine"))
+    for check in CHECKS.values():
+        check(subject)
+
+A capture is `<model>_<scene>.hex`, hex digits with `#` comments, beside `<model>_<scene>.json`: the events that
+`punchgate decode` prints for it, as a list, or as `{"options": {…}, "events": […]}`. A *fact* is an event other than
+bad_frame and incomplete: noise and cuts may add refusals, but never add, change or swallow a fact.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import tracemalloc
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from drivers.contract import Driver, DriverSpec
+from drivers.events import BadFrame, CardRead, Event, Incomplete, Passage, Scan
+from drivers.registry import make_options
+
+NOISE = (b"\x00", b"\xff", b"\x00\xff\x80\x00", b"\xff" * 7)
+"""What a line says when it is plugged in; no family begins a frame with it."""
+QUIET_S = 60.0
+"""Longer than any gap: what comes later is a new beginning."""
+RANDOM_BYTES = 1_000_000
+FLOOD_BYTES = 100_000
+MEMORY_BYTES = 300_000
+
+Said = list[dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """Bytes of a device and the events they mean."""
+
+    name: str
+    data: bytes
+    events: Said
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A driver on trial: its own captures and those of other families."""
+
+    spec: DriverSpec
+    own: list[Capture]
+    foreign: list[Capture] = field(default_factory=list)
+
+    def driver(self, capture: Capture) -> Driver:
+        """A fresh decoder with the capture's options."""
+        return self.spec.new(make_options(self.spec, capture.options))
+
+
+def load(folder: Path) -> list[Capture]:
+    """All captures of a folder, by name."""
+    return [_capture(path) for path in sorted(folder.glob("*.hex"))]
+
+
+def load_all(root: Path, but: str) -> list[Capture]:
+    """The captures of every folder under `root` except the one named `but`."""
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and path.name != but)
+    return [capture for folder in folders for capture in load(folder)]
+
+
+def _capture(path: Path) -> Capture:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    data = bytes.fromhex("".join(line.partition("#")[0] for line in lines))
+    told = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    told = told if isinstance(told, dict) else {"events": told}
+    return Capture(f"{path.parent.name}/{path.stem}", data, told["events"], told.get("options", {}))
+
+
+def said(events: Iterable[Event]) -> Said:
+    """Events as `decode` prints them."""
+    return [json.loads(json.dumps(event.as_dict())) for event in events]
+
+
+def facts(events: Iterable[Event]) -> Said:
+    """Without refusals and rests."""
+    return said(event for event in events if not isinstance(event, (BadFrame, Incomplete)))
+
+
+def pieces_of(driver: Driver, pieces: Iterable[bytes]) -> list[Event]:
+    """All events of bytes that arrive in these pieces at one instant, to the end of the input."""
+    events = [event for piece in pieces for event in driver.feed(piece, 0.0)]
+    return events + driver.close()
+
+
+def check_captures(subject: Subject) -> None:
+    """Each capture means what it is said to mean."""
+    assert subject.own, f"{subject.spec.name}: no captures"
+    for capture in subject.own:
+        assert said(pieces_of(subject.driver(capture), [capture.data])) == capture.events, capture.name
+
+
+def check_splits(subject: Subject) -> None:
+    """Any split of the same bytes gives the same events."""
+    for capture in subject.own:
+        data = capture.data
+        splits = [[data[i : i + size] for i in range(0, len(data), size)] for size in (1, 2, 3, 7)]
+        splits += [[data[:cut], b"", data[cut:]] for cut in range(len(data) + 1)]
+        for split in splits:
+            told = said(pieces_of(subject.driver(capture), split))
+            assert told == capture.events, f"{capture.name} in pieces of {[len(piece) for piece in split][:4]}…"
+
+
+def check_noise(subject: Subject) -> None:
+    """Noise before, between and behind frames changes no fact."""
+    for capture in subject.own:
+        whole = facts(subject.driver(capture).feed(capture.data, 0.0))
+        for noise in NOISE:
+            driver = subject.driver(capture)
+            events = driver.feed(noise + capture.data + noise, 0.0)
+            events += driver.feed(noise, QUIET_S)
+            events += driver.feed(noise + capture.data, 2 * QUIET_S)
+            assert facts(events) == whole * 2, f"{capture.name} with noise {noise.hex()}"
+            refused = [event for event in events if isinstance(event, BadFrame)]
+            assert refused, f"{capture.name}: noise {noise.hex()} was not told"
+
+
+def check_cuts(subject: Subject) -> None:
+    """A frame cut anywhere invents nothing, times out, and does not hurt the next one."""
+    for capture in subject.own:
+        whole = facts(subject.driver(capture).feed(capture.data, 0.0))
+        for cut in range(len(capture.data)):
+            for polled in (True, False):
+                driver = subject.driver(capture)
+                before = facts(driver.feed(capture.data[:cut], 0.0))
+                assert before == whole[: len(before)], f"{capture.name} cut at {cut} invents {before}"
+                due = driver.next_poll()
+                if polled and due is not None:
+                    before += facts(driver.poll(due))
+                    assert driver.next_poll() is None, f"{capture.name} cut at {cut} does not time out"
+                after = facts(driver.feed(capture.data, QUIET_S))
+                assert after[-len(whole) :] == whole or not whole, f"{capture.name} after a cut at {cut}"
+                assert len(before) + len(after) <= 2 * len(whole), f"{capture.name} cut at {cut} invents a fact"
+
+
+def check_reset(subject: Subject) -> None:
+    """After reset and after close all is forgotten."""
+    for capture in subject.own:
+        driver = subject.driver(capture)
+        for cut in range(1, len(capture.data) + 1):
+            driver.feed(capture.data[:cut], 0.0)
+            driver.reset()
+            assert driver.next_poll() is None, f"{capture.name}: a time-out survives reset at {cut}"
+            assert driver.poll(QUIET_S) == [], f"{capture.name}: speaks after reset at {cut}"
+            assert driver.close() == [], f"{capture.name}: remembers after reset at {cut}"
+        assert said(pieces_of(driver, [capture.data])) == capture.events, f"{capture.name} after reset"
+        assert driver.close() == [], f"{capture.name}: speaks after close"
+
+
+def check_foreign(subject: Subject) -> None:
+    """No card number and no passage is found in another family's capture.
+
+    Tried with the defaults; with each capture's options if there is none without.
+    """
+    plain = [capture for capture in subject.own if not capture.options][:1]
+    for own in plain or subject.own:
+        for capture in subject.foreign:
+            for event in pieces_of(subject.driver(own), [capture.data]):
+                assert not isinstance(event, (CardRead, Passage)), f"{subject.spec.name} reads {capture.name}"
+
+
+def check_honesty(subject: Subject) -> None:
+    """Events keep to what the driver says about itself, and refusals hold no content."""
+    for capture in subject.own:
+        options = make_options(subject.spec, capture.options)
+        emits, directions = subject.spec.emits_with(options), subject.spec.directions_with(options)
+        for event in pieces_of(subject.driver(capture), [capture.data]):
+            assert not set(event.fields) & {"event", "unit"}, f"{capture.name}: a field hides a common word"
+            match event:
+                case CardRead() | Scan():
+                    assert "credential" in emits, f"{capture.name}: {event.event} is not among what it emits"
+                case Passage():
+                    assert "passage" in emits, f"{capture.name}: passage is not among what it emits"
+                    assert event.direction in directions, f"{capture.name}: undeclared direction {event.direction!r}"
+                case BadFrame():
+                    assert not event.fields, f"{capture.name}: a refusal repeats content"
+
+
+def check_floods(subject: Subject) -> None:
+    """A megabyte of random bytes, and endless repetition, raise nothing and stay in bounded memory."""
+    randomness = random.Random(1)
+    for capture in subject.own[:1]:
+        head = capture.data[:16]
+        floods = [randomness.randbytes(RANDOM_BYTES)]
+        floods += [(bytes([byte]) * FLOOD_BYTES) for byte in {*head, 0x00, 0x30, 0xFF}]
+        floods += [(head[:size] * FLOOD_BYTES)[:FLOOD_BYTES] for size in (2, 5)]
+        for flood in floods:
+            driver = subject.driver(capture)
+            _flood(driver, flood, capture.name)
+            driver.feed(b"", QUIET_S)
+            driver.poll(2 * QUIET_S)
+            told = facts(driver.feed(capture.data, 3 * QUIET_S))
+            whole = facts(subject.driver(capture).feed(capture.data, 0.0))
+            assert told == whole, f"{capture.name} after a flood of {flood[:4].hex()}…"
+
+
+def _flood(driver: Driver, flood: bytes, name: str) -> None:
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for start in range(0, len(flood), 4096):
+            driver.feed(flood[start : start + 4096], start / 1e6)
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown < MEMORY_BYTES, f"{name}: {grown} bytes are kept after a flood of {flood[:4].hex()}…"
+
+
+CHECKS: dict[str, Callable[[Subject], None]] = {
+    "captures mean what they say": check_captures,
+    "any split gives the same events": check_splits,
+    "noise changes no fact": check_noise,
+    "a cut frame times out and hurts no other": check_cuts,
+    "reset and close forget": check_reset,
+    "no fact in another family's capture": check_foreign,
+    "events keep to the spec": check_honesty,
+    "floods are harmless": check_floods,
+}
+"""Name to check; each takes a Subject and raises AssertionError."""

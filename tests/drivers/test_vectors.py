@@ -1,0 +1,48 @@
+"""The shared protocol vectors: same frames, same refusals, same rests, whole and byte by byte."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drivers import registry
+from drivers.suite import Said, pieces_of, said
+
+VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "vectors.json").read_text(encoding="utf-8"))
+SR30: dict[str, object] = {"start": "02", "end": "03", "check": "xor", "pattern": "(?P<value>[0-9A-Fa-f]{8,10})"}
+FAMILIES: dict[str, tuple[str, dict[str, object]]] = {
+    "em4100_ascii": ("em4100", {}),
+    "wiegand_serial_line": ("wiegand_line", {}),
+    "scanner_line": ("scanner", {}),
+    "turnstile_eb": ("eb_turnstile", {}),
+    "idteck_sr30_serial": ("line", SR30),
+}
+FLAWS = {"checksum": "integrity", "format": "format"}
+
+
+def decoded(vector: dict[str, Any], size: int) -> Said:
+    name, options = FAMILIES[vector["protocol"]]
+    spec = registry.find(name)
+    data = bytes.fromhex(vector["hex"])
+    driver = spec.new(registry.make_options(spec, options))
+    return said(pieces_of(driver, [data[i : i + size] for i in range(0, len(data), size)]))
+
+
+@pytest.mark.parametrize("size", [1, 2, 1000])
+@pytest.mark.parametrize("vector", VECTORS, ids=[vector["description"] for vector in VECTORS])
+def test_a_shared_vector_gives_its_frames_refusals_and_rest(vector: dict[str, Any], size: int) -> None:
+    events = decoded(vector, size)
+    told = [
+        event for event in events if event["event"] not in ("bad_frame", "incomplete") and event.get("name") != "ack"
+    ]
+    expected = vector["expect"]
+    assert len(told) == len(expected["frames"])
+    for event, frame in zip(told, expected["frames"], strict=True):
+        name = {"name": event["of"]} if event.get("name") == "repeat" else {}
+        assert {key: (event | name)[key] for key in frame} == frame
+    flaws = {str(event["flaw"]) for event in events if event["event"] == "bad_frame"} - {"noise", "start"}
+    assert flaws == {FLAWS[error] for error in expected["errors"]}
+    assert any(event["event"] == "incomplete" for event in events) == expected.get("incomplete", False)
