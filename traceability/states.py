@@ -31,11 +31,11 @@ class State(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     status: Literal["online", "offline"]
-    epoch: str | None = Field(default=None, pattern=r"^[0-9a-f]{16}\Z")
+    epoch: str | None = Field(default=None, pattern=r"^[0-9a-f]{16}$")
     oldest: Seq | None = None
     newest: Seq | None = None
     settled: Seq | None = None
-    head: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}\Z")
+    head: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     settle: str | None = None
     ledger: str | None = Field(default=None, max_length=64)
 

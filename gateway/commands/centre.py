@@ -67,7 +67,7 @@ def show_coverage(file: Path, as_json: bool) -> None:
 def show_export(file: Path, site: str | None, gateway: str | None, epoch: str | None, since_seq: int) -> None:
     """Print the stored lines unchanged, one a line, ordered by site, gateway, epoch, seq."""
     wanted = export.Wanted(site, gateway, epoch, since_seq)
-    out = click.get_binary_stream("stdout")
+    out = sys.stdout.buffer
     for lines in export.slices(database_path(_settings(file).centre.database), wanted):
         out.write(b"\n".join(lines) + b"\n")
     out.flush()
