@@ -173,7 +173,7 @@ class Gateway:
         self._append(self._passage.tick(self.clock.now()))
 
     def _committed(self, entries: list[Entry]) -> None:
-        self.uplink.committed(entries)
+        self.uplink.committed(entries, self.journal.oldest)
         if self._paused and self.trouble is None and self.journal.waiting() < RESUME_AT_JOBS:
             self._resume()
 

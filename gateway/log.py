@@ -35,6 +35,7 @@ EVENTS = {
     "uplink.nobody": "the broker has no subscriber for the records",
     "uplink.refused": "the broker refuses the records",
     "uplink.restored": "the centre was restored or set up anew: what it lacks is replayed",
+    "uplink.unfinished": "stopped before all was acknowledged; the rest goes after the next start",
     "uplink.up": "connected to the broker",
 }
 

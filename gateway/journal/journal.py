@@ -84,6 +84,11 @@ class Journal:
             kept = list(drafts)
             self._writer.put(lambda store: self._append(store, kept))
 
+    @property
+    def oldest(self) -> int:
+        """The oldest body held."""
+        return self._writer.store.oldest
+
     def waiting(self) -> int:
         """How many calls of `append` and `settle` the thread has not taken up yet."""
         return self._writer.waiting()

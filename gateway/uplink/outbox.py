@@ -53,9 +53,11 @@ class Outbox:
     def __init__(self, limits: WindowLimits) -> None:
         self.limits = limits
         self.window = limits.window
+        self._batch_bytes = limits.batch_bytes
         self.replay = Spans()
         self.awaiting = Spans()
         self.in_flight: dict[int, Shipment] = {}
+        self.probing = False
         self._live: deque[tuple[float, Entry]] = deque()
         self._live_bytes = 0
         self._recent: deque[tuple[float, int, int]] = deque()
@@ -74,7 +76,9 @@ class Outbox:
     def connected(self, unsettled: list[Range], receive_maximum: int, at: float) -> None:
         """A fresh connection: nothing is on its way; what is older than FRESH_S and not settled is the past."""
         self.window = max(1, min(self.limits.window, receive_maximum))
+        self._batch_bytes = self.limits.batch_bytes
         self.in_flight.clear()
+        self.probing = False
         self._recent.clear()
         self.awaiting = Spans()
         while self._live and self._live[0][0] < at - FRESH_S:
@@ -83,10 +87,14 @@ class Outbox:
         for _, entry in self._live:
             self.replay.remove(entry.seq, entry.seq)
 
+    def shrink(self, batch_bytes: int) -> None:
+        """The broker takes no larger packets on this connection."""
+        self._batch_bytes = min(self._batch_bytes, batch_bytes)
+
     def take_live(self) -> list[Entry]:
         """The next batch of live records, or nothing while the window is full or nothing waits."""
         batch: list[Entry] = []
-        room = self.limits.batch_bytes
+        room = self._batch_bytes
         if len(self.in_flight) >= self.window:
             return batch
         while self._live and len(batch) < self.limits.batch_records:
@@ -102,11 +110,13 @@ class Outbox:
         first = self.replay.lowest()
         if first is None or not self._replay_has_room():
             return None
+        if self.probing:
+            return first, first, 1, 1
         last = self.replay.within(first, first + self.limits.batch_records - 1)[0][1]
         most = self.limits.batch_records
         if self.limits.unreceipted_max is not None:
             most = min(most, self.limits.unreceipted_max - len(self.awaiting))
-        size = min(self.limits.batch_bytes, max(1, int(self._rate)))
+        size = min(self._batch_bytes, max(1, int(self._rate)))
         return first, last, most, size
 
     def sent(self, mid: int, stream: Stream, span: Range, wire_bytes: int, at: float) -> None:
@@ -150,6 +160,12 @@ class Outbox:
         self.replay.update(wanted)
         return len(wanted)
 
+    def live_becomes_replay(self) -> None:
+        """Nobody listens: what was meant for now will be the past when somebody does."""
+        while self._live:
+            _, entry = self._pop_live()
+            self.replay.add(entry.seq, entry.seq)
+
     def oldest_in_flight(self) -> float | None:
         """When the batch that has waited longest was sent."""
         return min((shipment.at for shipment in self.in_flight.values()), default=None)
@@ -164,7 +180,7 @@ class Outbox:
 
     def _replay_has_room(self) -> bool:
         replays = [shipment for shipment in self.in_flight.values() if shipment.stream == "replay"]
-        if self._live or len(self.in_flight) >= max(1, self.window - 1):
+        if self._live or len(self.in_flight) >= (1 if self.probing else max(1, self.window - 1)):
             return False
         if replays and sum(shipment.wire_bytes for shipment in replays) >= self._rate:
             return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Literal
 
 from gateway.clock import Clock
 from gateway.uplink.settlement import Held, Settlement
@@ -12,47 +13,51 @@ from gateway.wire import compact, timestamp
 VERSION = version("punchgate")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Head:
-    """The journal's end as `state` names it."""
+    """The journal's end as `state` names it: bounds and the hash of the newest line."""
 
     held: Held
     hash: str
 
 
-def online(clock: Clock, settlement: Settlement, head: Head, extra: dict[str, object]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Mood:
+    """What `state` says beyond the journal: how records settle, what is wrong with the uplink, what to mend."""
+
+    settle: Literal["receipt", "puback"]
+    reason: str | None
+    warnings: tuple[str, ...]
+
+
+def online(clock: Clock, settlement: Settlement, head: Head, mood: Mood) -> bytes:
     """The state document while connected."""
     quality = clock.quality()
-    return compact(
-        {
-            "status": "online",
-            "epoch": settlement.epoch,
-            "oldest": head.held.oldest,
-            "newest": head.held.newest,
-            "settled": settlement.through(),
-            "head": head.hash,
-            "version": VERSION,
-            "boot": quality.boot,
-            "clock": {"state": quality.state, "source": quality.source, "error_ms": quality.error_ms},
-            "time": timestamp(clock.unix_ms()),
-            "ledger": settlement.ledger,
-            **extra,
-        }
-    )
+    words = _common("online", clock, settlement, head)
+    words["clock"] = {"state": quality.state, "source": quality.source, "error_ms": quality.error_ms}
+    words["settle"] = mood.settle
+    words["ledger"] = settlement.ledger
+    if mood.reason is not None:
+        words["reason"] = mood.reason
+    if mood.warnings:
+        words["warnings"] = list(mood.warnings)
+    return compact(words)
 
 
 def offline(clock: Clock, settlement: Settlement, head: Head) -> bytes:
-    """The will, and the farewell of an orderly stop. `time` is when the document was made."""
-    return compact(
-        {
-            "status": "offline",
-            "epoch": settlement.epoch,
-            "oldest": head.held.oldest,
-            "newest": head.held.newest,
-            "settled": settlement.through(),
-            "head": head.hash,
-            "version": VERSION,
-            "boot": clock.boot,
-            "time": timestamp(clock.unix_ms()),
-        }
-    )
+    """The will, and the farewell of an orderly stop; `time` is when the document was made."""
+    return compact(_common("offline", clock, settlement, head))
+
+
+def _common(status: str, clock: Clock, settlement: Settlement, head: Head) -> dict[str, object]:
+    return {
+        "status": status,
+        "epoch": settlement.epoch,
+        "oldest": head.held.oldest,
+        "newest": head.held.newest,
+        "settled": settlement.through(),
+        "head": head.hash,
+        "version": VERSION,
+        "boot": clock.boot,
+        "time": timestamp(clock.unix_ms()),
+    }

@@ -1,6 +1,6 @@
 """The station that carries durable records to the broker and takes the centre's receipts.
 
-One session per connection: say who we are (state, devices), then send: what has just become durable at once, what is
+One session per connection: say who we are (devices, state), then send: what has just become durable at once, what is
 not settled from the journal. PUBACKs move the window, receipts settle. Whatever goes wrong is a reason with a remedy
 in `status`, `state` and the log; capture never waits for any of it.
 """
@@ -16,22 +16,23 @@ from typing import Any, Literal, Protocol
 import structlog
 
 from gateway.clock import Clock
-from gateway.errors import NotDurable, Rejected, Transient
+from gateway.errors import Rejected, Transient
 from gateway.journal import Entry, Journal, Opened
 from gateway.log import Once
 from gateway.spans import Range
 from gateway.uplink.connection import Connection, Greeting, Link
-from gateway.uplink.outbox import Outbox, Shipment, Stream, WindowLimits
-from gateway.uplink.presence import Head, offline, online
+from gateway.uplink.outbox import Shipment, WindowLimits
+from gateway.uplink.presence import Head, Mood, offline, online
 from gateway.uplink.remedies import FAILURE_FROM, NO_SUBSCRIBER, said_by_broker
+from gateway.uplink.sender import Sender
 from gateway.uplink.settlement import Consequences, Held, Settlement
 from gateway.uplink.signature import CentreKey
-from gateway.wire import Batch, Topics, compact, line_hash, pack, read_receipt
+from gateway.wire import Topics, compact, line_hash, read_receipt
 
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 1.0
 REFUSED_PAUSE_S = 10.0
-NOBODY_PAUSE_S = 1.0
+NOBODY_PAUSE_S = 0.9
 PUBACK_TIMEOUT_S = 20.0
 HOUSEKEEPING_S = 5.0
 STATE_EVERY_S = 30.0
@@ -43,11 +44,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class UplinkRules:
-    """How records travel. `settle`: what proves that one has arrived."""
+    """How records travel. `settle`: what proves that one has arrived; `warnings` are said in `state`."""
 
     settle: Literal["receipt", "puback"]
     deflate: bool
     window: WindowLimits
+    warnings: tuple[str, ...] = ()
 
 
 class UplinkListener(Protocol):
@@ -85,14 +87,12 @@ class Uplink:
         self._listener = listener
         self._centre_key = centre_key
         self._once = Once(clock.mono)
+        self._sender = Sender(topics, rules.window, deflate=rules.deflate, journal=journal, clock=clock)
         self._connection: Connection | None = None
-        self._held_until = 0.0
-        self._replay_wanted = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._remembering: asyncio.TimerHandle | None = None
-        self._state_at = 0.0
-        self._clock_state = ""
         self._greeting = Greeting(1, None)
+        self._remembering: asyncio.TimerHandle | None = None
+        self._said_at = 0.0
+        self._said_clock = ""
         self._closing = False
 
     @property
@@ -104,36 +104,14 @@ class Uplink:
         """Work on this epoch from now on."""
         self.settlement = Settlement(opened.epoch, opened.settled.copy(), opened.ledger, opened.receipt)
         self.head = Head(Held(max(1, opened.oldest), opened.newest), opened.head)
-        self._outbox = Outbox(self._rules.window)
+        self._sender.begin()
         if self._connection is not None:
-            self._start_sending()
+            self._start_sending(self._connection)
 
-    def committed(self, entries: list[Entry]) -> None:
-        """Records that are durable now: send them if we can."""
-        self.head = Head(Held(self.head.held.oldest, entries[-1].seq), line_hash(entries[-1].line))
-        self._outbox.committed(entries, self._clock.mono())
-        self._pump()
-
-    def settled_below(self, oldest: int) -> None:
-        """Bodies below `oldest` were pruned."""
-        self.head = Head(Held(oldest, self.head.held.newest), self.head.hash)
-
-    def say_devices(self) -> None:
-        """Publish the device documents that have changed."""
-        if self._connection is not None:
-            for document in self._listener.devices():
-                self._say(f"device/{document['device']}", document)
-
-    def say_state(self) -> None:
-        """Publish the state document."""
-        if self._connection is None:
-            return
-        self._state_at = self._clock.mono()
-        self._clock_state = self._clock.quality().state
-        extra: dict[str, object] = {"settle": self._rules.settle}
-        if self.reason is not None:
-            extra["reason"] = self.reason
-        self._connection.tell(self._topics.of("state"), online(self._clock, self.settlement, self.head, extra))
+    def committed(self, entries: list[Entry], oldest: int) -> None:
+        """Records that are durable now, and the oldest body still held: send what we can."""
+        self.head = Head(Held(max(1, oldest), entries[-1].seq), line_hash(entries[-1].line))
+        self._sender.committed(entries)
 
     def relink(self, link: Link) -> None:
         """Use other credentials or another broker: end this session, the next one takes them up."""
@@ -142,33 +120,44 @@ class Uplink:
             if self._connection is not None:
                 self._connection.give_up("configuration changed")
 
+    def say_devices(self) -> None:
+        """Publish the device documents."""
+        if self._connection is not None:
+            for document in self._listener.devices():
+                self._connection.tell(self._topics.of(f"device/{document['device']}"), compact(document))
+
+    def say_state(self) -> None:
+        """Publish the state document."""
+        if self._connection is not None:
+            self._said_at, self._said_clock = self._clock.mono(), self._clock.quality().state
+            mood = Mood(self._rules.settle, self.reason, self._rules.warnings)
+            self._connection.tell(self._topics.of("state"), online(self._clock, self.settlement, self.head, mood))
+
     async def run(self) -> None:
-        """Keep a session up until cancelled."""
+        """Keep a session up until `close`."""
         delay = BACKOFF_FIRST_S
         while not self._closing:
             try:
                 await self._session()
-                delay = BACKOFF_FIRST_S
             except Transient as trouble:
+                delay = BACKOFF_FIRST_S if self.reason is None else min(BACKOFF_MAX_S, delay * 2)
                 self._change_reason(str(trouble))
+                if times := self._once.due("down", str(trouble)):
+                    log.warning("uplink.down", reason=str(trouble), times=times)
             await self._clock.sleep(delay * random.uniform(0.7, 1.0))
-            delay = min(BACKOFF_MAX_S, delay * 2)
 
     async def close(self) -> None:
         """Let what is under way arrive, say goodbye."""
         self._closing = True
         if self._connection is not None:
-            self._check_idle()
+            self._sender.check_idle()
             try:
                 async with asyncio.timeout(FLUSH_S):
-                    await self._idle.wait()
+                    await self._sender.idle.wait()
             except TimeoutError:
-                log.info(
-                    "uplink.down", reason="stopped before all was acknowledged; the rest goes after the next start"
-                )
+                log.info("uplink.unfinished")
         if self._connection is not None:
-            farewell = offline(self._clock, self.settlement, self.head)
-            self._connection.tell(self._topics.of("state"), farewell)
+            self._connection.tell(self._topics.of("state"), offline(self._clock, self.settlement, self.head))
             self._connection.close()
         if self._remembering is not None:
             self._remembering.cancel()
@@ -177,21 +166,19 @@ class Uplink:
     def acknowledged(self, mid: int, code: int) -> None:
         """See ConnectionListener."""
         if mid < 0:
-            text, remedy = said_by_broker(code)
-            self._change_reason(f"receipts: {text}; {remedy}")
+            self._change_reason(f"receipts: {'; '.join(said_by_broker(code))}")
             return
-        shipment = self._outbox.acknowledged(mid, self._clock.mono())
+        shipment = self._sender.acknowledged(mid)
         if shipment is None:
             return
         if code >= FAILURE_FROM:
-            self._put_back(shipment, REFUSED_PAUSE_S, "; ".join(said_by_broker(code)), "uplink.refused")
+            self._not_taken(shipment, "; ".join(said_by_broker(code)), "uplink.refused", REFUSED_PAUSE_S)
         elif code == NO_SUBSCRIBER:
             text = "nobody subscribes to the records; start the centre, or check its share and prefix"
-            self._put_back(shipment, NOBODY_PAUSE_S, text, "uplink.nobody")
+            self._not_taken(shipment, text, "uplink.nobody", NOBODY_PAUSE_S)
         else:
             self._arrived(shipment)
-        self._check_idle()
-        self._pump()
+        self._sender.pump()
 
     def message(self, topic: str, payload: bytes) -> None:
         """See ConnectionListener: the only topic we subscribe to is the receipt."""
@@ -212,153 +199,85 @@ class Uplink:
         try:
             self._greeting = await connection.open(clock_is_wrong=self._clock.quality().state == "unset")
             self._connection = connection
-            self._change_reason(None)
+            self.reason = None
             log.info("uplink.up", host=self._link.host, port=self._link.port)
             self.say_devices()
             if self._rules.settle == "receipt":
                 connection.subscribe(self._topics.of("receipt"))
-            self._start_sending()
+            self._start_sending(connection)
             async with asyncio.TaskGroup() as tasks:
-                others = [tasks.create_task(self._send_replay()), tasks.create_task(self._keep_house())]
+                work = [
+                    tasks.create_task(self._sender.send_replay()),
+                    tasks.create_task(self._keep_house(connection)),
+                ]
                 reason = await connection.lost
-                for task in others:
+                for task in work:
                     task.cancel()
             raise Transient(reason)
         finally:
             self._connection = None
-            self._idle.set()
+            self._sender.detach()
             connection.close()
 
-    def _start_sending(self) -> None:
-        self._held_until = 0.0
-        unsettled = self.settlement.unsettled(self.head.held)
-        self._outbox.connected(unsettled, self._greeting.receive_maximum, self._clock.mono())
+    def _start_sending(self, connection: Connection) -> None:
         self.say_state()
-        self._pump()
-
-    def _pump(self) -> None:
-        """Send all live records that fit, then let replay use the room that is left."""
-        if self._connection is None or self._clock.mono() < self._held_until:
-            return
-        try:
-            while batch := self._outbox.take_live():
-                self._ship("records", batch)
-        except Transient:
-            return
-        self._replay_wanted.set()
-
-    async def _send_replay(self) -> None:
-        while True:
-            await self._replay_wanted.wait()
-            self._replay_wanted.clear()
-            while (piece := self._outbox.next_replay()) and self._clock.mono() >= self._held_until:
-                try:
-                    entries = await self._journal.read(*piece)
-                except NotDurable:
-                    break
-                batch = _contiguous(entries)
-                if not batch or batch[0].seq > piece[0]:
-                    self._outbox.drop(piece[0], batch[0].seq - 1 if batch else piece[1])
-                    continue
-                try:
-                    self._ship("replay", batch)
-                except Transient:
-                    return
-                await asyncio.sleep(0)
-
-    def _ship(self, stream: Stream, entries: Sequence[Entry]) -> None:
-        connection = self._connection
-        if connection is None:
-            raise Transient("not connected")
-        batch = pack([entry.line for entry in entries], deflate=self._rules.deflate)
-        mid = connection.publish(self._topics.of(stream), batch.body, properties=_properties(batch))
-        span = (entries[0].seq, entries[-1].seq)
-        self._outbox.sent(mid, stream, span, len(batch.body), self._clock.mono())
-        self._idle.clear()
+        self._sender.attach(connection, self._greeting, self.settlement, self.head.held)
 
     def _arrived(self, shipment: Shipment) -> None:
-        if self.reason is not None:
-            self._change_reason(None)
+        self._sender.outbox.probing = False
+        self._change_reason(None)
         if self._rules.settle == "puback":
             self.settlement.delivered(shipment.first, shipment.last)
-            self._outbox.settled(self.settlement.settled)
+            self._sender.outbox.settled(self.settlement.settled)
             if self._remembering is None:
                 loop = asyncio.get_running_loop()
                 self._remembering = loop.call_later(REMEMBER_EVERY_S, self._remember)
+
+    def _not_taken(self, shipment: Shipment, text: str, event: str, pause_s: float) -> None:
+        self._sender.put_back(shipment, pause_s, probing=event == "uplink.nobody")
+        if self.reason != text:
+            log.warning(event, reason=text)
+            self._change_reason(text)
 
     def _remember(self) -> None:
         self._remembering = None
         self._journal.settle(self.settlement.settled, self.settlement.ledger, self.settlement.receipt)
 
-    def _put_back(self, shipment: Shipment, pause_s: float, text: str, event: str) -> None:
-        self._outbox.return_to_replay(shipment)
-        self._held_until = self._clock.mono() + pause_s
-        asyncio.get_running_loop().call_later(pause_s + 0.001, self._pump)
-        if self.reason != text:
-            log.warning(event, reason=text)
-            self._change_reason(text)
-
     def _follow(self, then: Consequences) -> None:
         if then.is_copy:
             log.error("uplink.copy", epoch=self.settlement.epoch)
-            self._held_until = float("inf")
+            self._sender.stop()
             self._listener.journal_is_a_copy()
             return
+        outbox = self._sender.outbox
         if then.unsettled:
             log.warning("uplink.restored", ledger=self.settlement.ledger, through=self.settlement.through())
-            self._outbox.replay.update(self.settlement.unsettled(self.head.held))
+            outbox.resend(self.settlement.unsettled(self.head.held), self._clock.mono())
         if then.refused:
             self._journal.refuse(then.refused)
             log.error("records.refused", count=len(then.refused), first=then.refused[0][0], reason=then.refused[0][1])
         if then.pruned:
             log.error("records.pruned", ranges=then.pruned)
             self._listener.pruned(self.settlement.epoch, then.pruned)
-        resent = self._outbox.resend(then.missing, self._clock.mono())
-        if resent:
+        if resent := outbox.resend(then.missing, self._clock.mono()):
             log.warning("records.resent", count=resent, ranges=then.missing[:3])
-        self._outbox.settled(self.settlement.settled)
+        outbox.settled(self.settlement.settled)
         self._remember()
-        self._pump()
+        self._sender.pump()
 
-    async def _keep_house(self) -> None:
+    async def _keep_house(self, connection: Connection) -> None:
         """Notice a broker that no longer answers; keep the retained documents fresh."""
-        while self._connection is not None:
+        while True:
             await self._clock.sleep(HOUSEKEEPING_S)
             now = self._clock.mono()
-            oldest = self._outbox.oldest_in_flight()
+            oldest = self._sender.outbox.oldest_in_flight()
             if oldest is not None and now - oldest > PUBACK_TIMEOUT_S:
-                self._connection.give_up("broker does not acknowledge")
-                return
-            if now - self._state_at >= STATE_EVERY_S or self._clock.quality().state != self._clock_state:
+                connection.give_up("broker does not acknowledge")
+            elif now - self._said_at >= STATE_EVERY_S or self._clock.quality().state != self._said_clock:
                 self.say_devices()
                 self.say_state()
 
     def _change_reason(self, reason: str | None) -> None:
-        if reason == self.reason:
-            return
-        self.reason = reason
-        if reason is not None and self._connection is None:
-            log.warning("uplink.down", reason=reason)
-        self.say_state()
-
-    def _say(self, leaf: str, document: dict[str, Any]) -> None:
-        if self._connection is not None:
-            self._connection.tell(self._topics.of(leaf), compact(document))
-
-    def _check_idle(self) -> None:
-        if not self._outbox.in_flight and not self._outbox.live_waiting():
-            self._idle.set()
-
-
-def _contiguous(entries: Sequence[Entry]) -> list[Entry]:
-    """The leading entries whose numbers follow each other."""
-    return [entry for at, entry in enumerate(entries) if entry.seq == entries[0].seq + at]
-
-
-def _properties(batch: Batch) -> dict[str, Any]:
-    words: dict[str, Any] = {"ContentType": batch.content_type}
-    if batch.encoding is not None:
-        words["UserProperty"] = [("content-encoding", batch.encoding)]
-    else:
-        words["PayloadFormatIndicator"] = 1
-    return words
+        if reason != self.reason:
+            self.reason = reason
+            self.say_state()
