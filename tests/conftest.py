@@ -1,0 +1,74 @@
+"""What all tests share: real programs are found or named, and unit tests cannot reach the network.
+
+A test that needs a program says so with `@pytest.mark.needs("mosquitto")`. Where it is missing the test is skipped and
+listed at the end with the line that installs it; with PUNCHGATE_REQUIRE=all a skip is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+INSTALL = {
+    "mosquitto": "apt-get install mosquitto",
+    "systemd-analyze": "apt-get install systemd",
+    "openssl": "apt-get install openssl",
+    "root": "run as root",
+}
+SBIN = ("/usr/sbin", "/usr/local/sbin")
+
+_missing: dict[str, int] = {}
+
+
+def find(tool: str) -> str | None:
+    """Where a program is; also looks where Debian puts daemons."""
+    if tool == "root":
+        return "root" if os.geteuid() == 0 else None
+    return shutil.which(tool) or shutil.which(tool, path=os.pathsep.join(SBIN))
+
+
+def required() -> bool:
+    """Whether a missing tool is a failure."""
+    return os.environ.get("PUNCHGATE_REQUIRE") == "all"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for mark in item.iter_markers("needs"):
+            for tool in mark.args:
+                if find(tool) is None:
+                    _missing[tool] = _missing.get(tool, 0) + 1
+                    item.add_marker(pytest.mark.skip(reason=f"{tool} is missing: {INSTALL.get(tool, tool)}"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for tool, count in sorted(_missing.items()):
+        terminalreporter.write_line(f"{count} tests need {tool}: {INSTALL.get(tool, 'install it')}", yellow=True)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = len(reporter.stats.get("skipped", [])) if reporter is not None else 0
+    if required() and skipped and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter.write_line(f"PUNCHGATE_REQUIRE=all: {skipped} skipped tests count as failed", red=True)
+
+
+@pytest.fixture(autouse=True)
+def _daemons_on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Debian keeps mosquitto in /usr/sbin, which is not on everybody's PATH."""
+    path = os.environ.get("PATH", "")
+    monkeypatch.setenv("PATH", os.pathsep.join([path, *(folder for folder in SBIN if folder not in path)]))
+    monkeypatch.delenv("PUNCHGATE_CONFIG", raising=False)
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    yield
+
+
+@pytest.fixture
+def repository() -> Path:
+    """The root of the source tree."""
+    return Path(__file__).parent.parent
