@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from gateway.errors import EXIT_FAILED
 from gateway.simulation.children import sigterm_as_interrupt
 from gateway.simulation.demo_acts import Cast, endless, morning
 from gateway.simulation.demo_stage import Stage
@@ -27,7 +28,7 @@ EXIT_INTERRUPTED = 130
     "--outage", type=click.FloatRange(0, 3600), default=10.0, show_default=True, help="Seconds without broker."
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed, the same people.")
-def command(once: bool, lanes: int, people: int, outage: float, seed: int) -> None:
+def command(once: bool, lanes: int, people: int, outage: float, seed: int) -> int:
     """Show every punch from the edge to the centre, with a real broker, simulated readers and the real daemons."""
     folder = Path(tempfile.mkdtemp(prefix="punchgate-demo-"))
     cast = Cast(people, seed, outage)
@@ -38,8 +39,9 @@ def command(once: bool, lanes: int, people: int, outage: float, seed: int) -> No
         tell(verdict, folder)
     if verdict is None or verdict.clean:
         shutil.rmtree(folder)
-    interrupted = once and verdict is None
-    sys.exit(EXIT_INTERRUPTED if interrupted else int(verdict is not None and not verdict.clean))
+    if verdict is None:
+        return EXIT_INTERRUPTED if once else 0
+    return 0 if verdict.clean else EXIT_FAILED
 
 
 def _play(stage: Stage, cast: Cast, *, once: bool) -> Verdict | None:

@@ -8,7 +8,6 @@ is shown when one of them dies.
 from __future__ import annotations
 
 import ctypes
-import os
 import signal
 import subprocess
 import sys
@@ -45,13 +44,13 @@ def sigterm_as_interrupt() -> Iterator[None]:
 
 
 class Child:
-    """A program with a name, started and stopped any number of times; its output is appended to `log`."""
+    """A program with a name, started and stopped any number of times; its output goes to `log`; `env` None: ours."""
 
     def __init__(self, name: str, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
         self.name = name
         self.argv = list(argv)
         self.log = log
-        self._env = {**os.environ, **(env or {})}
+        self._env = env
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -20,10 +20,10 @@ import click
 from gateway.errors import Rejected
 from gateway.simulation.listener import Heard
 from gateway.simulation.oracle import Presented
-from gateway.wire import unpack
+from gateway.wire import MAX_MISSING_RANGES, unpack
 
-WAITS_AT_MOST_S = 8.0
-SHOWN_AT_MOST = 12
+WAITS_AT_MOST_S = 15.0
+SHOWN_AT_MOST = 20
 PROGRESS_EVERY_S = 5.0
 LIVE_WITHIN_S = 1.0
 
@@ -68,6 +68,7 @@ class Show:
         self.newest = 0
         self._happened: dict[tuple[str, str], float] = {}
         self._travelling: dict[tuple[str, int], Travelling] = {}
+        self._seen: set[tuple[str, int]] = set()
         self._begun_s = self._progress_s = time.monotonic()
         self._height = 0
 
@@ -97,8 +98,9 @@ class Show:
         data = event["data"]
         self.newest = max(self.newest, data["seq"])
         name = data["epoch"], data["seq"]
-        if event["type"] != "punchgate.punch.v1" or name in self._travelling:
+        if event["type"] != "punchgate.punch.v1" or name in self._seen or data["seq"] <= self.through:
             return
+        self._seen.add(name)
         happened = datetime.fromisoformat(event["time"])
         replayed = heard.topic == "replay"
         self.punches[data["outcome"]] += 1
@@ -117,8 +119,9 @@ class Show:
 
     def _hear_receipt(self, receipt: dict[str, Any], at_s: float) -> None:
         self.through = max(self.through, receipt["through"])
+        self._seen = {name for name in self._seen if name[1] > self.through}
         for (epoch, seq), punch in self._travelling.items():
-            if epoch == receipt["epoch"] and seq <= receipt["through"] and punch.committed_ms is None:
+            if punch.committed_ms is None and epoch == receipt["epoch"] and _commits(receipt, seq):
                 punch.committed_ms = 1000 * (at_s - punch.published_s) + (punch.ms or 0.0)
 
     # --- drawing
@@ -161,7 +164,7 @@ class Show:
 
     def _ready(self) -> list[tuple[str, int]]:
         """Punches whose way is over, the oldest first: committed, waited for too long, or crowded out."""
-        now_s, crowd = time.time(), len(self._travelling) - SHOWN_AT_MOST
+        now_s, crowd = time.time(), len(self._travelling) - SHOWN_AT_MOST if self.terminal else 0
         return [
             name
             for n, (name, punch) in enumerate(self._travelling.items())
@@ -210,6 +213,13 @@ class Show:
         )
         counts = click.style(self._counts(), fg="white" if self.broker_up else "red", bold=True)
         return [click.style("─" * 100, fg="bright_black"), counts, f"{lanes}   {outcomes}"]
+
+
+def _commits(receipt: dict[str, Any], seq: int) -> bool:
+    """Whether the centre says with this receipt that it has the record."""
+    holes = receipt["missing"]
+    told = receipt["through"] if len(holes) >= MAX_MISSING_RANGES else receipt["seen"]
+    return bool(seq <= max(receipt["through"], told)) and not any(first <= seq <= last for first, last in holes)
 
 
 def _duration(ms: float | None) -> str:

@@ -24,7 +24,7 @@ from gateway.simulation.listener import Listener
 from gateway.simulation.oracle import Presented
 from gateway.simulation.player import Player
 
-PUNCHGATE = (*PYTHON, "-m", "gateway.commands")
+PUNCHGATE = (*PYTHON, "-c", "from gateway.commands import main; main()")
 READY_WITHIN_S = 20.0
 FRAME_S = 0.1
 ANSWER_WITHIN_S = 60.0

@@ -64,6 +64,9 @@ def test_a_day_never_ends_and_never_goes_back_in_time(site: Site) -> None:
     assert times == sorted(times)
 
 
+RECEIPT = {"epoch": "5c1f0a9be2d74f11", "through": 0, "seen": 0, "missing": []}
+
+
 def punch(seq: int, time_text: str, outcome: str = "assumed", passes: tuple[int, ...] = ()) -> dict[str, object]:
     data = {"seq": seq, "epoch": "5c1f0a9be2d74f11", "tz": "Asia/Shanghai", "lane": "lobby-2", "direction": "in"}
     data |= {"outcome": outcome, "subject": {"token": "k1:9f3c0000"}, "refs": {"read": 1, "passes": passes}}
@@ -79,7 +82,7 @@ def test_a_punch_is_printed_when_its_way_is_over(capsys: pytest.CaptureFixture[s
     show.hear(heard("records", punch(2, "2026-11-23T00:31:07.412Z")))
     show.draw()
     assert capsys.readouterr().out == ""
-    show.hear(heard("receipt", {"epoch": "5c1f0a9be2d74f11", "through": 2}))
+    show.hear(heard("receipt", RECEIPT | {"through": 2, "seen": 2}))
     show.draw()
     line = capsys.readouterr().out
     assert line.startswith("08:31:07.412 lobby-2  in")
@@ -97,6 +100,24 @@ def test_a_live_punch_is_timed_from_the_frame_and_a_replayed_one_from_its_record
     live, replayed = show._travelling.values()
     assert live.ms == pytest.approx(4, abs=3)
     assert replayed.ms == pytest.approx(9000, abs=1)
+
+
+def test_a_punch_behind_a_hole_is_committed_and_one_in_it_is_not() -> None:
+    show = Show("mosquitto", terminal=True)
+    for seq in (3, 4, 5):
+        show.hear(heard("records", punch(seq, "2026-11-23T00:31:07.412Z")))
+    show.hear(heard("receipt", RECEIPT | {"through": 2, "seen": 4, "missing": [[3, 3]]}))
+    assert [each.committed_ms is not None for each in show._travelling.values()] == [False, True, False]
+
+
+def test_a_punch_that_is_sent_again_is_counted_once() -> None:
+    show = Show("mosquitto", terminal=False)
+    for topic in ("records", "replay"):
+        show.hear(heard(topic, punch(2, "2026-11-23T00:31:07.412Z")))
+    show.hear(heard("receipt", RECEIPT | {"through": 2, "seen": 2}))
+    show.draw()
+    show.hear(heard("replay", punch(2, "2026-11-23T00:31:07.412Z")))
+    assert show.punches.total() == 1
 
 
 def test_messages_that_are_not_ours_are_not_shown() -> None:
