@@ -26,7 +26,6 @@ HEX_DIGITS = {"wiegand26": 6, "wiegand34": 8, "low32": 8, "em4100": 10}
 """Hexadecimal schemes of a fixed width."""
 DATA_BITS = {"wiegand26": 26, "wiegand34": 34, "low32": 32, "em4100": 40}
 DEFAULT_PATTERN = r"(?P<value>[^\x00-\x1f\x7f]+)"
-LITTLE_ENDIAN = frozenset({"crc16-modbus", "crc16-arc", "crc16-kermit", "crc16-x25", "crc16-mcrf4xx"})
 
 CheckName = Literal[
     "none", "xor", "lrc", "bcc", "sum", "sum2c",
@@ -41,7 +40,7 @@ class Check:
 
     compute: Callable[[bytes], int]
     value_bytes: int
-    order: Literal["big", "little"]
+    orders: tuple[Literal["big", "little"], ...]
     covers: str
     hexadecimal: bool
     after_end: bool
@@ -54,8 +53,11 @@ class Check:
     def holds(self, start: bytes, body: bytes, end: bytes, sent: bytes) -> bool:
         """Whether `sent` is the check of a frame of these parts."""
         covered = {"start-end": start + body + end, "start-body": start + body, "body-end": body + end, "body": body}
-        expected = self.compute(covered[self.covers]).to_bytes(self.value_bytes, self.order)
-        return sent.upper() == expected.hex().upper().encode() if self.hexadecimal else sent == expected
+        value = self.compute(covered[self.covers])
+        expected = [value.to_bytes(self.value_bytes, order) for order in self.orders]
+        if self.hexadecimal:
+            return sent.upper() in [check.hex().upper().encode() for check in expected]
+        return sent in expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Options:
     `start`, `end`: hex such as 02 or 0D0A, a name (STX, CR, CRLF, …), or text (`text:AB` if it looks like hex); no
     start by default, `end = "auto"` is CR, LF or CR LF. `check`, `check_at` (after_end, before_end; auto: after the
     end if there is a start, else before it), `check_covers` (start-end, start-body, body, body-end; auto: start-end
-    after the end, else body), `check_form` (raw, hex), `check_order` (big, little; auto: as usual for the check).
+    after the end, else body), `check_form` (raw, hex), `check_order` (big, little; auto: either).
     `pattern`: over the whole body; group `value`, or `facility` and `card`, or `direction`; other groups are fields.
     `event`: credential, scan or passage (auto: by the groups). `form`: how the value is written (text, hex, decimal;
     auto: hex for hexadecimal schemes). `scheme` and `bits`: what it is kept as (auto: `number` for decimals, else
@@ -166,10 +168,10 @@ def parse_check(options: Options) -> Check | None:
     covers = options.check_covers
     if covers == "auto":
         covers = "start-end" if after_end else "body"
-    order = options.check_order
-    if order == "auto":
-        order = "little" if options.check in LITTLE_ENDIAN and options.check_form == "raw" else "big"
-    return Check(compute, 2 if crc else 1, order, covers, options.check_form == "hex", after_end)
+    orders: tuple[Literal["big", "little"], ...] = ("big", "little")
+    if options.check_order != "auto":
+        orders = (options.check_order,)
+    return Check(compute, 2 if crc else 1, orders, covers, options.check_form == "hex", after_end)
 
 
 _BYTE_CHECKS: dict[str, Callable[[bytes], int]] = {
