@@ -178,7 +178,7 @@ def resume(lane: Lane, moment: Moment) -> None:
 
 
 def _complete(lane: Lane, read: Read, sensed: Pass) -> None:
-    """A later completion puts denials of the same direction out of mind."""
+    """A completion puts earlier denials out of mind that the same pass would have fitted."""
     now = sensed.moment.mono
     earlier = lane.doubts(sensed.direction, now)
     alone = len(lane.burst) == 1 and not earlier
@@ -189,7 +189,7 @@ def _complete(lane: Lane, read: Read, sensed: Pass) -> None:
     direction, _ = punches.heading(sensed.direction, read.body.side)
     until = now + lane.rules.pass_timeout_s
     lane.completed = Trace(read.draft, read.body.device, read.body.driver, direction, until)
-    for denial in [trace for trace in lane.denied if fits(trace.direction, direction)]:
+    for denial in [trace for trace in lane.denied if fits(trace.direction, sensed.direction)]:
         lane.denied.remove(denial)
 
 
