@@ -1,7 +1,7 @@
 """What all tests share: real programs are found or named, and unit tests cannot reach the network.
 
-A test that needs a program says so with `@pytest.mark.needs("mosquitto")`. Where it is missing the test is skipped and
-listed at the end with the line that installs it; with PUNCHGATE_REQUIRE=all a skip is a failure.
+A test that needs a program says so with `@pytest.mark.needs("mosquitto")`. Where it is missing the test is skipped
+and listed at the end with the line that installs it; with PUNCHGATE_REQUIRE=all a skip is a failure.
 """
 
 from __future__ import annotations
@@ -58,14 +58,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         reporter.write_line(f"PUNCHGATE_REQUIRE=all: {skipped} skipped tests count as failed", red=True)
 
 
-@pytest.fixture(autouse=True)
-def _daemons_on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Debian keeps mosquitto in /usr/sbin, which is not on everybody's PATH."""
-    path = os.environ.get("PATH", "")
-    monkeypatch.setenv("PATH", os.pathsep.join([path, *(folder for folder in SBIN if folder not in path)]))
-    monkeypatch.delenv("PUNCHGATE_CONFIG", raising=False)
-    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    yield
+@pytest.fixture(autouse=True, scope="session")
+def _clean_environment() -> Iterator[None]:
+    """Debian keeps mosquitto in /usr/sbin, which is not on everybody's PATH; nobody's own settings count."""
+    with pytest.MonkeyPatch.context() as patch:
+        path = os.environ.get("PATH", "")
+        patch.setenv("PATH", os.pathsep.join([path, *(folder for folder in SBIN if folder not in path)]))
+        patch.delenv("PUNCHGATE_CONFIG", raising=False)
+        patch.delenv("NOTIFY_SOCKET", raising=False)
+        yield
 
 
 @pytest.fixture
