@@ -32,6 +32,8 @@ from traceability.tally import Tally
 
 MAX_GROUP_MESSAGES = 64
 MAX_GROUP_BYTES = 4 * 1024 * 1024
+MAX_GROUP_S = 0.1
+MAX_LINES = 20_000
 RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 5.0
 RESUBSCRIBE_S = 10.0
@@ -88,7 +90,7 @@ class Consumer:
     def _collect(self) -> None:
         """Wait until there is something to do, then take what is there."""
         if self._full():
-            time.sleep(NAP_S)
+            time.sleep(min(NAP_S, max(0.0, self._retry_at - time.monotonic())))
             return
         try:
             self._sort(self._inbox.get(timeout=self._patience_s()))
@@ -130,34 +132,37 @@ class Consumer:
         if not deliveries and not self._due():
             return
         try:
-            receipts = self._transact(deliveries)
+            taken, receipts = self._transact(deliveries)
         except NotDurable as error:
             self._retry_s = min(RETRY_MAX_S, self._retry_s * 2 or RETRY_FIRST_S)
             self._retry_at = time.monotonic() + self._retry_s
             self._log.error("ledger.failed", error=error.message, remedy=error.remedy, waiting=len(deliveries))
             return
-        self._held, self._held_bytes, self._retry_s = [], 0, 0.0
-        for delivery in deliveries:
+        self._held, self._retry_s = deliveries[taken:], 0.0
+        self._held_bytes = sum(len(delivery.payload) for delivery in self._held)
+        for delivery in deliveries[:taken]:
             self._link.ack(delivery)
         for receipt in receipts:
             self._tell(receipt)
 
-    def _transact(self, deliveries: list[Delivery]) -> list[Receipt]:
-        start = time.monotonic()
+    def _transact(self, deliveries: list[Delivery]) -> tuple[int, list[Receipt]]:
+        """One transaction; returns how many deliveries it took before its time was over, and its receipts."""
+        start, taken = time.monotonic(), 0
         with self._ledger.group() as group:
-            for delivery in deliveries:
-                for key in self._take(group, delivery):
+            while taken < len(deliveries) and (not taken or time.monotonic() - start < MAX_GROUP_S):
+                for key in self._take(group, deliveries[taken]):
                     self._cadence.touch(key, start)
+                taken += 1
             receipts = [group.receipt(key) for key in self._due()]
         for alarm in group.alarms:
             self._raise_alarm(alarm)
         if group.counts["nameless"]:
             reason = "neither refused nor kept: it does not say which record it is"
             self._say("message.malformed", "line", group.counts["nameless"], part="line", reason=reason)
-        if deliveries:
+        if taken:
             ms = round(1000 * (time.monotonic() - start))
-            self._log.debug("centre.committed", messages=len(deliveries), ms=ms, **group.counts)
-        return receipts
+            self._log.debug("centre.committed", messages=taken, ms=ms, **group.counts)
+        return taken, receipts
 
     def _take(self, group: Group, delivery: Delivery) -> set[Key]:
         part = "topic"
@@ -167,7 +172,7 @@ class Consumer:
             if leaf == "state":
                 key = group.hear(site, gateway, read_state(delivery.payload))
                 return set() if key is None else {key}
-            return group.take(site, gateway, unpack(delivery.payload, delivery.encoding))
+            return group.take(site, gateway, _lines(delivery))
         except Rejected as error:
             self._say("message.malformed", part, part=part, reason=error.message[:200], topic=delivery.topic[:200])
             return set()
@@ -195,3 +200,11 @@ class Consumer:
             self._log.warning(event, times=since, **fields)
 
         self.tally.note((event, kind), time.monotonic(), say, times)
+
+
+def _lines(delivery: Delivery) -> list[bytes]:
+    """The lines of a batch. Raises Rejected, also for more lines than records fit into a message."""
+    lines = unpack(delivery.payload, delivery.encoding)
+    if len(lines) > MAX_LINES:
+        raise Rejected(f"message of {len(lines)} lines, at most {MAX_LINES} are taken")
+    return lines

@@ -76,6 +76,7 @@ class Database:
 
     def _open(self) -> Connection:
         if self._connection is None:
+            _create(self.path)
             connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
             try:
                 _prepare(connection, self.path)
@@ -118,6 +119,17 @@ def reading(path: Path) -> Iterator[Connection]:
             connection.close()
     except sqlite3.Error as error:
         raise NotDurable(f"{path}: {error}", remedy="run as the user the centre runs as") from error
+
+
+def _create(path: Path) -> None:
+    """An empty file that others cannot read (SQLite gives its side files the same mode), and its name on disk."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _prepare(connection: Connection, path: Path) -> None:
