@@ -70,7 +70,7 @@ class Show:
         self._travelling: dict[tuple[str, int], Travelling] = {}
         self._seen: set[tuple[str, int]] = set()
         self._begun_s = self._progress_s = time.monotonic()
-        self._height = 0
+        self._picture: list[str] = []
 
     def present(self, presented: Presented) -> None:
         """A reader or a turnstile has just sent this."""
@@ -138,8 +138,10 @@ class Show:
             return
         moving = [self._line(punch) for punch in self._travelling.values()]
         picture = [*moving, *self._footer()]
+        if not arrived and picture == self._picture:
+            return
         click.echo("\x1b[?7l" + self._erasure() + "\n".join([*arrived, *picture]) + "\x1b[?7h", color=True)
-        self._height = len(picture)
+        self._picture = picture
 
     def say(self, text: str, colour: str = "bright_white") -> None:
         """A line that stays: the next act begins."""
@@ -155,12 +157,12 @@ class Show:
 
     def _wipe(self) -> None:
         """Take the moving part of the picture away."""
-        if self._height:
+        if self._picture:
             click.echo(self._erasure(), nl=False, color=True)
-            self._height = 0
+            self._picture = []
 
     def _erasure(self) -> str:
-        return f"\x1b[{self._height}F\x1b[J" if self._height else ""
+        return f"\x1b[{len(self._picture)}F\x1b[J" if self._picture else ""
 
     def _ready(self) -> list[tuple[str, int]]:
         """Punches whose way is over, the oldest first: committed, waited for too long, or crowded out."""

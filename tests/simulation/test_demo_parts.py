@@ -134,6 +134,8 @@ def test_on_a_terminal_the_latest_punches_stay_above_the_footer(capsys: pytest.C
     show.hear(heard("records", punch(2, "2026-11-23T00:31:07.412Z")))
     show.draw()
     show.draw()
+    show.hear(heard("receipt", RECEIPT | {"through": 2, "seen": 2}))
+    show.draw()
     drawn = capsys.readouterr().out
     assert drawn.count("lobby-2  in") == 2
     assert "\x1b[4F\x1b[J" in drawn
