@@ -5,7 +5,7 @@ from config.driverfacts import DriverFacts
 from config.findings import ConfigError, Finding
 from config.jsonschema import schema
 from config.load import load, load_centre
-from config.secrets import read_organisation_key, read_password, read_secret
+from config.secrets import exposure, read_organisation_key, read_password, read_secret
 from config.settings import Settings
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "DriverFacts",
     "Finding",
     "Settings",
+    "exposure",
     "load",
     "load_centre",
     "read_organisation_key",

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from config.broker import Broker
-from config.fields import FilePath, Id, Log, Table, Text, refusal
+from config.fields import FilePath, Id, Log, Text, refusal
+from config.source import Root
 
 LEDGER_NAME = "ledger.sqlite"
 
@@ -61,7 +62,7 @@ class Centre(Broker):
         return urlsplit(f"//{self.listen}").port or 0
 
 
-class CentreSettings(Table):
+class CentreSettings(Root):
     """The whole of the centre's configuration."""
 
     centre: Centre = Field(description="The traceability service.")

@@ -21,6 +21,7 @@ from config.fields import types_of
 from config.findings import ConfigError, Finding, Loc, Problem, key_path
 from config.layers import Document, read_layers
 from config.settings import Settings
+from config.source import Root
 from config.views import lanes_of, ports_of
 
 
@@ -35,7 +36,7 @@ def load(path: Path, *, drivers: Mapping[str, DriverFacts], environ: Mapping[str
     problems += _cross_problems(document, drivers, sound=not any(_concerns_lines(each.loc) for each in problems))
     _raise_any(document, findings, problems)
     _without_aliases(document, drivers)
-    return Settings.model_validate(document.tree)
+    return Settings.read(document)
 
 
 def load_centre(path: Path, environ: Mapping[str, str]) -> CentreSettings:
@@ -44,7 +45,7 @@ def load_centre(path: Path, environ: Mapping[str, str]) -> CentreSettings:
     problems = _model_problems(CentreSettings, document)
     problems += broker_problems(_table(document, "centre"), ("centre",), "tls_key_file")
     _raise_any(document, findings, problems)
-    settings = CentreSettings.model_validate(document.tree)
+    settings = CentreSettings.read(document)
     if "database" in settings.centre.model_fields_set:
         return settings
     ledger = {"database": str(settings.centre.state_dir / LEDGER_NAME)}
@@ -85,9 +86,9 @@ def _make_absolute(document: Document, loc: Loc) -> None:
         holder[loc[-1]] = os.path.normpath(document.origin(loc).folder / value)
 
 
-def _model_problems(model: type[BaseModel], document: Document) -> list[Problem]:
+def _model_problems(model: type[Root], document: Document) -> list[Problem]:
     try:
-        model.model_validate(document.tree)
+        model.read(document)
     except ValidationError as why:
         return list(explain(why, model))
     return []

@@ -1,5 +1,7 @@
-"""Secrets come from files, one line each, that others cannot read; their content is never shown.
+"""Secrets come from files, one line each; their content is never shown.
 
+A secret that others can read is used all the same: a punch that is not captured is lost for ever, a key can be
+changed tomorrow. `exposure` says so, for `status`, `state`, log and `punchgate check` to repeat until it is mended.
 Systemd hands credentials over in `$CREDENTIALS_DIRECTORY`; what lies there is guarded by it and taken as it is.
 """
 
@@ -33,6 +35,21 @@ def read_password(path: Path, *, key: str = "uplink.password_file", environ: Map
     return _line(path, key, environ)
 
 
+def exposure(path: Path, *, key: str, environ: Mapping[str, str] = os.environ) -> Finding | None:
+    """What is wrong with a secret file's permissions; None: nothing, or there is no file, which reading it tells."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(found.st_mode) or not found.st_mode & stat.S_IRWXO or _is_credential(path, environ):
+        return None
+    problem = f"is open to every user of this machine (mode {stat.S_IMODE(found.st_mode):04o})"
+    remedy = f"chmod 600 {path}"
+    if found.st_uid != os.geteuid():
+        remedy = f"give it to the daemon's user, then {remedy}"
+    return Finding(str(path), key, "", problem, remedy)
+
+
 def read_secret(path: Path, *, key: str, environ: Mapping[str, str] = os.environ) -> bytes:
     """Read a secret file whole, at most MAX_SECRET_BYTES. Raises ConfigError, which names `key`."""
     try:
@@ -42,21 +59,14 @@ def read_secret(path: Path, *, key: str, environ: Mapping[str, str] = os.environ
     except (OSError, ValueError) as why:
         raise _refused(path, key, f"cannot be read: {_reason(why)}", "let the daemon's user read it") from None
     try:
-        _refuse_open_doors(os.fstat(descriptor).st_mode, path, key, environ)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _refused(path, key, "is not a file", "name the file itself")
         data = os.read(descriptor, MAX_SECRET_BYTES + 1)
     finally:
         os.close(descriptor)
     if len(data) > MAX_SECRET_BYTES:
         raise _refused(path, key, "is too large for a secret", "name the right file")
     return data
-
-
-def _refuse_open_doors(mode: int, path: Path, key: str, environ: Mapping[str, str]) -> None:
-    if not stat.S_ISREG(mode):
-        raise _refused(path, key, "is not a file", "name the file itself")
-    if mode & stat.S_IRWXO and not _is_credential(path, environ):
-        problem = f"is open to every user of this machine (mode {stat.S_IMODE(mode):04o})"
-        raise _refused(path, key, problem, f"chmod 600 {path}")
 
 
 def _line(path: Path, key: str, environ: Mapping[str, str]) -> str:

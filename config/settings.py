@@ -14,6 +14,7 @@ from pydantic import Field
 
 from config.broker import Broker
 from config.fields import FilePath, Id, Log, Place, Protocol, Seconds, SerialUrl, Table, Timezone, View, Whole
+from config.source import Root
 
 Way = Literal["in", "out"]
 InputMeaning = Literal["pass_in", "pass_out", "fire", "held", "forced", "tamper"]
@@ -74,7 +75,10 @@ class Journal(Table):
     """How much the box remembers."""
 
     max_mb: Whole = Field(
-        default=1024, ge=1, le=1_048_576, description="Size of the journal in MiB; then the oldest goes."
+        default=1024,
+        ge=1,
+        le=1_048_576,
+        description="Size in MiB. Settled records make room; where that is not enough, new ones are refused.",
     )
     keep_settled_days: Whole = Field(default=7, ge=0, le=3650, description="Days a settled record stays on the box.")
 
@@ -132,7 +136,7 @@ class Port(Table):
     devices: tuple[Device, ...] = Field(min_length=1, description="What hangs on the line.")
 
 
-class Settings(Table):
+class Settings(Root):
     """The whole of the gateway's configuration."""
 
     gateway: Gateway = Field(description="Who this box is.")

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
-from config import ConfigError, DriverFacts, Settings, load, read_organisation_key, read_password
+from config import ConfigError, DriverFacts, Settings, exposure, load, read_organisation_key, read_password
+from config.settings import Device
 from drivers import registry
-from drivers.contract import DriverSpec
-from gateway.errors import Misconfigured
+from gateway.errors import Misconfigured, Transient
 from gateway.journal import Limits
 from gateway.passage import DeviceRules, LaneRules, Privacy
 from gateway.port import LineRules, PortSettings
@@ -36,25 +35,9 @@ def read_settings(path: Path) -> Settings:
 def driver_facts() -> dict[str, DriverFacts]:
     """What the configuration may say of each registered driver. Raises Misconfigured for a broken plug-in."""
     try:
-        return {spec.name: _facts(spec) for spec in registry.catalog()}
+        return {spec.name: DriverFacts.of(spec, registry.make_options) for spec in registry.catalog()}
     except LookupError as error:
         raise Misconfigured(str(error.args[0])) from error
-
-
-def _facts(spec: DriverSpec) -> DriverFacts:
-    def check(options: Mapping[str, object]) -> None:
-        registry.make_options(spec, options)
-
-    return DriverFacts(
-        name=spec.name,
-        emits=frozenset(spec.emits),
-        bus=spec.bus,
-        baud=spec.baud,
-        directions=spec.directions,
-        aliases=spec.aliases,
-        inputs=spec.inputs,
-        check_options=check,
-    )
 
 
 def lane_rules(settings: Settings) -> list[LaneRules]:
@@ -84,7 +67,7 @@ def device_rules(settings: Settings) -> list[DeviceRules]:
             lane=device.lane,
             side=device.side,
             view=device.view,
-            emits=frozenset(registry.find(device.driver).emits),
+            emits=_emits(device),
             directions=dict(device.directions),
             inputs=dict(device.inputs),
         )
@@ -111,6 +94,22 @@ def privacy(settings: Settings) -> Privacy:
     except ConfigError as error:
         raise Misconfigured(str(error)) from error
     return Privacy(key_id, key, clear=settings.privacy.credentials == "clear")
+
+
+def warnings(settings: Settings) -> list[str]:
+    """Secrets that others on this machine can get at, each with its remedy; capture goes on nevertheless."""
+    found = [exposure(path, key=key) for key, path in secret_files(settings)]
+    return [str(finding) for finding in found if finding is not None]
+
+
+def secret_files(settings: Settings) -> list[tuple[str, Path]]:
+    """The files nobody else may read: key path and path of those that are configured."""
+    files = {
+        "privacy.key_file": settings.privacy.key_file,
+        "uplink.password_file": settings.uplink.password_file,
+        "uplink.key_file": settings.uplink.key_file,
+    }
+    return [(key, path) for key, path in files.items() if path is not None]
 
 
 def limits(settings: Settings) -> Limits:
@@ -165,8 +164,13 @@ def fingerprint(settings: Settings) -> str:
     return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16]
 
 
+def _emits(device: Device) -> frozenset[str]:
+    spec = registry.find(device.driver)
+    return frozenset(spec.emits_with(registry.make_options(spec, device.options)))
+
+
 def _password(path: Path) -> str:
     try:
         return read_password(path)
     except ConfigError as error:
-        raise OSError(str(error)) from error
+        raise Transient(str(error)) from error

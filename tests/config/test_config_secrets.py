@@ -1,4 +1,4 @@
-"""Secrets are read from files that others cannot read, and are never shown."""
+"""Secrets are read from files and never shown; who else can read them is reported."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from config import ConfigError, read_organisation_key, read_password
+from config import ConfigError, exposure, read_organisation_key, read_password
 
 HEX = "00112233445566778899aabbccddeeff" * 2
 
@@ -59,19 +59,28 @@ def test_a_pipe_is_no_key_and_does_not_hang(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o604, 0o602])
-def test_a_key_open_to_everybody_is_refused_with_the_command_that_mends_it(secret: Path, mode: int) -> None:
+def test_a_key_open_to_everybody_is_read_and_reported_with_the_command_that_mends_it(secret: Path, mode: int) -> None:
     secret.chmod(mode)
-    assert f"chmod 600 {secret}" in refusal(secret)
-
-
-def test_a_key_its_group_may_read_is_taken(secret: Path) -> None:
-    secret.chmod(0o640)
+    found = exposure(secret, key="privacy.key_file")
+    assert found is not None
+    assert f"privacy.key_file: is open to every user of this machine (mode {mode:04o})" in str(found)
+    assert f"chmod 600 {secret}" in found.remedy
     assert read_organisation_key(secret)[0] == "k1"
+
+
+def test_a_key_its_group_may_read_is_no_exposure(secret: Path) -> None:
+    secret.chmod(0o640)
+    assert exposure(secret, key="privacy.key_file") is None
 
 
 def test_a_credential_from_systemd_is_taken_as_it_is(secret: Path) -> None:
     secret.chmod(0o444)
-    assert read_organisation_key(secret, environ={"CREDENTIALS_DIRECTORY": str(secret.parent)})[0] == "k1"
+    assert exposure(secret, key="privacy.key_file", environ={"CREDENTIALS_DIRECTORY": str(secret.parent)}) is None
+
+
+def test_what_is_no_file_is_left_to_reading_it(tmp_path: Path) -> None:
+    assert exposure(tmp_path / "nowhere", key="k") is None
+    assert exposure(tmp_path, key="k") is None
 
 
 def test_a_password_is_the_only_line_with_its_blanks(secret: Path) -> None:
