@@ -1,0 +1,141 @@
+"""The house keeps its shape: who may import whom, how large a room may grow, what every driver must bring."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drivers import registry
+from gateway.log import EVENTS
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("config", "drivers", "gateway", "traceability")
+MAX_LINES = 300
+STATIONS = {"port", "passage", "journal", "uplink"}
+SHARED_WORDS = {"records", "wire", "errors", "clock", "spans", "log"}
+MAY_IMPORT = {
+    "port": {"port"},
+    "passage": {"passage"},
+    "journal": {"journal"},
+    "uplink": {"uplink", "journal"},
+}
+ONE_PLACE = {
+    "serial": {"gateway/port/serial_port.py"},
+    "paho": {"gateway/uplink/connection.py", "traceability/subscription.py", "gateway/simulation/listener.py"},
+    "sqlite3": {"gateway/journal/schema.py", "traceability/database.py"},
+    "tinydb": {"gateway/directory/registry.py"},
+}
+CLOCK_READERS = {"gateway/clock.py"}
+LOG_CALLS = {"debug", "info", "warning", "error", "exception", "critical"}
+
+
+def sources(*packages: str) -> list[Path]:
+    return sorted(path for package in packages for path in (ROOT / package).rglob("*.py"))
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def top_levels(path: Path) -> set[str]:
+    return {module.split(".")[0] for module in imports(path)}
+
+
+def ours(path: Path) -> set[str]:
+    return {module for module in imports(path) if module.split(".")[0] in PACKAGES}
+
+
+@pytest.mark.parametrize("path", sources(*PACKAGES), ids=name)
+def test_a_module_fits_on_a_few_screens(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("path", sources(*PACKAGES), ids=name)
+def test_a_module_says_what_it_is_for(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert not text.strip() or ast.get_docstring(ast.parse(text))
+
+
+@pytest.mark.parametrize("path", sources("drivers"), ids=name)
+def test_drivers_know_the_standard_library_and_each_other(path: Path) -> None:
+    assert not top_levels(path) & {"config", "gateway", "traceability", *ONE_PLACE}
+    assert not top_levels(path) & {"socket", "threading", "time", "logging"}
+
+
+@pytest.mark.parametrize("path", sources("config"), ids=name)
+def test_the_configuration_knows_nothing_of_ours(path: Path) -> None:
+    assert all(module.split(".")[0] == "config" for module in ours(path))
+
+
+@pytest.mark.parametrize("path", sources(*(f"gateway/{station}" for station in sorted(STATIONS))), ids=name)
+def test_stations_do_not_import_each_other_sideways(path: Path) -> None:
+    station = path.relative_to(ROOT / "gateway").parts[0]
+    for module in ours(path):
+        parts = module.split(".")
+        if parts[0] == "gateway" and len(parts) > 1:
+            assert parts[1] in SHARED_WORDS | MAY_IMPORT[station], f"{name(path)} imports {module}"
+        else:
+            assert parts[0] in {"gateway", "drivers"}, f"{name(path)} imports {module}"
+
+
+@pytest.mark.parametrize("path", sources("traceability"), ids=name)
+def test_the_centre_shares_words_with_the_gateway_and_nothing_else(path: Path) -> None:
+    for module in ours(path):
+        parts = module.split(".")
+        if parts[0] == "gateway" and len(parts) > 1:
+            assert parts[1] in {"records", "wire", "errors", "spans"}, f"{name(path)} imports {module}"
+        assert parts[0] != "drivers"
+
+
+@pytest.mark.parametrize("path", sources("gateway"), ids=name)
+def test_the_gateway_knows_nothing_of_the_centre(path: Path) -> None:
+    if "commands" not in path.parts:
+        assert not any(module.startswith("traceability") for module in imports(path))
+
+
+@pytest.mark.parametrize("library", ONE_PLACE)
+def test_a_foreign_library_has_one_door(library: str) -> None:
+    doors = {name(path) for path in sources(*PACKAGES) if library in top_levels(path)}
+    assert doors <= ONE_PLACE[library]
+
+
+@pytest.mark.parametrize("path", sources("gateway"), ids=name)
+def test_the_wall_clock_is_read_in_one_place(path: Path) -> None:
+    if name(path) not in CLOCK_READERS and "simulation" not in path.parts:
+        assert "time.time(" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sources("gateway"), ids=name)
+def test_log_events_have_fixed_names(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LOG_CALLS):
+            continue
+        if isinstance(node.func.value, ast.Name) and node.func.value.id == "log" and node.args:
+            event = node.args[0]
+            assert not isinstance(event, ast.Constant) or event.value in EVENTS, f"{event!r} is not in gateway/log.py"
+
+
+@pytest.mark.parametrize("driver", registry.names())
+def test_every_driver_is_documented_and_captured(driver: str) -> None:
+    assert (ROOT / "docs" / "drivers" / f"{driver}.md").exists()
+    captures = ROOT / "tests" / "captures" / driver
+    assert list(captures.glob("*.hex"))
+    assert all(path.with_suffix(".json").exists() for path in captures.glob("*.hex"))
+
+
+def test_every_driver_module_is_registered() -> None:
+    families = {path.stem for path in sources("drivers") if re.search(r"^DRIVER\b", path.read_text(), re.MULTILINE)}
+    assert families - {"template"} <= set(registry.names())
