@@ -70,7 +70,8 @@ class Gateway:
         self.lines = [Line(rules, self.clock, self, self._unwatched_ms) for rules in assembly.line_rules(settings)]
         self.registry = Registry(gateway.state_dir)
         self.trouble: Trouble | None = None
-        self.report = Report(settings, self.clock, self.uplink, self.lines, lambda: self.trouble)
+        self.warnings = assembly.warnings(settings)
+        self.report = Report(settings, self.clock, self.uplink, self.lines, self)
         self._status = StatusServer(gateway.state_dir, self.report.describe)
         self._lanes = {device.id: device.lane for port in settings.ports for device in port.devices}
         self._portals = {lane.id: lane.portal for lane in settings.lanes}
@@ -152,6 +153,8 @@ class Gateway:
         moment = self.clock.now()
         if self.journal.found_damaged:
             log.error("journal.damaged", path=str(self.journal.path))
+        for warning in self.warnings:
+            log.warning("config.warning", reason=warning)
         self._last = opened.last
         self.uplink.begin(opened)
         details = {"version": VERSION, "config": assembly.fingerprint(self.settings)}

@@ -150,7 +150,8 @@ def uplink_rules(settings: Settings) -> UplinkRules:
         batch_bytes=uplink.batch_bytes,
         unreceipted_max=uplink.unreceipted_max if by_receipt else None,
     )
-    return UplinkRules(uplink.settle, uplink.compress == "auto" and uplink.protocol == "5", window)
+    deflate = uplink.compress == "auto" and uplink.protocol == "5"
+    return UplinkRules(uplink.settle, deflate, window, tuple(warnings(settings)))
 
 
 def centre_key(settings: Settings) -> PublicKey | None:

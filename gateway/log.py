@@ -15,6 +15,7 @@ import structlog
 EVENTS = {
     "clock.state": "the quality of the wall clock has changed",
     "config.applied": "the configuration in force, by its fingerprint",
+    "config.warning": "a secret is open to others on this machine",
     "config.unchanged": "a reload could not be applied; the old configuration stays",
     "gateway.bug": "an unexpected exception: the process ends with 70",
     "gateway.ready": "ports, journal and uplink are running",

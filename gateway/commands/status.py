@@ -36,6 +36,7 @@ def _readable(status: dict[str, Any]) -> str:
     ]
     if journal["trouble"]:
         lines.append(f"TROUBLE  journal: {journal['trouble']['reason']}")
+    lines += [f"WARNING  {warning}" for warning in status["warnings"]]
     return "\n".join(lines + [_device(device) for device in status["devices"]])
 
 

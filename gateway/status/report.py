@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from config import Settings
 from gateway.clock import Clock
@@ -22,6 +22,18 @@ DAY_S = 86_400.0
 LEAST_OBSERVED_S = 3_600.0
 
 
+class Watched(Protocol):
+    """What the daemon as a whole has to say."""
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why the journal cannot keep records now."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What should be mended though the daemon works."""
+
+
 class Report:
     """Reads the running parts; keeps only where it started from."""
 
@@ -31,13 +43,13 @@ class Report:
         clock: Clock,
         uplink: Uplink,
         lines: Sequence[Line],
-        trouble: Callable[[], Trouble | None],
+        watched: Watched,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._uplink = uplink
         self._lines = lines
-        self._trouble = trouble
+        self._watched = watched
         self._started = clock.mono()
         self._started_at = timestamp(clock.unix_ms())
         self._journal_at_start = self._journal_bytes()
@@ -46,7 +58,7 @@ class Report:
         """The document; its keys are in CONTRACT section 1 and docs/operations.md."""
         gateway, uplink = self._settings.gateway, self._uplink
         quality = self._clock.quality()
-        trouble = self._trouble()
+        trouble = self._watched.trouble
         held = uplink.head.held
         return {
             "gateway": gateway.id,
@@ -72,6 +84,7 @@ class Report:
                 "trouble": None if trouble is None else {"kind": trouble.kind, "reason": trouble.text},
             },
             "clock": {"state": quality.state, "source": quality.source, "error_ms": quality.error_ms},
+            "warnings": list(self._watched.warnings),
             "autonomy_days": self.autonomy_days(),
         }
 
