@@ -28,10 +28,10 @@ it may have come before it. Reads open at a crash are treated the same. A sensor
 While a fire input is active (EMERGENCY) doors stand open and nobody queues: passes only count, reads are facts with
 an ambiguous punch, on lanes without a sensor too, because a wrong "has left" is worse than an open question.
 
-The tables say what a lane does: state x input -> act and the states that may follow. What a state is to one pass
-depends on the pass's direction. Inputs come already told apart: a read for which a pass waits is READ_LATE, a pass
-that no open read fits is AGAINST. Pairs that are not in a table cannot occur, () means that the state
-stays. docs/pairing.md is made from this file.
+The tables say what a lane does: state x input -> act and the states that may follow, () if it stays as it is. What a
+lane is to a read or a pass depends on the direction. Inputs come already told apart: a read for which a pass waits is
+READ_LATE, a pass that no open read fits is AGAINST. Reads and passes that are not in their table cannot occur; what
+is not in the world's table concerns nobody. docs/pairing.md is made from this file.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ R, P, W = ReadInput, PassInput, WorldInput
 
 _NO_READ_OPEN: Mapping[ReadInput, Rule[Read]] = {
     R.READ: Rule(acts.open_read, (OPEN,)),
-    R.READ_LATE: Rule(acts.meet, (SPENT,)),
+    R.READ_LATE: Rule(acts.meet, (SPENT, REFUSED)),
     R.READ_STALE: Rule(acts.doubt, (DOUBT, SPENT, REFUSED)),
     R.DENIED: Rule(acts.deny, (REFUSED,)),
     R.DENIED_LATE: Rule(acts.deny_late, PAST),
@@ -160,7 +160,6 @@ ON_PASS: Mapping[State, Mapping[PassInput, Rule[Pass]]] = {
     },
     REFUSED: {
         P.PASS: Rule(acts.force, PAST),
-        P.OVERDUE: Rule(acts.force, PAST),
         P.FLAGGED: Rule(acts.force, PAST),
     },
     DOUBT: {
@@ -173,26 +172,28 @@ ON_PASS: Mapping[State, Mapping[PassInput, Rule[Pass]]] = {
     UNSENSED: dict.fromkeys((P.PASS, P.FLAGGED, P.PASS_STALE), Rule(acts.note, ())),
 }
 
-_ANY_TIME: Mapping[WorldInput, Rule[Moment]] = {
-    W.SILENCE: Rule(acts.fall_back, (SILENT,)),
-    W.FIRE: Rule(acts.surrender, (EMERGENCY,)),
-}
+_SILENCE: Mapping[WorldInput, Rule[Moment]] = {W.SILENCE: Rule(acts.fall_back, (SILENT,))}
+_FIRE: Mapping[WorldInput, Rule[Moment]] = {W.FIRE: Rule(acts.surrender, (EMERGENCY,))}
 ON_WORLD: Mapping[State, Mapping[WorldInput, Rule[Moment]]] = {
-    **dict.fromkeys(PAST, _ANY_TIME),
+    READY: {**_SILENCE, **_FIRE},
+    SPENT: {**_SILENCE, **_FIRE},
+    REFUSED: {**_SILENCE, **_FIRE},
+    DOUBT: {**_SILENCE, **_FIRE},
     OPEN: {
         W.WINDOW: Rule(acts.not_taken, PAST),
         W.WINDOW_BLIND: Rule(acts.leave_ambiguous, PAST),
         W.LOST: Rule(acts.unwatch, ()),
-        **_ANY_TIME,
+        **_FIRE,
     },
     BURST: {
         W.WINDOW: Rule(acts.leave_ambiguous, (BURST, *PAST)),
         W.WINDOW_BLIND: Rule(acts.leave_ambiguous, (BURST, *PAST)),
         W.LOST: Rule(acts.unwatch, ()),
-        **_ANY_TIME,
+        **_SILENCE,
+        **_FIRE,
     },
-    SILENT: {W.SPEAKS: Rule(acts.wake, PAST), W.FIRE: Rule(acts.surrender, (EMERGENCY,))},
-    UNSENSED: {W.FIRE: Rule(acts.surrender, (EMERGENCY,))},
+    SILENT: {W.SPEAKS: Rule(acts.wake, PAST), **_FIRE},
+    UNSENSED: _FIRE,
     EMERGENCY: {W.CLEAR: Rule(acts.resume, (*PAST, SILENT, UNSENSED))},
 }
 

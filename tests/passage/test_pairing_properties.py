@@ -66,6 +66,8 @@ def perform(story: Story, seconds: float, what: str, how: Any) -> None:
             story.read(seconds, *how, decision="denied")
         case "stale":
             story.read(seconds, *how, live=False)
+        case "denied_stale":
+            story.read(seconds, "G", how, decision="denied", live=False)
         case "pass":
             story.passes(seconds, *how)
         case "flagged":
@@ -227,6 +229,7 @@ def watched(table: Mapping[State, Mapping[Any, Rule[Any]]], seen: set[tuple[Stat
 
 def test_a_lane_is_always_in_a_state_its_table_announced(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: set[tuple[State, StrEnum]] = set()
+    monkeypatch.setattr(pairing, "SILENT_AFTER", 2)
     tables = [pairing.ON_READ, pairing.ON_PASS, pairing.ON_WORLD]
     for name, table in zip(["ON_READ", "ON_PASS", "ON_WORLD"], tables, strict=True):
         monkeypatch.setattr(pairing, name, watched(table, seen))
