@@ -1,11 +1,13 @@
 """What simulated devices send, our drivers read: two halves written apart that must meet on the wire."""
 
+import tomllib
 from random import Random
 
 import pytest
 
 from drivers.events import BadFrame, CardRead, DeviceChange, Event, Frame, Passage, Scan
 from drivers.registry import find, make_options
+from gateway.simulation import solo
 from gateway.simulation.devices import READERS, Reader, Turnstile, ghost, noise, truncated
 
 
@@ -19,12 +21,19 @@ def decode(driver: str, chunks: list[tuple[float, bytes]], **options: object) ->
     return events
 
 
-@pytest.mark.parametrize("model", [name for name in READERS if name != "sr30"])
+def options_to_paste(device: solo.Device) -> dict[str, object]:
+    (port,) = tomllib.loads(solo.snippet(device, "/dev/pts/7"))["ports"]
+    (listed,) = port["devices"]
+    options: dict[str, object] = listed.get("options", {})
+    return options
+
+
+@pytest.mark.parametrize("model", list(READERS))
 def test_a_presented_card_is_read_with_its_number(model: str) -> None:
     reader, rng = READERS[model], Random(11)
     for n in range(50):
         card = reader.new_card(rng)
-        events = decode(reader.driver, [(n, reader.encode(card))])
+        events = decode(reader.driver, [(n, reader.encode(card))], **options_to_paste(reader))
         values = [each.value for each in events if isinstance(each, CardRead | Scan)]
         assert values == [card]
 
@@ -45,7 +54,7 @@ def test_an_entry_and_a_doubled_exit_are_one_passage_each_and_a_timeout_is_none(
     chunks = [(sent.after_s, sent.data) for sent in board.passed("in")]
     chunks += [(1 + sent.after_s, sent.data) for sent in board.passed("out")]
     chunks += [(2 + sent.after_s, sent.data) for sent in board.timed_out()]
-    events = decode(board.driver, chunks, codes={f"{board.timeout_code:X}": "timeout"})
+    events = decode(board.driver, chunks, **options_to_paste(board))
     assert [each.direction for each in events if isinstance(each, Passage)] == ["left", "right"]
     assert [each.name for each in events if isinstance(each, Frame)] == ["repeat"]
     assert [each.kind for each in events if isinstance(each, DeviceChange)] == ["timeout"]
