@@ -103,12 +103,14 @@ def check_captures(subject: Subject) -> None:
 def check_splits(subject: Subject) -> None:
     """Any split of the same bytes gives the same events."""
     for capture in subject.own:
-        data = capture.data
-        splits = [[data[i : i + size] for i in range(0, len(data), size)] for size in (1, 2, 3, 7)]
-        splits += [[data[:cut], b"", data[cut:]] for cut in range(len(data) + 1)]
-        for split in splits:
-            told = said(pieces_of(subject.driver(capture), split))
-            assert told == capture.events, f"{capture.name} in pieces of {[len(piece) for piece in split][:4]}…"
+        noise = NOISE[-1]
+        for data in (capture.data, noise + capture.data + noise):
+            whole = said(pieces_of(subject.driver(capture), [data]))
+            splits = [[data[i : i + size] for i in range(0, len(data), size)] for size in (1, 2, 3, 7)]
+            splits += [[data[:cut], b"", data[cut:]] for cut in range(len(data) + 1)]
+            for split in splits:
+                told = said(pieces_of(subject.driver(capture), split))
+                assert told == whole, f"{capture.name} in pieces of {[len(piece) for piece in split][:4]}…"
 
 
 def check_noise(subject: Subject) -> None:
@@ -135,12 +137,21 @@ def check_cuts(subject: Subject) -> None:
                 before = facts(driver.feed(capture.data[:cut], 0.0))
                 assert before == whole[: len(before)], f"{capture.name} cut at {cut} invents {before}"
                 due = driver.next_poll()
+                assert due is not None or not _waiting(subject, capture, cut), (
+                    f"{capture.name} cut at {cut} waits for ever"
+                )
                 if polled and due is not None:
                     before += facts(driver.poll(due))
                     assert driver.next_poll() is None, f"{capture.name} cut at {cut} does not time out"
                 after = facts(driver.feed(capture.data, QUIET_S))
                 assert after[-len(whole) :] == whole or not whole, f"{capture.name} after a cut at {cut}"
                 assert len(before) + len(after) <= 2 * len(whole), f"{capture.name} cut at {cut} invents a fact"
+
+
+def _waiting(subject: Subject, capture: Capture, cut: int) -> bool:
+    """Whether the beginning of a capture leaves bytes that wait for more."""
+    events = pieces_of(subject.driver(capture), [capture.data[:cut]])
+    return any(isinstance(event, Incomplete) for event in events)
 
 
 def check_reset(subject: Subject) -> None:

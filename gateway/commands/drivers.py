@@ -74,7 +74,7 @@ def options(spec: DriverSpec) -> list[dict[str, Any]]:
 
 
 def type_name(hint: Any) -> str:
-    """How an operator reads a type: `int or none`, `auto | hex`, `table of str`."""
+    """How an operator reads a type: `int or none`, `one of auto, hex`, `table of str`."""
     arguments = typing.get_args(hint)
     origin = typing.get_origin(hint)
     if hint is NoneType:
@@ -82,7 +82,7 @@ def type_name(hint: Any) -> str:
     if not arguments:
         return str(hint.__name__)
     if origin is Literal:
-        return " | ".join(map(str, arguments))
+        return "one of " + ", ".join(map(str, arguments))
     if origin is tuple:
         return f"list of {type_name(arguments[0])}"
     if isinstance(origin, type) and len(arguments) == 2 and hasattr(origin, "keys"):
