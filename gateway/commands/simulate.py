@@ -70,9 +70,7 @@ def _device(driver: str, model: str | None) -> solo.Device:
         raise click.BadParameter(error.args[0], param_hint="DRIVER") from error
 
 
-def _play(
-    port: Pty, deeds: Iterator[solo.Deed], *, pause_s: float, count: int | None, baud: int | None
-) -> None:
+def _play(port: Pty, deeds: Iterator[solo.Deed], *, pause_s: float, count: int | None, baud: int | None) -> None:
     done = 0
     for deed in deeds:
         due = time.monotonic() + pause_s
