@@ -11,10 +11,12 @@ is late. A plain one is kept for an hour. Neither is what delivery rests on: gat
 
 from __future__ import annotations
 
+import socket
 import ssl
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -158,6 +160,7 @@ class Subscription:
             client.username_pw_set(self._broker.username, self._broker.password)
         if self._broker.tls is not None:
             client.tls_set_context(self._broker.tls)
+        client.on_socket_open = _send_at_once
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
@@ -214,6 +217,12 @@ class Subscription:
                 self._connection,
             )
         )
+
+
+def _send_at_once(client: Client, userdata: Any, sock: Any) -> None:
+    """Without it Nagle holds a receipt back behind its acknowledgement, for 40 ms."""
+    with suppress(OSError):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def filters(topics: Topics, share: str) -> list[str]:

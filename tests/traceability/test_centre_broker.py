@@ -302,3 +302,15 @@ def test_an_uncompressed_message_of_several_megabytes_is_taken(bench: Bench) -> 
     gateway, lines = bench.gateway(), chain(2000, padding="x" * 1000)
     gateway.send_raw(pack(lines, deflate=False).body)
     gateway.wait_through(2000)
+
+
+def test_a_receipt_is_not_held_back_behind_its_acknowledgement(bench: Bench) -> None:
+    bench.centre()
+    gateway, took = bench.gateway(), []
+    for number, punch in enumerate(chain(21), start=1):
+        start = time.monotonic()
+        gateway.send([punch])
+        gateway.wait_through(number)
+        took.append(gateway.arrived[-1] - start)
+        time.sleep(0.12)
+    assert sorted(took)[10] < 0.035, "Nagle costs 40 ms"
