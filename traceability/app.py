@@ -12,20 +12,21 @@ import socket
 import ssl
 import time
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Protocol
 
 import structlog
 
-from config.secrets import read_password, read_secret
+from config import ConfigError, read_password, read_secret
 from gateway.errors import Misconfigured
 from gateway.wire import Topics
 from traceability.consumer import Consumer
 from traceability.database import database_path
 from traceability.identity import Identity, claim
 from traceability.ledger import Ledger
-from traceability.sign import Signer, signer, unsigned
+from traceability.sign import signer, unsigned
 from traceability.subscription import Broker, Inbox, Subscription
 
 
@@ -62,12 +63,21 @@ class Settings(Protocol):
     def key_file(self) -> Path | None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What the secret files hold; None where none is named."""
+
+    password: str | None = field(repr=False)
+    signing_key: bytes | None = field(repr=False)
+
+
 def run(settings: Settings) -> None:
     """Run the centre until SIGTERM or SIGINT. Raises Misconfigured or NotDurable when it cannot start."""
     log = structlog.get_logger("traceability")
-    path, sign = database_path(settings.database), _signer(settings)
+    path, secrets = database_path(settings.database), _secrets(settings)
+    sign = signer(secrets.signing_key) if secrets.signing_key is not None else unsigned
     identity = claim(settings.state_dir)
-    broker = _broker(settings, identity)
+    broker = _broker(settings, identity, secrets.password)
     service = settings.id or identity.service
     inbox: Inbox = SimpleQueue()
     ledger = Ledger(path, service, unix_ms)
@@ -103,9 +113,18 @@ def notify(words: str) -> None:
         sender.send(words.encode())
 
 
-def _broker(settings: Settings, identity: Identity) -> Broker:
-    password_file = settings.password_file
-    password = read_password(password_file, key="centre.password_file") if password_file else None
+def _secrets(settings: Settings) -> Secrets:
+    password, key = settings.password_file, settings.key_file
+    try:
+        return Secrets(
+            password=read_password(password, key="centre.password_file") if password else None,
+            signing_key=read_secret(key, key="centre.key_file") if key else None,
+        )
+    except ConfigError as error:
+        raise Misconfigured(str(error)) from error
+
+
+def _broker(settings: Settings, identity: Identity, password: str | None) -> Broker:
     return Broker(
         host=settings.host,
         port=settings.port,
@@ -128,9 +147,3 @@ def _tls(settings: Settings) -> ssl.SSLContext:
             remedy="check centre.ca_file, cert_file and tls_key_file: PEM files the centre's user can read",
         ) from error
     return context
-
-
-def _signer(settings: Settings) -> Signer:
-    if settings.key_file is None:
-        return unsigned
-    return signer(read_secret(settings.key_file, key="centre.key_file"))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from config import CentreSettings, load_centre
+from config import CentreSettings, ConfigError, load_centre
 from gateway import log
-from gateway.errors import EXIT_FAILED
+from gateway.errors import EXIT_FAILED, Misconfigured
 from traceability import app, coverage, export
 from traceability.database import database_path
 
@@ -74,4 +74,7 @@ def show_export(file: Path, site: str | None, gateway: str | None, epoch: str | 
 
 
 def _settings(file: Path) -> CentreSettings:
-    return load_centre(file, os.environ)
+    try:
+        return load_centre(file, os.environ)
+    except ConfigError as error:
+        raise Misconfigured(str(error)) from error

@@ -26,17 +26,7 @@ from traceability import coverage, export
 PREFIX = "punchgate/v1"
 WITHIN_S = 15.0
 
-PROGRAM = """\
-import sys
-from gateway.commands.centre import command
-try:
-    command(sys.argv[1:])
-except Exception as error:
-    if not hasattr(error, "exit_code"):
-        raise
-    print(error, file=sys.stderr)
-    sys.exit(error.exit_code)
-"""
+CENTRE = (sys.executable, "-m", "gateway", "centre")
 
 
 class Wall:
@@ -121,7 +111,7 @@ class CentreProcess:
         self.log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, "run", "-c", str(config)],
+                [*CENTRE, "run", "-c", str(config)],
                 stdout=output,
                 stderr=output,
                 env=os.environ | (env or {}),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def ledger(tmp_path: Path, wall: Wall) -> Iterator[Ledger]:
 
 @pytest.fixture
 def mosquitto_broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(mosquitto("/usr/sbin/mosquitto"), tmp_path) as broker:
+    with Broker(mosquitto(shutil.which("mosquitto") or ""), tmp_path) as broker:
         yield broker
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import resource
+import shutil
 import time
 import zlib
 
@@ -269,7 +270,7 @@ def test_a_restored_backup_is_a_new_ledger_to_the_gateway(bench: Bench) -> None:
 
 
 def test_refused_credentials_are_said_with_what_to_do_and_tried_again(bench: Bench) -> None:
-    plain = mosquitto("/usr/sbin/mosquitto")
+    plain = mosquitto(shutil.which("mosquitto") or "")
     closed = Make(
         name="closed",
         shared_subscriptions=True,

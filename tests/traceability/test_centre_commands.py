@@ -5,11 +5,10 @@ import json
 import socket
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from centre_bench import PROGRAM, Bench, CentreProcess, eventually
+from centre_bench import CENTRE, Bench, CentreProcess, eventually
 from centre_lines import EPOCH, chain, line, loss
 
 from gateway.simulation.broker import Broker
@@ -24,7 +23,7 @@ def centre_file(folder: Path, **settings: str) -> Path:
 
 
 def punchgate(*words: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([sys.executable, "-c", PROGRAM, *words], capture_output=True, timeout=20, check=False)
+    return subprocess.run([*CENTRE, *words], capture_output=True, timeout=20, check=False)
 
 
 @pytest.fixture
@@ -90,6 +89,7 @@ def test_a_question_without_a_ledger_is_69(tmp_path: Path) -> None:
     ("settings", "code", "words"),
     [
         ({"prefixx": "p"}, 78, "prefix"),
+        ({"password_file": "nowhere", "username": "u"}, 78, "centre.password_file"),
         ({"database": "postgresql://db/punchgate"}, 78, "postgresql:// is not supported"),
         ({"key_file": "nowhere.pem"}, 78, "centre.key_file"),
         ({"database": "/proc/ledger.sqlite"}, 74, "look at the disk"),
