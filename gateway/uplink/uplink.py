@@ -93,6 +93,7 @@ class Uplink:
         self._remembering: asyncio.TimerHandle | None = None
         self._said_at = 0.0
         self._said_clock = ""
+        self._said_newest = 0
         self._closing = False
 
     @property
@@ -130,6 +131,7 @@ class Uplink:
         """Publish the state document."""
         if self._connection is not None:
             self._said_at, self._said_clock = self._clock.mono(), self._clock.quality().state
+            self._said_newest = self.head.held.newest
             mood = Mood(self._rules.settle, self.reason, self._rules.warnings)
             self._connection.tell(self._topics.of("state"), online(self._clock, self.settlement, self.head, mood))
 
@@ -266,7 +268,10 @@ class Uplink:
         self._sender.pump()
 
     async def _keep_house(self, connection: Connection) -> None:
-        """Notice a broker that no longer answers; keep the retained documents fresh."""
+        """Notice a broker that no longer answers; keep the retained documents fresh.
+
+        While records stay unsettled the centre is told the newest number more often: it may not have got the last ones.
+        """
         while True:
             await self._clock.sleep(HOUSEKEEPING_S)
             now = self._clock.mono()
@@ -275,6 +280,8 @@ class Uplink:
                 connection.give_up("broker does not acknowledge")
             elif now - self._said_at >= STATE_EVERY_S or self._clock.quality().state != self._said_clock:
                 self.say_devices()
+                self.say_state()
+            elif self.settlement.through() < self.head.held.newest != self._said_newest:
                 self.say_state()
 
     def _change_reason(self, reason: str | None) -> None:
