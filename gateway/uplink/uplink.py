@@ -270,7 +270,7 @@ class Uplink:
     async def _keep_house(self, connection: Connection) -> None:
         """Notice a broker that no longer answers; keep the retained documents fresh.
 
-        While records stay unsettled the centre is told the newest number more often: it may not have got the last ones.
+        While records stay unsettled the centre is told the newest number more often: it may lack the last ones.
         """
         while True:
             await self._clock.sleep(HOUSEKEEPING_S)
