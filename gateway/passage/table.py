@@ -168,8 +168,8 @@ ON_PASS: Mapping[State, Mapping[PassInput, Rule[Pass]]] = {
         P.FLAGGED: Rule(acts.question, ()),
         P.PASS_STALE: Rule(acts.question, ()),
     },
-    EMERGENCY: dict.fromkeys((P.PASS, P.FLAGGED, P.PASS_STALE), Rule(acts.count_only, ())),
-    UNSENSED: dict.fromkeys((P.PASS, P.FLAGGED, P.PASS_STALE), Rule(acts.note, ())),
+    EMERGENCY: {P.PASS: Rule(acts.count_only, ())},
+    UNSENSED: {P.PASS: Rule(acts.note, ())},
 }
 
 _SILENCE: Mapping[WorldInput, Rule[Moment]] = {W.SILENCE: Rule(acts.fall_back, (SILENT,))}
@@ -213,7 +213,7 @@ MEANING: Mapping[StrEnum, str] = {
     ReadInput.DENIED: "a read to which the device said no",
     ReadInput.DENIED_LATE: "such a read that a waiting pass fits",
     ReadInput.DENIED_STALE: "such a read that had waited",
-    PassInput.PASS: "a pass; with reads open, one that fits",
+    PassInput.PASS: "a pass; with reads open, one that fits; in an emergency and without a sensor, any",
     PassInput.AGAINST: "a pass that fits none of the open reads",
     PassInput.OVERDUE: "a pass has waited `reorder_s` for a read",
     PassInput.FLAGGED: "a pass that the board itself calls a tailgate",

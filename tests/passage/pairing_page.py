@@ -56,8 +56,8 @@ SILENT_SPOTS = """\
   32 denied and 32 unclear reads."""
 
 COST = """\
-Measured with CPython 3.11 on one core of a shared x86 machine, facts and punches as drafts, tokens included: 17 µs for
-a read on a lane without a sensor, 30 µs for a read and its pass, both with the ticks and deadlines that belong to it."""
+Measured with CPython 3.11 on one core of a shared x86 machine, tokens and drafts included: 17 µs for a read on a lane
+without a sensor, 30 µs for a read and its pass, both with the ticks and deadlines that belong to them."""
 
 EXAMPLES: tuple[tuple[str, Callable[[], Story]], ...] = (
     ("One by one", lambda: Story().read(0, "A").passes(1.2).read(3, "B").passes(4.1)),
@@ -78,7 +78,7 @@ def page() -> str:
     """The whole page."""
     parts = [
         "# Pairing: what a read and a pass together mean",
-        "Made from `gateway/passage/table.py` by `python tests/passage/pairing_page.py > docs/pairing.md`. Do not edit.",
+        "From `gateway/passage/table.py`: `python tests/passage/pairing_page.py > docs/pairing.md`. Not to edit.",
         (table.__doc__ or "").partition("\n\n")[2].strip(),
         "## The picture",
         picture(),
