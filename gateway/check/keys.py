@@ -1,0 +1,59 @@
+"""Are the secrets there, well formed, and nobody else's to read?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from config import ConfigError, exposure, read_organisation_key, read_password
+from config import Finding as Mistake
+from gateway import assembly
+from gateway.check.case import Case
+from gateway.check.finding import Finding
+from gateway.errors import Misconfigured
+
+NO_TOKENS = "without the organisation's key no card becomes a token: the daemon does not start"
+NO_LOGIN = "the broker will not let the daemon in; it captures meanwhile"
+EXPOSED = "whoever has an account on this machine can take it"
+NO_RECEIPTS = "the daemon does not start without the key it was told to check receipts with"
+
+
+def keys(case: Case) -> Iterator[Finding]:
+    """The organisation's key, the password, the centre's public key; then who else can read them."""
+    yield from _organisation_key(case)
+    yield from _password(case)
+    yield from _centre_key(case)
+    for key, path in assembly.secret_files(case.settings):
+        exposed = exposure(path, key=key)
+        if exposed is not None:
+            yield _from(exposed, EXPOSED)
+
+
+def _organisation_key(case: Case) -> Iterator[Finding]:
+    try:
+        key_id, _ = read_organisation_key(case.settings.privacy.key_file)
+        yield Finding("ok", f"privacy.key_file: key {key_id}")
+    except ConfigError as error:
+        yield from (_from(mistake, NO_TOKENS) for mistake in error.findings)
+
+
+def _password(case: Case) -> Iterator[Finding]:
+    path = case.settings.uplink.password_file
+    if path is None:
+        return
+    try:
+        read_password(path)
+        yield Finding("ok", "uplink.password_file: a password")
+    except ConfigError as error:
+        yield from (_from(mistake, NO_LOGIN) for mistake in error.findings)
+
+
+def _centre_key(case: Case) -> Iterator[Finding]:
+    try:
+        if assembly.centre_key(case.settings) is not None:
+            yield Finding("ok", "uplink.centre_key_file: an Ed25519 key")
+    except Misconfigured as error:
+        yield Finding("finding", error.message, NO_RECEIPTS, error.remedy)
+
+
+def _from(mistake: Mistake, why: str) -> Finding:
+    return Finding("finding", f"{mistake.key}: {mistake.file}: {mistake.problem}", why, mistake.remedy)
