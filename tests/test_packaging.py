@@ -1,0 +1,53 @@
+"""What is installed on a box: bounded in pyproject.toml, pinned with hashes in the lock, free to be shipped."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.metadata import PackageNotFoundError, metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCK = (ROOT / "requirements.lock").read_text()
+PINS = dict(re.findall(r"^([a-z0-9.-]+)==(\S+) \\$", LOCK, re.MULTILINE))
+WANTED = [Requirement(text) for text in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["sign"]]]
+
+
+@pytest.mark.parametrize("wanted", WANTED, ids=str)
+def test_the_lock_pins_every_dependency_within_its_bounds(wanted: Requirement) -> None:
+    assert wanted.specifier.contains(PINS[canonicalize_name(wanted.name)])
+
+
+@pytest.mark.parametrize("name", PINS)
+def test_every_pin_has_hashes(name: str) -> None:
+    block = LOCK.split(f"{name}=={PINS[name]} \\", 1)[1].split("\n    # via", 1)[0]
+    assert re.search(r"--hash=sha256:[0-9a-f]{64}", block)
+
+
+@pytest.mark.parametrize("wanted", WANTED, ids=str)
+def test_every_dependency_has_a_lower_bound(wanted: Requirement) -> None:
+    assert any(bound.operator in (">=", "==", "~=") for bound in wanted.specifier)
+
+
+@pytest.mark.parametrize("name", PINS)
+def test_no_dependency_is_under_the_gpl(name: str) -> None:
+    try:
+        facts = metadata(name)
+    except PackageNotFoundError:
+        pytest.fail(f"{name} is pinned but not installed: make the lock again")
+    licence = " ".join(
+        [facts.get("License-Expression") or "", facts.get("License") or "", *facts.get_all("Classifier", [])]
+    )
+    assert not re.search(r"(?<!L)GPL|General Public License", licence.replace("Lesser General", "Lesser"))
+
+
+def test_the_console_script_and_the_drivers_are_entry_points() -> None:
+    assert PROJECT["scripts"]["punchgate"] == "gateway.commands:main"
+    assert {"em4100", "wiegand_line", "scanner", "line", "eb_turnstile"} <= set(
+        PROJECT["entry-points"]["punchgate.drivers"]
+    )
