@@ -36,7 +36,7 @@ MAX_PACKET_BYTES = 8 * 1024 * 1024
 KEEPALIVE_S = 30
 PLAIN_SESSION_S = 3600
 SHARED_SESSION_S = 60
-RECONNECT_MAX_S = 2
+RECONNECT_FIRST_S, RECONNECT_MAX_S = 0.2, 0.8
 STOP_WITHIN_S = 2.0
 
 
@@ -154,7 +154,8 @@ class Subscription:
         client = Client(
             CallbackAPIVersion.VERSION2, client_id=self._broker.client_id, protocol=MQTTv5, manual_ack=True
         )
-        client.reconnect_delay_set(1, RECONNECT_MAX_S)
+        # Declared as whole seconds; fractions work, and bring the centre back before the gateways send.
+        client.reconnect_delay_set(RECONNECT_FIRST_S, RECONNECT_MAX_S)  # type: ignore[arg-type]
         client.max_queued_messages_set(MAX_WAITING)
         if self._broker.username is not None:
             client.username_pw_set(self._broker.username, self._broker.password)
