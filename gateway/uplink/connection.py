@@ -140,6 +140,7 @@ class Connection:
         client.on_message = self._on_message
         client.on_subscribe = self._on_subscribe
         client.on_socket_register_write = self._on_want_write
+        client.on_socket_close = self._on_socket_close
         return client
 
     def _connect(self) -> None:
@@ -189,6 +190,10 @@ class Connection:
 
     def _on_want_write(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._want_write)
+
+    def _on_socket_close(self, *_: object) -> None:
+        """Let go before paho closes the descriptor: the selector cannot forget a closed one that waits for writing."""
+        self._detach()
 
     def _want_write(self) -> None:
         if not self._writing and self._socket is not None and self._client.want_write():
