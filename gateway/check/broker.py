@@ -126,16 +126,17 @@ def _receipt(visit: Visit, case: Case) -> Iterator[Finding]:
     if visit.code is not None and visit.code >= FAILURE_FROM:
         text, remedy = said_by_broker(visit.code)
         yield Finding("finding", f"receipts: {text}", "without receipts no record is ever settled", remedy)
-    elif visit.retained is None:
-        started = case.past is not None and case.past.newest > 0
+    elif visit.retained is not None:
+        yield _judged(visit.retained, case)
+    elif case.past is None or case.past.ledger is None:
         yield Finding(
-            "warning" if started else "note",
-            "receipts: the broker keeps none for this gateway",
+            "note" if case.past is None else "warning",
+            "receipts: none has ever come to this gateway",
             "records stay on this box until the centre has said that it holds them",
             'start the centre on this broker, compare prefix; without a centre set uplink.settle = "puback"',
         )
     else:
-        yield _judged(visit.retained, case)
+        yield Finding("ok", f"receipts: have come from ledger {case.past.ledger}")
 
 
 def _judged(payload: bytes, case: Case) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -53,7 +54,9 @@ def dates(name: str, certificate: Certificate, case: Case) -> Finding:
         return Finding("finding", what, NO_UPLINK, "set the clock, or have it issued anew")
     if certificate.valid_until - now <= SOON:
         left = (certificate.valid_until - now).days
-        return Finding("warning", f"{name}: expires in {left} days, on {until}", NO_UPLINK + " from then on", RENEW)
+        return Finding(
+            "warning", f"{name}: expires in {left} days, on {until}", f"from then on there is {NO_UPLINK}", RENEW
+        )
     return Finding("ok", f"{name}: valid until {until}")
 
 
@@ -100,7 +103,7 @@ def _pair(cert: Path, key: Path) -> Iterator[Finding]:
             "finding", what, NO_UPLINK, "give the private key of that certificate, in PEM, without a pass phrase"
         )
     except OSError as error:
-        if cert.exists() or not isinstance(error, FileNotFoundError):
+        if os.access(cert, os.R_OK):
             yield _unreadable("uplink.key_file", key, error)
 
 

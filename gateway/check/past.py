@@ -13,12 +13,13 @@ from gateway.journal.schema import Error
 @dataclass(frozen=True, slots=True)
 class Past:
     """`used_bytes` hold records committed over `span_ms`; the oldest unsettled one was committed at
-    `waiting_since_ms` (None: all are settled)."""
+    `waiting_since_ms` (None: all are settled). `ledger` names the centre's, if it ever gave a receipt."""
 
     newest: int
     used_bytes: int
     span_ms: int
     waiting_since_ms: int | None
+    ledger: str | None = None
 
 
 def read_past(state_dir: Path) -> Past | None:
@@ -32,7 +33,8 @@ def read_past(state_dir: Path) -> Past | None:
         made = [entry.made_ms for seq in (oldest, newest) for entry in reader.lines(seq, seq, 1, 1)]
         waiting = reader.lines(reader.settled().through() + 1, newest, 1, 1)
         span_ms = max(0, made[-1] - made[0]) if made else 0
-        return Past(newest, reader.used_bytes(), span_ms, waiting[0].made_ms if waiting else None)
+        since_ms = waiting[0].made_ms if waiting else None
+        return Past(newest, reader.used_bytes(), span_ms, since_ms, reader.meta("ledger"))
     except Error:
         return None
     finally:

@@ -1,0 +1,70 @@
+"""Secrets: there, well formed, nobody else's to read."""
+
+from __future__ import annotations
+
+from check_bench import Bench, clean, only
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from gateway.assembly import warnings
+from gateway.check.keys import keys
+
+
+def test_keys_in_order_are_named_and_not_shown(bench: Bench) -> None:
+    bench.uplink("mqtt://127.0.0.1:1", 'username = "u"', 'password_file = "password"')
+    bench.secret("password", "hunter2")
+    findings = bench.examine(keys)
+    assert clean(findings)
+    assert "key k1" in findings[0].what
+    assert not [each for each in findings if "hunter2" in str(each) or "abab" in str(each)]
+
+
+def test_a_missing_organisation_key_is_a_finding(bench: Bench) -> None:
+    (bench.folder / "organisation.key").unlink()
+    found = only(bench.examine(keys), "finding")
+    assert "privacy.key_file" in found.what
+    assert "does not start" in found.why
+
+
+def test_a_malformed_organisation_key_is_a_finding_with_the_way_to_make_one(bench: Bench) -> None:
+    bench.secret("organisation.key", "abc")
+    assert "openssl rand -hex 32" in only(bench.examine(keys), "finding").mend
+
+
+def test_every_secret_that_others_can_read_is_a_finding_and_a_warning_of_the_daemon(bench: Bench) -> None:
+    bench.uplink(
+        "mqtts://127.0.0.1:1",
+        'username = "u"',
+        'password_file = "password"',
+        'cert_file = "own.pem"',
+        'key_file = "own.key"',
+    )
+    for name in ("password", "own.key"):
+        bench.secret(name, "secret")
+    for name in ("password", "own.key", "organisation.key"):
+        (bench.folder / name).chmod(0o644)
+    findings = [each for each in bench.examine(keys) if each.severity == "finding"]
+    assert [each.mend for each in findings] == [
+        f"chmod 600 {bench.folder / name}" for name in ("organisation.key", "password", "own.key")
+    ]
+    assert [warning.split(":")[1].strip() for warning in warnings(bench.settings())] == [
+        "privacy.key_file",
+        "uplink.password_file",
+        "uplink.key_file",
+    ]
+
+
+def test_a_missing_password_is_a_finding_that_stops_nobody(bench: Bench) -> None:
+    bench.uplink("mqtt://127.0.0.1:1", 'username = "u"', 'password_file = "password"')
+    found = only(bench.examine(keys), "finding")
+    assert "no such file" in found.what
+    assert "captures meanwhile" in found.why
+
+
+def test_the_centres_key_must_be_one(bench: Bench) -> None:
+    bench.uplink("mqtt://127.0.0.1:1", 'centre_key_file = "centre.pem"')
+    assert "centre_key_file" in only(bench.examine(keys), "finding").what
+    public = Ed25519PrivateKey.generate().public_key()
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (bench.folder / "centre.pem").write_bytes(pem)
+    assert clean(bench.examine(keys))
