@@ -22,7 +22,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from gateway.errors import Transient
-from gateway.uplink.remedies import said_by_broker, said_by_network
+from gateway.uplink.remedies import HungUp, said_by_broker, said_by_network
 
 CONNECT_TIMEOUT_S = 5.0
 KEEPALIVE_S = 30
@@ -80,6 +80,7 @@ class Connection:
         self._descriptor = -1
         self._writing = False
         self._misc: asyncio.TimerHandle | None = None
+        self._complaint = ""
         self._client = self._new_client(will)
 
     async def open(self, *, clock_is_wrong: bool) -> Greeting:
@@ -141,11 +142,13 @@ class Connection:
         client.on_subscribe = self._on_subscribe
         client.on_socket_register_write = self._on_want_write
         client.on_socket_close = self._on_socket_close
+        client.on_log = self._on_log
         return client
 
     def _connect(self) -> None:
         link = self._link
         if link.tls:
+            _must_be_readable(link.ca_file, link.cert_file, link.key_file)
             context = ssl.create_default_context(cafile=None if link.ca_file is None else str(link.ca_file))
             if link.cert_file is not None:
                 context.load_cert_chain(link.cert_file, link.key_file)
@@ -192,7 +195,7 @@ class Connection:
         self._loop.call_soon_threadsafe(self._want_write)
 
     def _on_socket_close(self, *_: object) -> None:
-        """Let go before paho closes the descriptor: the selector cannot forget a closed one that waits for writing."""
+        """Let go before paho closes it: the selector cannot forget a closed descriptor that waits for writing."""
         self._detach()
 
     def _want_write(self) -> None:
@@ -218,10 +221,16 @@ class Connection:
         if not self.lost.done():
             self.lost.set_result(reason)
         if not self._greeting.done():
-            self._greeting.set_exception(ConnectionResetError(reason))
+            self._greeting.set_exception(HungUp(self._complaint))
             self._greeting.exception()
 
+    def _on_log(self, _: object, __: object, level: int, text: str) -> None:
+        """The only way to learn from paho why TLS ended; of no interest after the greeting."""
+        if level == mqtt.MQTT_LOG_ERR:
+            self._complaint = text
+
     def _on_connect(self, _: object, __: object, ___: object, code: Any, properties: Any) -> None:
+        self._client.on_log = None
         if self._greeting.done():
             return
         if code.is_failure:
@@ -253,3 +262,10 @@ class Connection:
         for name, value in values.items():
             setattr(properties, name, value)
         return properties
+
+
+def _must_be_readable(*files: Path | None) -> None:
+    """OSError that names the file: the ssl module does not say which it could not read."""
+    for file in files:
+        if file is not None:
+            file.open("rb").close()

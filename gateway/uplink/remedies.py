@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 
@@ -30,6 +31,10 @@ REASONS = {
 }
 
 
+class HungUp(ConnectionError):
+    """The broker ended the connection before its greeting; the text is what the socket said."""
+
+
 def said_by_broker(code: int) -> tuple[str, str]:
     """Text and remedy for an MQTT 5 reason code (0x80 and above)."""
     text, remedy = REASONS.get(code, ("refused", "look into the broker's log"))
@@ -50,6 +55,8 @@ def said_by_network(error: BaseException, *, clock_is_wrong: bool) -> tuple[str,
         )
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or error}", "check uplink.cert_file, uplink.key_file and the broker's CA"
+    if isinstance(error, HungUp):
+        return _said_by_hanging_up(str(error))
     if isinstance(error, socket.gaierror):
         return f"broker's name cannot be resolved: {error.strerror}", "check uplink.url and DNS"
     if isinstance(error, ConnectionRefusedError):
@@ -62,3 +69,15 @@ def said_by_network(error: BaseException, *, clock_is_wrong: bool) -> tuple[str,
             "check the path and the permissions of the key and certificate files",
         )
     return f"connection failed: {error}", "check the network and uplink.url"
+
+
+def _said_by_hanging_up(complaint: str) -> tuple[str, str]:
+    """A broker refuses a certificate after its side of the handshake, so it looks like any lost connection."""
+    alert = re.search(r"\[SSL: (\w+)\]", complaint)
+    if alert is not None:
+        said = alert[1].lower().replace("_", " ")
+        return f"TLS refused by the broker: {said}", "check uplink.cert_file and key_file, and the broker's CA"
+    return (
+        "broker hung up before its greeting",
+        "check uplink.protocol, uplink.cert_file and key_file, and look into the broker's log",
+    )
