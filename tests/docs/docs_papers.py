@@ -1,0 +1,96 @@
+"""The documents that are no records: state, device, receipt, as gateway and centre make them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from pathlib import Path
+from unittest.mock import patch
+
+import docs_records as morning
+
+from gateway.clock import Quality
+from gateway.port import Health
+from gateway.spans import Spans
+from gateway.uplink import presence
+from gateway.uplink.presence import Head, Mood
+from gateway.uplink.settlement import Held, Settlement
+from gateway.wire import line_hash
+from traceability.ledger import Ledger
+from traceability.states import State
+from traceability.streams import Key
+
+LEDGER = "7d0e52c19b4fa386"
+NEWEST = 30
+SETTLED = 12
+
+
+class Clock:
+    """What `presence` asks of a clock."""
+
+    boot = morning.BOOT
+
+    def quality(self) -> Quality:
+        return Quality("synced", "ntp", 12, self.boot)
+
+    def unix_ms(self) -> int:
+        return morning.START_MS + 101_500
+
+
+def indented(document: bytes) -> str:
+    """A document as a block that people can read; on the wire it has no blanks."""
+    return f"```json\n{json.dumps(json.loads(document), ensure_ascii=False, indent=2)}\n```"
+
+
+def state() -> bytes:
+    """Online, with something to mend."""
+    text = "nobody subscribes to the records; start the centre, or check its share and prefix"
+    exposed = "organisation.key: privacy.key_file: is open to every user of this machine (mode 0644); chmod 600 …"
+    mood = Mood("receipt", text, (exposed,))
+    with patch.object(presence, "VERSION", morning.VERSION):
+        return presence.online(Clock(), _settlement(), _head(), mood)  # type: ignore[arg-type]
+
+
+def will() -> bytes:
+    """What the broker says of a gateway that has vanished."""
+    with patch.object(presence, "VERSION", morning.VERSION):
+        return presence.offline(Clock(), _settlement(), _head())  # type: ignore[arg-type]
+
+
+def device() -> bytes:
+    """The document of a reader."""
+    health = Health(
+        "lane-1-in", "em4100", "/dev/serial/by-id/usb-FTDI_A50285BI-if00-port0", "up", morning.START_MS + 100,
+        morning.START_MS + 80_000, None, frames=6, reads=6, bad_frames=Counter(integrity=1),
+    )  # fmt: skip
+    return json.dumps(health.as_dict(), separators=(",", ":")).encode()
+
+
+def receipt() -> bytes:
+    """A receipt over the morning, of which a batch is missing and one line could not be taken."""
+    lines = [str(record["raw"]).encode() for record in morning.morning()]
+    spoilt = lines[25].replace(b'"specversion":"1.0"', b'"specversion":"0.3"')
+    times = iter((morning.START_MS, morning.START_MS + 90_000, morning.START_MS + 101_500))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch("traceability.states.secrets.token_hex", return_value=LEDGER),
+    ):
+        ledger = Ledger(Path(folder) / "ledger.sqlite", "centre-1", lambda: next(times))
+        ledger.open()
+        with ledger.group() as group:
+            group.take("hq", "edge-01", [*lines[:12], *lines[14:25], spoilt, *lines[26:30]])
+            group.hear("hq", "edge-01", State(status="online", epoch=morning.EPOCH, newest=NEWEST))
+            key = Key("hq", "edge-01", morning.EPOCH)
+        with ledger.group() as group:
+            message = group.receipt(key).message
+        ledger.close()
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+def _settlement() -> Settlement:
+    return Settlement(morning.EPOCH, Spans([(1, SETTLED), (15, 25)]), LEDGER, 76)
+
+
+def _head() -> Head:
+    return Head(Held(1, NEWEST), line_hash(str(morning.morning()[NEWEST - 1]["raw"]).encode()))
