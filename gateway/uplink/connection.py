@@ -63,8 +63,8 @@ class ConnectionListener(Protocol):
     def acknowledged(self, mid: int, code: int) -> None:
         """PUBACK; `code` is 0 on 3.1.1."""
 
-    def message(self, topic: str, payload: bytes) -> None:
-        """A message on a subscribed topic."""
+    def message(self, topic: str, payload: bytes, *, retained: bool) -> None:
+        """A message on a subscribed topic; `retained`: the broker had kept it from before."""
 
 
 class Connection:
@@ -248,7 +248,7 @@ class Connection:
         self._listener.acknowledged(mid, int(code.value) if self._link.protocol == "5" else 0)
 
     def _on_message(self, _: object, __: object, message: mqtt.MQTTMessage) -> None:
-        self._listener.message(message.topic, bytes(message.payload))
+        self._listener.message(message.topic, bytes(message.payload), retained=message.retain)
 
     def _on_subscribe(self, _: object, __: object, ___: int, codes: list[Any], ____: object) -> None:
         refused = [code.value for code in codes if code.is_failure]

@@ -182,12 +182,18 @@ class Uplink:
             self._arrived(shipment)
         self._sender.pump()
 
-    def message(self, topic: str, payload: bytes) -> None:
-        """See ConnectionListener: the only topic we subscribe to is the receipt."""
+    def message(self, topic: str, payload: bytes, *, retained: bool) -> None:
+        """See ConnectionListener: the only topic we subscribe to is the receipt.
+
+        One that the broker had kept may be of an epoch before this one; that is no news and nobody's fault.
+        """
         try:
             if self._centre_key is not None:
                 self._centre_key.check(payload)
-            then = self.settlement.take(read_receipt(payload), self.head.held)
+            receipt = read_receipt(payload)
+            if retained and receipt.epoch != self.settlement.epoch:
+                return
+            then = self.settlement.take(receipt, self.head.held)
         except Rejected as refusal:
             if times := self._once.due("receipt", refusal.message):
                 log.warning("receipt.refused", reason=refusal.message, times=times)
