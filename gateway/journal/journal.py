@@ -13,11 +13,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gateway.clock import Clock
 from gateway.errors import NotDurable
-from gateway.journal.schema import Error
-from gateway.journal.store import Entry, Limits, Reader, Store, Trouble, find_journal
+from gateway.journal.reader import Entry, Reader, find_journal
+from gateway.journal.schema import Error, is_damage
+from gateway.journal.store import Limits, Store, Trouble
 from gateway.journal.writer import Callbacks, Writer
 from gateway.records import Draft
 from gateway.spans import Spans
@@ -65,7 +67,7 @@ class Journal:
         """Open or create the file and start the thread; to be called on the loop. Raises NotDurable."""
         self._loop = asyncio.get_running_loop()
         self._listeners = listeners
-        report = Callbacks(self._on_committed, self._on_trouble, self._on_epoch)
+        report = Callbacks(self._on_committed, self._on_trouble, self._on_epoch, self._on_death)
         try:
             self._writer = Writer(self.path, self._names, self._limits, self._clock, report)
         except (Error, OSError) as error:
@@ -75,6 +77,7 @@ class Journal:
             ) from error
         self.found_damaged = self._writer.found_damaged
         opened = describe(self._writer.store)
+        self._epoch = opened.epoch
         self._writer.start()
         return opened
 
@@ -97,27 +100,25 @@ class Journal:
         """Remember what the centre has committed."""
         values = {"settled": json.dumps(list(settled)), "ledger": ledger or "", "receipt": str(receipt)}
 
-        def job(store: Store) -> list[Entry]:
+        def keep(store: Store) -> None:
             for key, value in values.items():
                 store.remember(key, value)
-            return []
 
-        self._writer.put(job)
+        self._put_for_epoch(keep)
 
     def refuse(self, refused: Sequence[tuple[int, str]]) -> None:
         """Put records the centre refused into quarantine: pairs of seq and reason."""
         pairs = list(refused)
 
-        def job(store: Store) -> list[Entry]:
+        def keep(store: Store) -> None:
             for seq, reason in pairs:
                 store.refuse(seq, reason, self._clock.unix_ms())
-            return []
 
-        self._writer.put(job)
+        self._put_for_epoch(keep)
 
     def begin_epoch(self) -> None:
         """Set this file aside and begin a new epoch: for a journal that is proved to be a copy (cloned card)."""
-        self._writer.begin_epoch()
+        self._writer.begin_epoch(self._epoch)
 
     async def read(self, first: int, last: int, max_records: int, max_bytes: int) -> list[Entry]:
         """Durable records `first` to `last`, cut to the limits; never blocks the loop. Raises NotDurable."""
@@ -145,11 +146,22 @@ class Journal:
     def _append(self, store: Store, drafts: list[Draft]) -> list[Entry]:
         quota = self._writer.quota
         if quota.full:
-            quota.refuse(drafts)
+            quota.refuse(store, drafts, "quota")
             return []
         entries = store.append(drafts, self._clock.unix_ms())
-        quota.refuse([draft for draft in drafts if draft.seq is None])
+        quota.refuse(store, [draft for draft in drafts if draft.seq is None], "refused")
         return entries
+
+    def _put_for_epoch(self, keep: Callable[[Store], None]) -> None:
+        """Queue what is true of this epoch only: said of the one after it, it would settle what nobody has."""
+        epoch = self._epoch
+
+        def job(store: Store) -> list[Entry]:
+            if store.origin.epoch == epoch:
+                keep(store)
+            return []
+
+        self._writer.put(job)
 
     def _read(self, first: int, last: int, max_records: int, max_bytes: int) -> list[Entry]:
         try:
@@ -158,6 +170,8 @@ class Journal:
             return self._reader.lines(first, last, max_records, max_bytes)
         except Error as error:
             self._close_reader()
+            if is_damage(error):
+                self._writer.begin_epoch(self._epoch)
             raise NotDurable(f"{self.path}: cannot be read: {error}") from error
 
     def _close_reader(self) -> None:
@@ -166,18 +180,30 @@ class Journal:
             self._reader = None
 
     def _on_committed(self, entries: list[Entry]) -> None:
-        self._loop.call_soon_threadsafe(self._listeners.committed, entries)
+        self._tell(self._listeners.committed, entries)
 
     def _on_trouble(self, trouble: Trouble | None) -> None:
-        self._loop.call_soon_threadsafe(self._listeners.trouble, trouble)
+        self._tell(self._listeners.trouble, trouble)
 
     def _on_epoch(self, store: Store) -> None:
-        opened = describe(store)
-        self._loop.call_soon_threadsafe(self._enter_epoch, opened)
+        self._tell(self._enter_epoch, describe(store))
+
+    def _on_death(self, error: BaseException) -> None:
+        """A bug in the thread is a bug of the process: nothing would be kept from now on."""
+        self._tell(_raise, error)
+
+    def _tell(self, listener: Callable[[Any], None], what: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the daemon has ended, nobody listens
+            self._loop.call_soon_threadsafe(listener, what)
 
     def _enter_epoch(self, opened: Opened) -> None:
+        self._epoch = opened.epoch
         self._pool.submit(self._close_reader)
         self._listeners.epoch(opened)
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def describe(store: Store) -> Opened:

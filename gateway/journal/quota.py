@@ -1,28 +1,25 @@
 """How full the journal may get: settled records make room first; unsettled ones are never thrown away.
 
 When even that is not enough, new drafts are refused and counted by device, and as soon as there is room again the
-gap is confessed as `records.lost` (cause `quota`) before anything else is written.
+gap is confessed as `records.lost` (cause `quota`) before anything else is written. The count is kept in the file, in
+the transaction that refuses, so it is right however often a transaction is tried and whoever is killed in between.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import Any
 
-from gateway.clock import Clock, Moment
-from gateway.journal.store import PRUNE_SLICE, Entry, Limits, Store, Trouble
-from gateway.records import Draft, Lost
+from gateway.clock import Clock
+from gateway.journal.reader import Entry
+from gateway.journal.store import Limits, Store, Trouble
+from gateway.records import Draft, LossCause, Lost
 from gateway.wire import timestamp
 
 ROOM_AGAIN = 0.98
 MEASURE_EVERY = 64
-
-
-@dataclass(frozen=True, slots=True)
-class _Gap:
-    count: int
-    since: Moment
-    until: Moment
+GAPS = "refused"
 
 
 class Quota:
@@ -32,7 +29,6 @@ class Quota:
         self.full = False
         self._limits = limits
         self._clock = clock
-        self._gaps: dict[str | None, _Gap] = {}
         self._calls = 0
 
     def measure(self, store: Store) -> None:
@@ -40,56 +36,52 @@ class Quota:
         self._calls += 1
         if not self.full and self._calls % MEASURE_EVERY != 1:
             return
-        used = store.used_bytes()
-        if used >= self._limits.max_bytes:
+        enough = self._limits.max_bytes * (ROOM_AGAIN if self.full else 1.0)
+        if store.used_bytes() >= enough:
             self._make_room(store)
-            used = store.used_bytes()
-        self.full = used >= self._limits.max_bytes * (ROOM_AGAIN if self.full else 1.0)
+        self.full = store.used_bytes() >= enough
 
-    def prune(self, store: Store) -> None:
-        """Delete what is settled and older than it has to be kept."""
-        before = self._clock.unix_ms() - self._limits.keep_settled_ms
-        while store.prune(before) == PRUNE_SLICE:
-            pass
+    def prune(self, store: Store) -> int:
+        """Delete one slice of what is settled and older than it has to be kept; how many went."""
+        return store.prune(self._clock.unix_ms() - self._limits.keep_settled_ms)
 
-    def refuse(self, drafts: Sequence[Draft]) -> None:
-        """Count drafts that the full journal cannot take."""
+    def refuse(self, store: Store, drafts: Sequence[Draft], cause: LossCause) -> None:
+        """Inside a transaction: count drafts that cannot be taken; they have no number."""
+        if not drafts:
+            return
+        gaps = _gaps(store)
         for draft in drafts:
-            device = draft.body.device
-            gap = self._gaps.get(device)
-            self._gaps[device] = (
-                _Gap(1, draft.moment, draft.moment)
-                if gap is None
-                else replace(gap, count=gap.count + 1, until=draft.moment)
-            )
+            draft.seq = None
+            key = json.dumps([draft.body.device, cause])
+            at = timestamp(draft.moment.time_ms)
+            known = gaps.get(key, {"count": 0, "since": at})
+            gaps[key] = known | {"count": known["count"] + 1, "until": at}
+        store.remember(GAPS, json.dumps(gaps))
 
     def confess(self, store: Store) -> list[Entry]:
         """Inside a transaction: write what had to be refused, once there is room."""
-        if self.full or not self._gaps:
+        if self.full or not (gaps := _gaps(store)):
             return []
-        drafts = [_confession(device, gap) for device, gap in self._gaps.items()]
-        return store.append(drafts, self._clock.unix_ms())
-
-    def confessed(self) -> None:
-        """The transaction that confessed is durable."""
-        if not self.full:
-            self._gaps.clear()
+        moment = self._clock.now()
+        store.remember(GAPS, "{}")
+        drafts = [Draft(_confession(key, gap), moment) for key, gap in gaps.items()]
+        return store.append(drafts, moment.time_ms)
 
     def trouble(self) -> Trouble | None:
         """What to say of it."""
         return Trouble("quota", f"journal is full: {self._limits.max_bytes} bytes in use") if self.full else None
 
     def _make_room(self, store: Store) -> None:
-        while store.used_bytes() >= self._limits.max_bytes and store.prune(2**62) > 0:
+        """Go well below the limit at once, or `full` would stay until the next slice is due."""
+        while store.used_bytes() >= self._limits.max_bytes * ROOM_AGAIN and store.prune(2**62) > 0:
             pass
 
 
-def _confession(device: str | None, gap: _Gap) -> Draft:
-    body = Lost(
-        device=device,
-        cause="quota",
-        count=gap.count,
-        since=timestamp(gap.since.time_ms),
-        until=timestamp(gap.until.time_ms),
-    )
-    return Draft(body, gap.until)
+def _gaps(store: Store) -> dict[str, dict[str, Any]]:
+    gaps: dict[str, dict[str, Any]] = json.loads(store.meta(GAPS) or "{}")
+    return gaps
+
+
+def _confession(key: str, gap: dict[str, Any]) -> Lost:
+    device, cause = json.loads(key)
+    return Lost(device=device, cause=cause, count=gap["count"], since=gap["since"], until=gap["until"])

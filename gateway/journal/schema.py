@@ -23,7 +23,7 @@ CREATE TABLE quarantine (seq INTEGER PRIMARY KEY, reason TEXT NOT NULL, at_ms IN
 
 Connection = sqlite3.Connection
 Error = sqlite3.Error
-Damaged = (sqlite3.DatabaseError,)
+DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def connect_writer(path: Path) -> Connection:
@@ -50,8 +50,7 @@ def connect_reader(path: Path) -> Connection:
 
 def is_damage(error: BaseException) -> bool:
     """Whether the file itself is broken, as against a full disk, a lock or missing permission."""
-    text = str(error)
-    return isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text)
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in DAMAGE
 
 
 def _migrate(connection: Connection, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The journal's records on disk: append, read, settle, prune. Synchronous; the thread above owns it.
+"""The journal's records on disk: append, settle, prune. Synchronous; the thread above owns it.
 
 A record gets its number, its `prev` and its bytes in the transaction that makes it durable, so numbers are gapless
 and the chain has no branch. Bodies are kept until they are settled and old; the newest always stays, it is the head
@@ -7,7 +7,6 @@ of the chain.
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,23 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.clock import Moment
-from gateway.errors import NotDurable
-from gateway.journal.schema import Connection, Error, connect_reader, connect_writer
-from gateway.records import Draft, Lost, Ref, seq_of
-from gateway.spans import Range, Spans
-from gateway.wire import GENESIS, Origin, encode, line_hash
+from gateway.journal.reader import Entry, Reader
+from gateway.journal.schema import Connection, Error, connect_writer
+from gateway.records import Draft, Lost, Ref
+from gateway.wire import GENESIS, MAX_LINE_BYTES, Origin, encode, line_hash
 
-FILE_NAME = "journal.sqlite"
 PRUNE_SLICE = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A durable record: its number, its bytes, the wall clock in ms when it was committed."""
-
-    seq: int
-    line: bytes
-    made_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,120 +50,12 @@ class Previous:
     def loss(self) -> Lost:
         """What the end of that epoch stands for: all that the centre had not committed of it."""
         named = {"epoch": self.epoch, "seq": self.seq, "hash": self.hash}
-        first = None if self.settled is None else self.settled + 1
-        return Lost(cause="damage", epoch=self.epoch, first=first, last=self.seq, previous=named)
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """Figures of the journal; sizes in bytes, `settled` the highest contiguous number."""
-
-    epoch: str
-    oldest: int
-    newest: int
-    held: int
-    settled: int
-    unsettled: int
-    open_reads: int
-    quarantined: int
-    used_bytes: int
-    head: str
-    ledger: str | None
-
-
-def find_journal(state_dir: Path) -> Path:
-    """Where the journal of a state directory lies."""
-    return state_dir / FILE_NAME
-
-
-class Reader:
-    """Read-only view of a journal file; safe beside the running daemon."""
-
-    def __init__(self, path: Path) -> None:
-        if not path.exists():
-            raise NotDurable(
-                f"{path}: there is no journal", remedy="start the daemon once, or name its configuration with -c"
-            )
-        self._connection = connect_reader(path)
-
-    def close(self) -> None:
-        """Release the file."""
-        self._connection.close()
-
-    def meta(self, key: str) -> str | None:
-        """One remembered value."""
-        row = self._connection.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
-        return None if row is None else str(row[0])
-
-    def bounds(self) -> Range:
-        """Oldest body held and newest; (1, 0) while there is none."""
-        oldest, newest = self._connection.execute("SELECT min(seq), max(seq) FROM records").fetchone()
-        return (1, 0) if newest is None else (int(oldest), int(newest))
-
-    def lines(self, first: int, last: int, max_records: int, max_bytes: int) -> list[Entry]:
-        """Records `first` to `last`, at most `max_records` and about `max_bytes` (at least one)."""
-        entries: list[Entry] = []
-        rows = self._connection.execute(
-            "SELECT seq, line, made_ms FROM records WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?",
-            (first, last, max_records),
-        )
-        for seq, line, made_ms in rows:
-            max_bytes -= len(line)
-            if entries and max_bytes < 0:
-                break
-            entries.append(Entry(seq, bytes(line), made_ms))
-        return entries
-
-    def open_reads(self) -> list[Entry]:
-        """Reads that pairing has not closed."""
-        rows = self._connection.execute(
-            "SELECT r.seq, r.line, r.made_ms FROM open_reads o JOIN records r ON r.seq = o.seq ORDER BY r.seq"
-        )
-        return [Entry(seq, bytes(line), made_ms) for seq, line, made_ms in rows]
-
-    def quarantine(self) -> list[tuple[int, str, int]]:
-        """Records the centre refused: seq, reason, when (ms)."""
-        return self._connection.execute("SELECT seq, reason, at_ms FROM quarantine ORDER BY seq").fetchall()
-
-    def settled(self) -> Spans:
-        """What the centre has committed, as last remembered."""
-        return Spans((first, last) for first, last in json.loads(self.meta("settled") or "[]"))
-
-    def used_bytes(self) -> int:
-        """Bytes of pages in use; free pages inside the file do not count."""
-        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
-        (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
-        (size,) = self._connection.execute("PRAGMA page_size").fetchone()
-        return int((pages - free) * size)
-
-    def stats(self) -> Stats:
-        """Everything `journal stats` says, in one consistent read."""
-        with self._snapshot():
-            oldest, newest = self.bounds()
-            settled = self.settled()
-            tail = self.lines(newest, newest, 1, 1)
-            count = self._connection.execute
-            return Stats(
-                epoch=self.meta("epoch") or "",
-                oldest=oldest,
-                newest=newest,
-                held=count("SELECT count(*) FROM records").fetchone()[0],
-                settled=settled.through(),
-                unsettled=sum(last - first + 1 for first, last in settled.gaps(oldest, newest)),
-                open_reads=count("SELECT count(*) FROM open_reads").fetchone()[0],
-                quarantined=count("SELECT count(*) FROM quarantine").fetchone()[0],
-                used_bytes=self.used_bytes(),
-                head=line_hash(tail[0].line) if tail else GENESIS,
-                ledger=self.meta("ledger"),
-            )
-
-    @contextmanager
-    def _snapshot(self) -> Iterator[None]:
-        self._connection.execute("BEGIN")
-        try:
-            yield
-        finally:
-            self._connection.execute("COMMIT")
+        if self.settled is None or self.seq is None:
+            first = None if self.settled is None else self.settled + 1
+            return Lost(cause="damage", epoch=self.epoch, first=first, last=self.seq, previous=named)
+        count = max(0, self.seq - self.settled)
+        span = (self.settled + 1, self.seq) if count else (None, None)
+        return Lost(cause="damage", epoch=self.epoch, first=span[0], last=span[1], count=count, previous=named)
 
 
 class Store(Reader):
@@ -186,13 +66,11 @@ class Store(Reader):
         self._connection: Connection = connect_writer(path)
         self.path = path
         self.newest, self.head = 0, GENESIS
-        self.created = self.meta("epoch") is None
-        if self.created:
-            self._mint()
-        self.origin = Origin(*names, self.meta("epoch") or "")
-        self.oldest, self.newest = self.bounds()
-        tail = self.lines(self.newest, self.newest, 1, 1)
-        self.head = line_hash(tail[0].line) if tail else GENESIS
+        try:
+            self._look(names)
+        except BaseException:
+            self.close()
+            raise
 
     def as_previous(self) -> Previous:
         """This epoch as the one after it will name it."""
@@ -214,7 +92,8 @@ class Store(Reader):
     def append(self, drafts: Sequence[Draft], now_ms: int) -> list[Entry]:
         """Number, encode and insert; to be called inside `transaction`.
 
-        A draft that refers to one the journal had to refuse is refused too: it keeps no number.
+        A draft that refers to one the journal had to refuse, or that no centre would take because of its size, is
+        refused: it keeps no number.
         """
         entries: list[Entry] = []
         for draft in drafts:
@@ -222,6 +101,8 @@ class Store(Reader):
             try:
                 line = encode(draft, self.origin, self.head)
             except LookupError:
+                line = b""
+            if not 0 < len(line) <= MAX_LINE_BYTES:
                 draft.seq = None
                 continue
             self._connection.execute("INSERT INTO records VALUES (?, ?, ?)", (draft.seq, now_ms, line))
@@ -235,26 +116,56 @@ class Store(Reader):
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def refuse(self, seq: int, reason: str, now_ms: int) -> None:
-        """Put a record the centre refused into quarantine; its body stays."""
-        self._connection.execute("INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?)", (seq, reason, now_ms))
+        """Put a record the centre refused into quarantine, the first reason counts; its body stays."""
+        self._connection.execute("INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?)", (seq, reason, now_ms))
 
     def prune(self, made_before_ms: int) -> int:
-        """Delete one slice of settled bodies older than that; returns how many went. Opens its own transaction."""
+        """Delete one slice of settled bodies older than that; returns how many went. Opens its own transaction.
+
+        Only the lowest slice is looked at: a week of settled records must not be scanned each minute.
+        """
         settled = min(self.settled().through(), self.newest - 1)
         with self.transaction():
             cursor = self._connection.execute(
-                "DELETE FROM records WHERE seq IN (SELECT seq FROM records WHERE seq <= ? AND made_ms < ?"
+                "DELETE FROM records WHERE seq IN (SELECT seq FROM (SELECT seq, made_ms FROM records WHERE seq <= ?"
                 " AND seq NOT IN (SELECT seq FROM quarantine) AND seq NOT IN (SELECT seq FROM open_reads)"
-                " ORDER BY seq LIMIT ?)",
-                (settled, made_before_ms, PRUNE_SLICE),
+                " ORDER BY seq LIMIT ?) WHERE made_ms < ?)",
+                (settled, PRUNE_SLICE, made_before_ms),
             )
         self.oldest = self.bounds()[0]
         return cursor.rowcount
+
+    def rewind(self, known: Previous) -> bool:
+        """After a failed commit: take back what it may have left behind; False if this is not the file we know.
+
+        The checkpoint writes what the failed sync may have left in memory only once more, to another place.
+        """
+        seq = known.seq or 0
+        tail = self.lines(seq, seq, 1, 1)
+        if (self.origin.epoch, line_hash(tail[0].line) if tail else GENESIS) != (known.epoch, known.hash):
+            return False
+        if self.newest > seq:
+            with self.transaction():
+                self._connection.execute("DELETE FROM records WHERE seq > ?", (seq,))
+                self._connection.execute("DELETE FROM open_reads WHERE seq > ?", (seq,))
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self.oldest, self.newest = self.bounds()
+        self.head = known.hash or GENESIS
+        return True
 
     def begin(self, previous: Previous, moment: Moment) -> list[Entry]:
         """Write the first record of an epoch that follows another one: it names it and says what was lost."""
         with self.transaction():
             return self.append([Draft(previous.loss(), moment)], moment.time_ms)
+
+    def _look(self, names: tuple[str, str, str]) -> None:
+        self.created = self.meta("epoch") is None
+        if self.created:
+            self._mint()
+        self.origin = Origin(*names, self.meta("epoch") or "")
+        self.oldest, self.newest = self.bounds()
+        tail = self.lines(self.newest, self.newest, 1, 1)
+        self.head = line_hash(tail[0].line) if tail else GENESIS
 
     def _mint(self) -> None:
         with self.transaction():
@@ -264,7 +175,8 @@ class Store(Reader):
         if opened is not None:
             self._connection.execute("INSERT INTO open_reads VALUES (?)", (opened,))
         for ref in closed:
-            self._connection.execute("DELETE FROM open_reads WHERE seq=?", (seq_of(ref),))
+            seq = ref.seq if isinstance(ref, Draft) else ref
+            self._connection.execute("DELETE FROM open_reads WHERE seq=?", (seq,))
 
     def _rollback(self) -> None:
         try:

@@ -1,41 +1,61 @@
 """The thread that owns the journal's only writing connection: group commit, recovery, pruning, quota.
 
 Whatever is waiting goes into one transaction, so a burst costs one fsync and an idle line waits for nobody. An error
-on commit poisons the connection: it is closed, reopened and compared with what was known to be durable, and only then
-are the same jobs tried again; an fsync that failed is never retried and believed. While that goes on, nothing is
-reported as committed and the ports are told to stop reading. A file that is damaged, or that is not the one we know,
-is set aside and a new epoch begins, whose first record says what was lost.
+on commit poisons the connection: it is closed, reopened and compared with what was known to be durable; what the
+failed commit may have left behind is taken back, and only then are the same jobs tried again. An fsync that failed is
+never retried and believed. While that goes on, nothing is reported as committed and the ports are told to stop
+reading. A file that is damaged, or that is not the one we know, is set aside and a new epoch begins, whose first
+record says what was lost.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from gateway.clock import Clock
 from gateway.errors import NotDurable
+from gateway.journal.aside import salvage, set_aside
 from gateway.journal.quota import Quota
+from gateway.journal.reader import Entry
 from gateway.journal.schema import Error, is_damage
-from gateway.journal.store import Entry, Limits, Previous, Store, Trouble
+from gateway.journal.store import PRUNE_SLICE, Limits, Previous, Store, Trouble
 
 MAX_GROUP = 500
 RETRY_FIRST_S = 0.1
 RETRY_MAX_S = 2.0
 PRUNE_EVERY_S = 60.0
+PRUNE_PAUSE_S = 0.05
+FAILURES = (Error, OSError, NotDurable)
 
 Job = Callable[[Store], list[Entry]]
 
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """What the thread reports, on the thread: durable entries, trouble or its end, a new epoch's store."""
+    """What the thread reports, on the thread: durable entries, trouble or its end, a new epoch's store, its death."""
 
     committed: Callable[[list[Entry]], None]
     trouble: Callable[[Trouble | None], None]
     epoch: Callable[[Store], None]
+    died: Callable[[BaseException], None]
+
+
+@dataclass(frozen=True, slots=True)
+class NewEpoch:
+    """The job that ends an epoch: the last of its group. Asked for twice, it does nothing the second time."""
+
+    epoch: str
+    asked: threading.Event
+
+    def __call__(self, store: Store) -> list[Entry]:
+        if store.origin.epoch == self.epoch:
+            self.asked.set()
+        return []
 
 
 class Writer(threading.Thread):
@@ -54,8 +74,10 @@ class Writer(threading.Thread):
         self._new_epoch = threading.Event()
         self._after: list[Callable[[], None]] = []
         self._trouble: Trouble | None = None
-        self._pruned_at = clock.mono()
+        self._abandoned: Previous | None = None
+        self._pruned_at, self._prune_more = clock.mono(), False
         self.store, self.found_damaged = self._open_or_set_aside()
+        self._known = self._as_known()
 
     def put(self, job: Job) -> None:
         """Queue a job; it runs inside a transaction, perhaps more than once until that succeeds."""
@@ -65,14 +87,9 @@ class Writer(threading.Thread):
         """Jobs that are not taken up yet."""
         return self._jobs.qsize()
 
-    def begin_epoch(self) -> None:
-        """After the jobs queued so far, set this file aside and begin a new epoch."""
-
-        def job(_: Store) -> list[Entry]:
-            self._new_epoch.set()
-            return []
-
-        self._jobs.put(job)
+    def begin_epoch(self, epoch: str) -> None:
+        """After the jobs queued so far, set the file of this epoch aside and begin a new one."""
+        self._jobs.put(NewEpoch(epoch, self._new_epoch))
 
     def when_durable(self, done: Callable[[], None]) -> None:
         """Call `done` on the thread when all that is queued now is committed and reported."""
@@ -89,77 +106,110 @@ class Writer(threading.Thread):
         self._jobs.put(None)
 
     def run(self) -> None:
-        more = True
-        while more:
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001 - a journal that stands still in silence would lose everything
+            self._report.died(error)
+        finally:
+            self.store.close()
+
+    def _work(self) -> None:
+        """Until the stop; after a group that was given up nothing may follow, it would refer to what is not there."""
+        more, kept = True, True
+        while more and kept:
             jobs, more = self._take()
             if jobs:
-                self._commit(jobs)
+                kept = self._insist(partial(self._commit, jobs))
             if self._new_epoch.is_set():
-                self._new_epoch.clear()
-                self._follow(self.store.as_previous())
-            self._prune_when_due()
-        self.store.close()
+                kept = kept and self._insist(self._change_epoch)
+            elif more and self._prune_is_due():
+                kept = kept and self._insist(self._prune)
 
     def _take(self) -> tuple[list[Job], bool]:
-        job = self._jobs.get()
+        """The next group, and whether there may be more; an empty one when it is time to prune."""
         jobs: list[Job] = []
-        while job is not None:
-            jobs.append(job)
-            if len(jobs) == MAX_GROUP:
-                return jobs, True
-            try:
+        try:
+            job = self._jobs.get(timeout=PRUNE_PAUSE_S if self._prune_more else PRUNE_EVERY_S)
+            while job is not None:
+                jobs.append(job)
+                if len(jobs) == MAX_GROUP or isinstance(job, NewEpoch):
+                    return jobs, True
                 job = self._jobs.get_nowait()
-            except Empty:
-                return jobs, True
+        except Empty:
+            return jobs, True
         return jobs, False
 
-    def _commit(self, jobs: list[Job]) -> None:
-        delay = RETRY_FIRST_S
+    def _insist(self, step: Callable[[], None]) -> bool:
+        """Do a step until the disk takes it, recovering before each new try; False if the stop came first."""
+        delay, healthy, damaged = RETRY_FIRST_S, True, False
         while True:
             try:
-                entries = self._attempt(jobs)
-            except (Error, OSError) as error:
-                self._say(Trouble("damage" if is_damage(error) else "disk", str(error)))
+                if not healthy:
+                    self._recover(damaged=damaged)
+                    healthy, damaged = True, False
+                step()
+            except FAILURES as error:
+                healthy, damaged = False, damaged or is_damage(error)
+                self._say(Trouble("damage" if damaged else "disk", str(error)))
+                self._known = replace(self._known, settled=self._settled())
                 if self._stopping.wait(delay):
-                    return
+                    return False
                 delay = min(RETRY_MAX_S, delay * 2)
-                self._recover(damaged=is_damage(error))
-                continue
-            self._say(self.quota.trouble())
-            if entries:
-                self._report.committed(entries)
-            for done in self._after:
-                done()
-            self._after.clear()
-            return
+            else:
+                return True
 
-    def _attempt(self, jobs: list[Job]) -> list[Entry]:
+    def _commit(self, jobs: list[Job]) -> None:
         self._after.clear()
         self.quota.measure(self.store)
         with self.store.transaction():
             entries = self.quota.confess(self.store)
             for job in jobs:
                 entries += job(self.store)
-        self.quota.confessed()
-        return entries
+        self._known = self._as_known()
+        self._say(self.quota.trouble())
+        if entries:
+            self._report.committed(entries)
+        for done in self._after:
+            done()
 
     def _recover(self, *, damaged: bool) -> None:
-        known = Previous(self.store.origin.epoch, self.store.newest, self.store.head)
+        """Make the store what is known to be durable, or begin a new epoch. Raises one of FAILURES."""
+        if self._abandoned is not None:
+            self._begin(self._abandoned)
+        elif damaged or not self._reopen():
+            self._follow(self._known)
+
+    def _reopen(self) -> bool:
+        """Open the file again; False if it is damaged, or not the one we know."""
+        self.store.close()
         try:
-            self.store.close()
-            if not damaged:
-                self.store = Store(self._path, self._names)
-            if damaged or (self.store.newest, self.store.head) != (known.seq, known.hash):
-                self._follow(known)
-        except (Error, OSError, NotDurable) as error:
-            self._say(Trouble("disk", str(error)))
+            self.store = Store(self._path, self._names)
+            return self.store.rewind(self._known)
+        except Error as error:
+            if not is_damage(error):
+                raise
+            return False
+
+    def _change_epoch(self) -> None:
+        if self._new_epoch.is_set():
+            self._follow(self.store.as_previous())
+        self._say(self.quota.trouble())
 
     def _follow(self, previous: Previous) -> None:
         self.store.close()
         set_aside(self._path, previous.epoch or "unknown")
+        self._abandoned = previous
+        self._new_epoch.clear()
+        self._begin(previous)
+
+    def _begin(self, previous: Previous) -> None:
+        """Begin the epoch after `previous`; tried again until it is done."""
+        self.store.close()
         self.store = Store(self._path, self._names)
         entries = self.store.begin(previous, self._clock.now())
         self._report.epoch(self.store)
+        self._abandoned = None
+        self._known = self._as_known()
         self._report.committed(entries)
 
     def _open_or_set_aside(self) -> tuple[Store, bool]:
@@ -168,35 +218,32 @@ class Writer(threading.Thread):
         except Error as error:
             if not is_damage(error):
                 raise
-        set_aside(self._path, "damaged")
+        previous = salvage(self._path)
+        set_aside(self._path, previous.epoch or "damaged")
         store = Store(self._path, self._names)
-        store.begin(Previous(), self._clock.now())
+        store.begin(previous, self._clock.now())
         return store, True
+
+    def _as_known(self) -> Previous:
+        return Previous(self.store.origin.epoch, self.store.newest, self.store.head)
+
+    def _settled(self) -> int | None:
+        """What can still be learnt of it before the connection is closed."""
+        try:
+            return self.store.settled().through()
+        except (Error, ValueError):
+            return self._known.settled
 
     def _say(self, trouble: Trouble | None) -> None:
         if trouble != self._trouble:
             self._trouble = trouble
             self._report.trouble(trouble)
 
-    def _prune_when_due(self) -> None:
-        now = self._clock.mono()
-        if now - self._pruned_at < PRUNE_EVERY_S:
-            return
-        self._pruned_at = now
-        try:
-            self.quota.prune(self.store)
-        except (Error, OSError) as error:
-            self._say(Trouble("disk", str(error)))
+    def _prune_is_due(self) -> bool:
+        return self._prune_more or self._clock.mono() - self._pruned_at >= PRUNE_EVERY_S
 
-
-def set_aside(path: Path, epoch: str) -> Path:
-    """Rename a journal file and its companions so that a new epoch can begin; returns the new name."""
-    aside, number = path.with_name(f"journal-{epoch}.aside"), 1
-    while aside.exists():
-        number += 1
-        aside = path.with_name(f"journal-{epoch}.aside-{number}")
-    for suffix in ("", "-wal", "-shm"):
-        companion = Path(f"{path}{suffix}")
-        if companion.exists():
-            companion.rename(f"{aside}{suffix}")
-    return aside
+    def _prune(self) -> None:
+        """One slice; what was committed meanwhile is more urgent than the next one."""
+        self._prune_more = self.quota.prune(self.store) == PRUNE_SLICE
+        self._pruned_at = self._clock.mono()
+        self._say(self.quota.trouble())

@@ -1,0 +1,35 @@
+"""Journals that cannot be used any more are set aside under another name, never deleted."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from gateway.errors import NotDurable
+from gateway.journal.reader import Reader
+from gateway.journal.schema import Error
+from gateway.journal.store import Previous
+
+
+def set_aside(path: Path, epoch: str) -> Path:
+    """Rename a journal file and its companions so that a new epoch can begin; returns the new name."""
+    aside, number = path.with_name(f"journal-{epoch}.aside"), 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"journal-{epoch}.aside-{number}")
+    for suffix in ("", "-wal", "-shm"):
+        companion = Path(f"{path}{suffix}")
+        if companion.exists():
+            companion.rename(f"{aside}{suffix}")
+    return aside
+
+
+def salvage(path: Path) -> Previous:
+    """What a damaged file still says of itself: its epoch, and how far it was settled. Its end is not believed."""
+    with contextlib.suppress(Error, ValueError, NotDurable):
+        reader = Reader(path)
+        try:
+            return Previous(reader.meta("epoch"), settled=reader.settled().through())
+        finally:
+            reader.close()
+    return Previous()

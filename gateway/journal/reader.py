@@ -1,0 +1,139 @@
+"""The journal's records as anybody may read them, beside the running daemon: slices, bounds, figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.errors import NotDurable
+from gateway.journal.schema import connect_reader
+from gateway.spans import Range, Spans
+from gateway.wire import GENESIS, line_hash
+
+FILE_NAME = "journal.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A durable record: its number, its bytes, the wall clock in ms when it was committed."""
+
+    seq: int
+    line: bytes
+    made_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Figures of the journal; sizes in bytes, `settled` the highest contiguous number."""
+
+    epoch: str
+    oldest: int
+    newest: int
+    held: int
+    settled: int
+    unsettled: int
+    open_reads: int
+    quarantined: int
+    used_bytes: int
+    head: str
+    ledger: str | None
+
+
+def find_journal(state_dir: Path) -> Path:
+    """Where the journal of a state directory lies."""
+    return state_dir / FILE_NAME
+
+
+class Reader:
+    """Read-only view of a journal file; safe beside the running daemon."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            raise NotDurable(
+                f"{path}: there is no journal", remedy="start the daemon once, or name its configuration with -c"
+            )
+        self._connection = connect_reader(path)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._connection.close()
+
+    def meta(self, key: str) -> str | None:
+        """One remembered value."""
+        row = self._connection.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def bounds(self) -> Range:
+        """Oldest body held and newest; (1, 0) while there is none."""
+        oldest, newest = self._connection.execute(
+            "SELECT (SELECT min(seq) FROM records), (SELECT max(seq) FROM records)"
+        ).fetchone()
+        return (1, 0) if newest is None else (int(oldest), int(newest))
+
+    def lines(self, first: int, last: int, max_records: int, max_bytes: int) -> list[Entry]:
+        """Records `first` to `last`, at most `max_records` and about `max_bytes` (at least one)."""
+        entries: list[Entry] = []
+        rows = self._connection.execute(
+            "SELECT seq, line, made_ms FROM records WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?",
+            (first, last, max_records),
+        )
+        for seq, line, made_ms in rows:
+            max_bytes -= len(line)
+            if entries and max_bytes < 0:
+                break
+            entries.append(Entry(seq, bytes(line), made_ms))
+        return entries
+
+    def open_reads(self) -> list[Entry]:
+        """Reads that pairing has not closed."""
+        rows = self._connection.execute(
+            "SELECT r.seq, r.line, r.made_ms FROM open_reads o JOIN records r ON r.seq = o.seq ORDER BY r.seq"
+        )
+        return [Entry(seq, bytes(line), made_ms) for seq, line, made_ms in rows]
+
+    def quarantine(self) -> list[tuple[int, str, int]]:
+        """Records the centre refused: seq, reason, when (ms)."""
+        return self._connection.execute("SELECT seq, reason, at_ms FROM quarantine ORDER BY seq").fetchall()
+
+    def settled(self) -> Spans:
+        """What the centre has committed, as last remembered."""
+        return Spans((first, last) for first, last in json.loads(self.meta("settled") or "[]"))
+
+    def used_bytes(self) -> int:
+        """Bytes of pages in use; free pages inside the file do not count."""
+        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+        (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
+        (size,) = self._connection.execute("PRAGMA page_size").fetchone()
+        return int((pages - free) * size)
+
+    def stats(self) -> Stats:
+        """Everything `journal stats` says, in one consistent read."""
+        with self._snapshot():
+            oldest, newest = self.bounds()
+            settled = self.settled()
+            tail = self.lines(newest, newest, 1, 1)
+            count = self._connection.execute
+            return Stats(
+                epoch=self.meta("epoch") or "",
+                oldest=oldest,
+                newest=newest,
+                held=count("SELECT count(*) FROM records").fetchone()[0],
+                settled=settled.through(),
+                unsettled=sum(last - first + 1 for first, last in settled.gaps(oldest, newest)),
+                open_reads=count("SELECT count(*) FROM open_reads").fetchone()[0],
+                quarantined=count("SELECT count(*) FROM quarantine").fetchone()[0],
+                used_bytes=self.used_bytes(),
+                head=line_hash(tail[0].line) if tail else GENESIS,
+                ledger=self.meta("ledger"),
+            )
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
