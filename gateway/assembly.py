@@ -17,7 +17,7 @@ from gateway.errors import Misconfigured, Transient
 from gateway.journal import Limits
 from gateway.passage import DeviceRules, LaneRules, Privacy
 from gateway.port import LineRules, PortSettings
-from gateway.uplink import Link, PublicKey, UplinkRules, WindowLimits
+from gateway.uplink import CentreKey, Link, NoKey, PublicKey, UplinkRules, WindowLimits
 from gateway.wire import Topics
 
 MIB = 1024 * 1024
@@ -97,9 +97,11 @@ def privacy(settings: Settings) -> Privacy:
 
 
 def warnings(settings: Settings) -> list[str]:
-    """Secrets that others on this machine can get at, each with its remedy; capture goes on nevertheless."""
+    """Keys that others can get at or that cannot be used, each with its remedy; capture goes on nevertheless."""
     found = [exposure(path, key=key) for key, path in secret_files(settings)]
-    return [str(finding) for finding in found if finding is not None]
+    key = centre_key(settings)
+    unusable = [f"{key.reason}; until then no receipt is believed"] if isinstance(key, NoKey) else []
+    return [str(finding) for finding in found if finding is not None] + unusable
 
 
 def secret_files(settings: Settings) -> list[tuple[str, Path]]:
@@ -154,10 +156,15 @@ def uplink_rules(settings: Settings) -> UplinkRules:
     return UplinkRules(uplink.settle, deflate, window, tuple(warnings(settings)))
 
 
-def centre_key(settings: Settings) -> PublicKey | None:
-    """Who may speak for the centre. Raises Misconfigured."""
+def centre_key(settings: Settings) -> CentreKey | None:
+    """Who may speak for the centre; a key that cannot be used lets nobody, and capture goes on."""
     path = settings.uplink.centre_key_file
-    return None if path is None else PublicKey(path)
+    if path is None:
+        return None
+    try:
+        return PublicKey(path)
+    except Misconfigured as trouble:
+        return NoKey(str(trouble))
 
 
 def fingerprint(settings: Settings) -> str:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("config", "drivers", "gateway", "traceability")
 MAX_LINES = 300
 STATIONS = {"port", "passage", "journal", "uplink"}
-SHARED_WORDS = {"records", "wire", "errors", "clock", "spans", "log"}
+SHARED_WORDS = {"records", "wire", "errors", "clock", "spans", "log", "blocking"}
 MAY_IMPORT = {
     "port": {"port"},
     "passage": {"passage"},

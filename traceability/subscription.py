@@ -145,7 +145,7 @@ class Subscription:
             self._client.ack(delivery.mid, delivery.qos)
 
     def publish(self, topic: str, payload: bytes) -> bool:
-        """Send once, QoS 1, retained: a gateway gets it when it connects. False: not connected, or the broker does not keep up."""
+        """Send once, QoS 1, retained. False: not connected, or the broker does not keep up."""
         if not self.connected:
             return False
         return self._client.publish(topic, payload, qos=1, retain=True).rc == MQTTErrorCode.MQTT_ERR_SUCCESS

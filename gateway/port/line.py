@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from drivers.contract import DriverSpec
 from drivers.events import Event
+from gateway.blocking import blocking
 from gateway.clock import Clock, Moment
 from gateway.errors import Transient
 from gateway.port.health import Health
@@ -79,7 +80,7 @@ class Line:
                 reason = await self._listen(port)
             finally:
                 self._leave(port)
-                await asyncio.shield(asyncio.to_thread(port.close))
+                await blocking(port.close)
             self._down(reason)
 
     def pause(self) -> None:
@@ -99,7 +100,7 @@ class Line:
         while True:
             try:
                 self._must_exist()
-                return await asyncio.to_thread(OpenPort, self.rules.port)
+                return await blocking(lambda: OpenPort(self.rules.port))
             except Transient as trouble:
                 self._down(str(trouble))
             await self._clock.sleep(delay)

@@ -2,7 +2,7 @@
 
 from gateway.uplink.connection import Link
 from gateway.uplink.outbox import WindowLimits
-from gateway.uplink.signature import PublicKey
+from gateway.uplink.signature import CentreKey, NoKey, PublicKey
 from gateway.uplink.uplink import Uplink, UplinkListener, UplinkRules
 
-__all__ = ["Link", "PublicKey", "Uplink", "UplinkListener", "UplinkRules", "WindowLimits"]
+__all__ = ["CentreKey", "Link", "NoKey", "PublicKey", "Uplink", "UplinkListener", "UplinkRules", "WindowLimits"]

@@ -21,6 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from gateway.blocking import blocking
 from gateway.errors import Transient
 from gateway.uplink.remedies import HungUp, said_by_broker, said_by_network
 
@@ -86,9 +87,9 @@ class Connection:
     async def open(self, *, clock_is_wrong: bool) -> Greeting:
         """Connect. Raises Transient with the remedy when it cannot be done now."""
         try:
-            await asyncio.to_thread(self._connect)
-            self._attach()
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            async with asyncio.timeout(2 * CONNECT_TIMEOUT_S):
+                await blocking(self._connect)
+                self._attach()
                 return await self._greeting
         except (OSError, TimeoutError, ValueError) as error:
             text, remedy = said_by_network(error, clock_is_wrong=clock_is_wrong)
@@ -151,7 +152,7 @@ class Connection:
             _must_be_readable(link.ca_file, link.cert_file, link.key_file)
             context = ssl.create_default_context(cafile=None if link.ca_file is None else str(link.ca_file))
             if link.cert_file is not None:
-                context.load_cert_chain(link.cert_file, link.key_file)
+                context.load_cert_chain(link.cert_file, link.key_file, password="")
             self._client.tls_set_context(context)
         if link.username is not None:
             self._client.username_pw_set(link.username, link.password() if link.password else None)

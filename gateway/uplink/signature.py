@@ -21,6 +21,17 @@ class CentreKey(Protocol):
         """Raises Rejected if the message is not signed by the centre."""
 
 
+class NoKey:
+    """Stands in for a key that cannot be used: nothing is believed, and `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def check(self, payload: bytes) -> None:
+        """See CentreKey."""
+        raise Rejected(self.reason)
+
+
 class PublicKey:
     """The centre's public key from a PEM file."""
 
