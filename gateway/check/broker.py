@@ -41,7 +41,7 @@ class Visit:
         self.code = code
         self.done.set()
 
-    def message(self, topic: str, payload: bytes) -> None:
+    def message(self, topic: str, payload: bytes, *, retained: bool) -> None:
         """See ConnectionListener: the receipt the broker keeps for this gateway."""
         self.retained = payload
         self.done.set()
