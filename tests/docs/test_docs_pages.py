@@ -7,16 +7,24 @@ from pathlib import Path
 import click
 import pytest
 from docs_draw import JOURNAL, PAINTERS, journal
-from docs_pages import OURS, PAGES, ROOT, anchors, drawn_names, invocations, links, page_name, redrawn
+from docs_pages import (
+    OURS,
+    PAGES,
+    ROOT,
+    anchors,
+    commands_to_come,
+    drawn_names,
+    invocations,
+    links,
+    page_name,
+    read,
+    redrawn,
+)
 
 from gateway.commands import cli
 
 REDRAW = "run: python tests/docs/docs_draw.py"
 HELP = {"-h", "--help"}
-
-
-def read(page: Path) -> str:
-    return page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", OURS, ids=page_name)
@@ -48,6 +56,8 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_every_command_it_names_exists_with_its_options(page: Path) -> None:
     for words in invocations(read(page)):
+        if words[0] in commands_to_come():
+            continue
         command: click.Command | None = cli
         options = set(HELP)
         for word in words:
@@ -62,6 +72,10 @@ def test_every_command_it_names_exists_with_its_options(page: Path) -> None:
                 assert name == "-" or name in options, f"punchgate {' '.join(words)}: no option {name}"
             if command is None:
                 break
+
+
+def test_what_is_to_come_is_not_there_yet() -> None:
+    assert not commands_to_come() - {"journal", "centre"} & set(cli.list_commands(click.Context(cli)))
 
 
 @pytest.mark.parametrize("page", OURS, ids=page_name)
