@@ -100,7 +100,7 @@ def warnings(settings: Settings) -> list[str]:
     """Keys that others can get at or that cannot be used, each with its remedy; capture goes on nevertheless."""
     found = [exposure(path, key=key) for key, path in secret_files(settings)]
     key = centre_key(settings)
-    unusable = [f"{key.reason}; until then no receipt is believed"] if isinstance(key, NoKey) else []
+    unusable = [f"{key.trouble}; until then no receipt is believed"] if isinstance(key, NoKey) else []
     return [str(finding) for finding in found if finding is not None] + unusable
 
 
@@ -164,7 +164,7 @@ def centre_key(settings: Settings) -> CentreKey | None:
     try:
         return PublicKey(path)
     except Misconfigured as trouble:
-        return NoKey(str(trouble))
+        return NoKey(trouble)
 
 
 def fingerprint(settings: Settings) -> str:

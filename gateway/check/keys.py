@@ -9,7 +9,7 @@ from config import Finding as Mistake
 from gateway import assembly
 from gateway.check.case import Case
 from gateway.check.finding import Finding
-from gateway.errors import Misconfigured
+from gateway.uplink import NoKey
 
 NO_TOKENS = "without the organisation's key no card becomes a token: the daemon does not start"
 NO_LOGIN = "the broker will not let the daemon in; it captures meanwhile"
@@ -48,11 +48,11 @@ def _password(case: Case) -> Iterator[Finding]:
 
 
 def _centre_key(case: Case) -> Iterator[Finding]:
-    try:
-        if assembly.centre_key(case.settings) is not None:
-            yield Finding("ok", "uplink.centre_key_file: an Ed25519 key")
-    except Misconfigured as error:
-        yield Finding("finding", error.message, NO_RECEIPTS, error.remedy)
+    key = assembly.centre_key(case.settings)
+    if isinstance(key, NoKey):
+        yield Finding("finding", key.trouble.message, NO_RECEIPTS, key.trouble.remedy)
+    elif key is not None:
+        yield Finding("ok", "uplink.centre_key_file: an Ed25519 key")
 
 
 def _from(mistake: Mistake, why: str) -> Finding:

@@ -22,14 +22,14 @@ class CentreKey(Protocol):
 
 
 class NoKey:
-    """Stands in for a key that cannot be used: nothing is believed, and `reason` says why."""
+    """Stands in for a key that cannot be used: nothing is believed, and `trouble` says why."""
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+    def __init__(self, trouble: Misconfigured) -> None:
+        self.trouble = trouble
 
     def check(self, payload: bytes) -> None:
         """See CentreKey."""
-        raise Rejected(self.reason)
+        raise Rejected(self.trouble.message, remedy=self.trouble.remedy)
 
 
 class PublicKey:
