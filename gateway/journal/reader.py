@@ -90,7 +90,7 @@ class Reader:
     def open_reads(self) -> list[Entry]:
         """Reads that pairing has not closed."""
         rows = self._connection.execute(
-            "SELECT r.seq, r.line, r.made_ms FROM open_reads o JOIN records r ON r.seq = o.seq ORDER BY r.seq"
+            "SELECT seq, line, made_ms FROM records WHERE seq IN (SELECT seq FROM open_reads) ORDER BY seq"
         )
         return [Entry(seq, bytes(line), made_ms) for seq, line, made_ms in rows]
 

@@ -159,6 +159,7 @@ class Store(Reader):
             return self.append([Draft(previous.loss(), moment)], moment.time_ms)
 
     def _look(self, names: tuple[str, str, str]) -> None:
+        """Read all that a start needs, so that damage shows here, where the file can still be set aside."""
         self.created = self.meta("epoch") is None
         if self.created:
             self._mint()
@@ -166,6 +167,7 @@ class Store(Reader):
         self.oldest, self.newest = self.bounds()
         tail = self.lines(self.newest, self.newest, 1, 1)
         self.head = line_hash(tail[0].line) if tail else GENESIS
+        self.open_reads()
 
     def _mint(self) -> None:
         with self.transaction():

@@ -120,6 +120,8 @@ class Writer(threading.Thread):
             jobs, more = self._take()
             if jobs:
                 kept = self._insist(partial(self._commit, jobs))
+            if self.quota.full:
+                kept = kept and self._insist(self._look_for_room)
             if self._new_epoch.is_set():
                 kept = kept and self._insist(self._change_epoch)
             elif more and self._prune_is_due():
@@ -239,6 +241,13 @@ class Writer(threading.Thread):
             self._trouble = trouble
             self._report.trouble(trouble)
 
+    def _look_for_room(self) -> None:
+        """What was just settled may make room; what was refused meanwhile is then confessed at once."""
+        self.quota.measure(self.store)
+        if not self.quota.full:
+            self._jobs.put(_confess)
+        self._say(self.quota.trouble())
+
     def _prune_is_due(self) -> bool:
         return self._prune_more or self._clock.mono() - self._pruned_at >= PRUNE_EVERY_S
 
@@ -247,3 +256,8 @@ class Writer(threading.Thread):
         self._prune_more = self.quota.prune(self.store) == PRUNE_SLICE
         self._pruned_at = self._clock.mono()
         self._say(self.quota.trouble())
+
+
+def _confess(_: Store) -> list[Entry]:
+    """The job of a commit that has nothing of its own to say."""
+    return []
