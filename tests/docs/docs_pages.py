@@ -132,6 +132,8 @@ def invocations(text: str) -> set[tuple[str, ...]]:
     """What is called in code: `punchgate WORD [WORD]`, words of lower-case letters only, with the options behind."""
     found: set[tuple[str, ...]] = set()
     for code in _CODE.findall(text):
-        for call in re.findall(r"(?:^|[\s`(/])punchgate (?!punchgate)((?:[a-z][a-z-]+|--[a-z-]+)(?: +[^\s`|;&)]+)*)", code):
+        for call in re.findall(
+            r"(?:^|[\s`(/])punchgate (?!punchgate)((?:[a-z][a-z-]+|--[a-z-]+)(?: +[^\s`|;&)]+)*)", code
+        ):
             found.add(tuple(call.split()))
     return found
