@@ -235,7 +235,7 @@ class Connection:
         if self._greeting.done():
             return
         if code.is_failure:
-            text, remedy = said_by_broker(code.value)
+            text, remedy = said_by_broker(code.value, connecting=True)
             self._greeting.set_exception(Transient(text, remedy=remedy))
             return
         allowed = getattr(properties, "ReceiveMaximum", PAHO_WINDOW)

@@ -31,13 +31,19 @@ REASONS = {
 }
 
 
+REFUSED_CONNECTION = {
+    135: ("not authorised", "check uplink.username and uplink.password_file, then the broker's list of clients"),
+}
+
+
 class HungUp(ConnectionError):
     """The broker ended the connection before its greeting; the text is what the socket said."""
 
 
-def said_by_broker(code: int) -> tuple[str, str]:
-    """Text and remedy for an MQTT 5 reason code (0x80 and above)."""
-    text, remedy = REASONS.get(code, ("refused", "look into the broker's log"))
+def said_by_broker(code: int, *, connecting: bool = False) -> tuple[str, str]:
+    """Text and remedy for an MQTT 5 reason code (0x80 and above); brokers say 135 for a wrong password, too."""
+    known = REASONS | REFUSED_CONNECTION if connecting else REASONS
+    text, remedy = known.get(code, ("refused", "look into the broker's log"))
     return f"broker says: {text} (reason {code})", remedy
 
 
