@@ -23,7 +23,7 @@ from traceability.states import ledger_id, may_listen, tail_of
 from traceability.streams import Key, Tx, stream_of
 
 HOLE_AGE_MS = 5_000
-REPEAT_S = 10.0
+REPEAT_S = 6.0  # listed at 5 s, gateways act from 10 s after their PUBACK: 11 s heals what 10 s might just miss
 MAX_REFUSALS = 100
 
 

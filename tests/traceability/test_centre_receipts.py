@@ -69,7 +69,7 @@ def test_seen_stays_below_a_young_hole_and_the_hole_is_listed_after_five_seconds
     wall.forward(5.0)
     old = receipt(ledger)
     assert (old.message["through"], old.message["seen"], old.message["missing"]) == (2, 6, [[3, 4]])
-    assert old.again_s == 10.0
+    assert old.again_s == 6.0
 
 
 def test_a_younger_hole_behind_an_old_one_holds_seen_between_them(ledger: Ledger, wall: Wall) -> None:
@@ -134,7 +134,7 @@ def test_the_tail_of_another_epoch_is_not_this_ones(ledger: Ledger, wall: Wall) 
 def test_holes_are_not_repeated_to_a_gateway_that_cannot_fill_them(ledger: Ledger, wall: Wall) -> None:
     take(ledger, 1, 3)
     wall.forward(5)
-    assert receipt(ledger).again_s == 10.0
+    assert receipt(ledger).again_s == 6.0
     hear(ledger, "offline")
     assert receipt(ledger).again_s is None
     hear(ledger, epoch=LATER_EPOCH)
