@@ -104,16 +104,18 @@ def _said(code: int) -> str:
 def network_reasons() -> str:
     certificate = ssl.SSLCertVerificationError(1, "certificate verify failed")
     certificate.verify_message = "certificate has expired"
-    tls = ssl.SSLError(1, "[SSL: TLSV1_ALERT_UNKNOWN_CA] tlsv1 alert unknown ca")
-    tls.reason = "TLSV1_ALERT_UNKNOWN_CA"
+    tls = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")
+    tls.reason = "WRONG_VERSION_NUMBER"
     missing = FileNotFoundError(errno.ENOENT, "No such file or directory", f"{FOLDER}/edge-01.key")
     happenings: list[tuple[str, BaseException, bool]] = [
         ("nothing listens there", ConnectionRefusedError(), False),
-        ("no answer within 5 s: cable, firewall, wrong address", TimeoutError(), False),
+        ("no answer within seconds: cable, firewall, wrong address", TimeoutError(), False),
         ("DNS", socket.gaierror(-2, "Name or service not known"), False),
         ("the broker's certificate is not accepted", certificate, False),
         ("… while the clock stands before 2025", certificate, True),
-        ("the broker does not accept ours, or speaks no TLS", tls, False),
+        ("no TLS there, or no common version", tls, False),
+        ("the broker does not accept our certificate", remedies.HungUp("[SSL: TLSV1_ALERT_UNKNOWN_CA]"), False),
+        ("the same on some brokers, or another MQTT version", remedies.HungUp("reset by peer"), False),
         ("a file of the configuration cannot be read", missing, False),
         ("anything else", OSError("Network is unreachable"), False),
     ]
