@@ -19,8 +19,7 @@ State = Literal["synced", "holdover", "restored", "unset"]
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 TIMESYNC_STAMP = Path("/run/systemd/timesync/synchronized")
 EARLIEST_PLAUSIBLE_S = 1_735_689_600  # 2025-01-01: no box with this software was alive before
-STA_UNSYNC = 0x0040
-TIME_ERROR = 5
+STA_UNSYNC, STA_CLOCKERR = 0x0040, 0x1000
 QUALITY_MAX_AGE_S = 1.0
 
 
@@ -111,14 +110,20 @@ class Clock:
     def _measure(self) -> Quality:
         if time.time() < EARLIEST_PLAUSIBLE_S:
             return Quality("unset", "none", None, self.boot)
-        timex = _Timex()
-        answer = self._libc.adjtimex(ctypes.byref(timex))
-        if answer not in (-1, TIME_ERROR) and not timex.status & STA_UNSYNC:
+        kernel = self._ask_kernel()
+        error_ms = None if kernel is None else max(1, kernel.maxerror // 1000)
+        if kernel is not None and not kernel.status & (STA_UNSYNC | STA_CLOCKERR):
             self._was_synced = True
-            return Quality("synced", "ntp", max(1, timex.maxerror // 1000), self.boot)
+            return Quality("synced", "ntp", error_ms, self.boot)
         if TIMESYNC_STAMP.exists():
-            self._was_synced = True
-            return Quality("synced", "timesyncd", max(1, timex.maxerror // 1000), self.boot)
+            self._was_synced = True  # since boot; whether it still is, only the kernel can say
+            if kernel is None:
+                return Quality("synced", "timesyncd", None, self.boot)
         if self._was_synced:
-            return Quality("holdover", "local", max(1, timex.maxerror // 1000), self.boot)
+            return Quality("holdover", "local", error_ms, self.boot)
         return Quality("restored", "rtc", None, self.boot)
+
+    def _ask_kernel(self) -> _Timex | None:
+        """None where the kernel may not be asked, as in some containers."""
+        timex = _Timex()
+        return None if self._libc.adjtimex(ctypes.byref(timex)) == -1 else timex

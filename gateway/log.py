@@ -5,10 +5,11 @@ Fields carry the facts; card numbers and tokens are never among them.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 
@@ -42,6 +43,7 @@ EVENTS = {
 
 Format = Literal["auto", "json", "console"]
 ONCE_EVERY_S = 60.0
+MAX_KINDS = 200
 
 
 def configure(level: str = "info", form: Format = "auto") -> None:
@@ -57,13 +59,28 @@ def configure(level: str = "info", form: Format = "auto") -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Unbreakable())),
+        cache_logger_on_first_use=False,  # or a reload could not change the level
     )
 
 
+class _Unbreakable:
+    """Standard error as it is now; a full disk or a closed pipe behind it must not end the daemon."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+
 class Once:
-    """Says a thing once a minute however often it happens, with the number of times since."""
+    """Says a thing once a minute however often it happens, with the number of times since.
+
+    Kinds that come from outside may differ without end; beyond MAX_KINDS in a minute they count as one.
+    """
 
     def __init__(self, mono: Callable[[], float]) -> None:
         self._mono = mono
@@ -73,8 +90,17 @@ class Once:
     def due(self, *kind: str) -> int:
         """How many times it has happened since it was last said; 0 while it should not be said again."""
         now = self._mono()
+        if kind not in self._said and len(self._said) >= MAX_KINDS:
+            self._forget(now)
+            kind = kind if len(self._said) < MAX_KINDS else ()
         self._times[kind] = self._times.get(kind, 0) + 1
         if now - self._said.get(kind, -ONCE_EVERY_S) < ONCE_EVERY_S:
             return 0
         self._said[kind] = now
         return self._times.pop(kind)
+
+    def _forget(self, now: float) -> None:
+        """Kinds that were said long ago; those that happened since then count with the rest."""
+        for kind in [kind for kind, at in self._said.items() if now - at >= ONCE_EVERY_S]:
+            del self._said[kind]
+            self._times.pop(kind, None)

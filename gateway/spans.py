@@ -96,6 +96,8 @@ class Spans:
     def within(self, first: int, last: int) -> list[Range]:
         """The ranges of the set cut to `first` to `last`, lowest first."""
         cut: list[Range] = []
+        if first > last:
+            return cut
         for at in range(bisect_left(self._last, first), len(self._first)):
             if self._first[at] > last:
                 break
@@ -104,7 +106,8 @@ class Spans:
 
     def through(self) -> int:
         """The highest number up to which all from 1 are in; 0 if 1 is not."""
-        return self._last[0] if self._first and self._first[0] <= 1 else 0
+        at = bisect_left(self._last, 1)
+        return self._last[at] if at < len(self._last) and self._first[at] <= 1 else 0
 
     def lowest(self) -> int | None:
         """The lowest number in the set."""

@@ -34,6 +34,8 @@ COMPRESS_FROM_BYTES = 4096
 _NAME = re.compile(r"[a-z0-9-]{1,32}")
 _EPOCH = re.compile(r"[0-9a-f]{16}")
 _HASH = re.compile(r"[0-9a-f]{64}")
+_TYPE = re.compile(r"punchgate(\.[a-z0-9_]{1,40}){1,4}\.v[0-9]{1,4}")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})")
 
 
 # --- one record
@@ -61,8 +63,8 @@ def timestamp(time_ms: int) -> str:
 
 
 def compact(message: object) -> bytes:
-    """JSON as it goes over the wire: UTF-8, no spaces."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+    """JSON as it goes over the wire: UTF-8, no spaces. Half a surrogate pair, which has no bytes, becomes `?`."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
 def line_hash(line: bytes) -> str:
@@ -121,10 +123,7 @@ def read_line(raw: bytes) -> Line:
     """Parse one line. Raises Rejected with a reason; never anything else, whatever the bytes."""
     if len(raw) > MAX_LINE_BYTES:
         raise Rejected(f"line of {len(raw)} bytes, at most {MAX_LINE_BYTES} are taken")
-    try:
-        event = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise Rejected("not a JSON line") from error
+    event = _json(raw)
     data = event.get("data") if isinstance(event, dict) else None
     if not isinstance(data, dict) or event.get("specversion") != "1.0":
         raise Rejected("not a CloudEvents 1.0 record with data")
@@ -139,9 +138,26 @@ def read_line(raw: bytes) -> Line:
     if event.get("id") != f"{site}/{gateway}/{epoch}/{seq}" or data.get("site") != site:
         raise Rejected("id, source and data name different records")
     kind, time = event.get("type"), event.get("time")
-    if not isinstance(kind, str) or not isinstance(time, str):
-        raise Rejected("type or time is missing")
+    if not (isinstance(kind, str) and _TYPE.fullmatch(kind)):
+        raise Rejected("type is not punchgate.….vN")
+    if not (isinstance(time, str) and _TIME.fullmatch(time)):
+        raise Rejected("time is not RFC 3339")
     return Line(site, gateway, epoch, seq, prev, kind, time, raw, data)
+
+
+def _json(raw: bytes) -> Any:
+    """UTF-8 JSON whose strings can be written again; json.loads alone takes UTF-16, NaN and halves of surrogates."""
+    try:
+        event = json.loads(raw.decode(), parse_constant=_no_number)
+        if b"\\u" in raw:
+            json.dumps(event, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise Rejected("not a JSON line") from error
+    return event
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is not JSON")
 
 
 def _source(source: object) -> tuple[str, str]:
@@ -186,11 +202,13 @@ def unpack(body: bytes, encoding: str | None) -> list[bytes]:
 def _inflate(body: bytes) -> bytes:
     inflater = zlib.decompressobj()
     try:
-        inflated = inflater.decompress(body, MAX_INFLATED_BYTES)
+        inflated = inflater.decompress(body, MAX_INFLATED_BYTES + 1)
     except zlib.error as error:
         raise Rejected("damaged deflate stream") from error
-    if inflater.unconsumed_tail or not inflater.eof:
+    if len(inflated) > MAX_INFLATED_BYTES or not inflater.eof:
         raise Rejected(f"deflate stream is cut or inflates beyond {MAX_INFLATED_BYTES} bytes")
+    if inflater.unused_data:
+        raise Rejected("bytes behind the deflate stream")
     return inflated
 
 

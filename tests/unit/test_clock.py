@@ -1,0 +1,88 @@
+"""How far the wall clock may be believed."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import clock
+from gateway.clock import STA_UNSYNC, Clock
+
+
+class Kernel:
+    """adjtimex(2) on a bench."""
+
+    def __init__(self) -> None:
+        self.status, self.maxerror_us, self.answer = 0, 7_000, 0
+
+    def adjtimex(self, timex: Any) -> int:
+        timex._obj.status, timex._obj.maxerror = self.status, self.maxerror_us
+        return self.answer
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Kernel:
+    bench = Kernel()
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: bench)
+    monkeypatch.setattr(clock, "TIMESYNC_STAMP", tmp_path / "synchronized")
+    monkeypatch.setattr(clock, "QUALITY_MAX_AGE_S", 0.0)
+    return bench
+
+
+def state(of: Clock) -> tuple[str, str, int | None]:
+    quality = of.quality()
+    return quality.state, quality.source, quality.error_ms
+
+
+def test_the_kernel_knows_whether_the_clock_is_synced(kernel: Kernel) -> None:
+    assert state(Clock()) == ("synced", "ntp", 7)
+
+
+def test_a_clock_that_was_synced_holds_over(kernel: Kernel) -> None:
+    watch = Clock()
+    kernel.status, kernel.maxerror_us, kernel.answer = STA_UNSYNC, 16_000_000, 5
+    assert state(watch) == ("holdover", "local", 16_000)
+
+
+def test_a_clock_that_never_was_is_restored_from_the_rtc(kernel: Kernel) -> None:
+    kernel.status, kernel.answer = STA_UNSYNC, 5
+    assert state(Clock()) == ("restored", "rtc", None)
+
+
+def test_a_stamp_of_timesyncd_is_no_proof_against_the_kernel(kernel: Kernel) -> None:
+    """The stamp is as old as the first sync since boot; the kernel lets go when nobody disciplines it any more."""
+    clock.TIMESYNC_STAMP.touch()
+    kernel.status, kernel.answer = STA_UNSYNC, 5
+    assert state(Clock())[0] == "holdover"
+
+
+def test_where_the_kernel_cannot_be_asked_the_stamp_counts_but_no_error_is_made_up(kernel: Kernel) -> None:
+    kernel.answer = -1
+    assert state(Clock()) == ("restored", "rtc", None)
+    clock.TIMESYNC_STAMP.touch()
+    assert state(Clock()) == ("synced", "timesyncd", None)
+
+
+def test_a_year_before_this_software_is_unset(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert state(Clock()) == ("unset", "none", None)
+
+
+def test_what_waited_is_not_live_and_its_error_grows_by_the_gap() -> None:
+    now = Clock().now()
+    waited = now.waiting_since(5000)
+    assert (waited.live, waited.time_ms) == (False, now.time_ms)
+    assert waited.quality.error_ms == (now.quality.error_ms or 0) + 5000
+    assert now.waiting_since(-5).quality.error_ms == (now.quality.error_ms or 0)
+
+
+def test_all_clocks_go_forward() -> None:
+    watch = Clock()
+    before, after = watch.now(), watch.now()
+    assert after.boot_ns >= before.boot_ns
+    assert after.mono >= before.mono
+    assert abs(before.time_ms - time.time() * 1000) < 60_000
