@@ -89,3 +89,11 @@ def ear(site: Site, broker: Broker) -> Iterator[Ear]:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """A CA of our own and what it has signed."""
     return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def module_site(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Iterator[Site]:
+    """A site that the tests of one file share."""
+    site = Site(tmp_path_factory.mktemp("shared"), broker.url, f"shared-{next(_numbers)}/v1")
+    yield site
+    site.clear()
