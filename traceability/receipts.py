@@ -2,13 +2,15 @@
 
 A gateway settles everything up to `through`, and, where the list of holes is not truncated, everything up to `seen`
 that is not in a listed hole. But a hole is listed only when it is 5 s old, because most holes are batches that are
-still on their way. So `seen` is held just below the first hole that is not listed, be it young or the 33rd:
+still on their way. So `seen` is held just below the first hole that is too young to be listed:
 
     here      1……40    45……60      70……90        hole 41–44 is 9 s old, hole 61–69 is 1 s old
     receipt   through 40, missing [[41,44]], seen 60; again in 4 s, when 61–69 is old enough to be listed
 
-The same holds for refused records: those that do not fit into one receipt keep `through` and `seen` below them until
-they were told, or the gateway would settle what it should set aside.
+A full list may be cut short, as every gateway knows: it settles nothing above `through`, and `seen` tells the truth.
+
+Refused records hold too: those that do not fit into one receipt keep `through` and `seen` below them until they were
+told, or the gateway would settle what it should set aside.
 """
 
 from __future__ import annotations
@@ -54,8 +56,9 @@ class Refusals:
     hold: int | None
 
 
-def account(stream_spans: Sequence[Span], tail: Tail | None, now_ms: int) -> Account:
-    """The receipt's view of a stream; see the module's head. Needs the lowest MAX_MISSING_RANGES + 2 spans."""
+def account(stream_spans: Sequence[Span], tail: Tail | None, now_ms: int, top: int = 0) -> Account:
+    """The receipt's view of a stream; see the module's head. Needs the lowest MAX_MISSING_RANGES + 2 spans, and `top`,
+    the highest seq accounted for."""
     starts = bool(stream_spans) and stream_spans[0].first == 1
     through = seen = stream_spans[0].last if starts else 0
     missing: list[tuple[int, int]] = []
@@ -67,6 +70,8 @@ def account(stream_spans: Sequence[Span], tail: Tail | None, now_ms: int) -> Acc
             break
         missing.append((hole.first, hole.last))
         seen, again_s = hole.upto, REPEAT_S
+    if len(missing) == MAX_MISSING_RANGES:
+        seen = max(seen, top)
     return Account(through, tuple(missing), seen, again_s)
 
 
@@ -74,9 +79,8 @@ def make(tx: Tx, key: Key, service: str) -> Receipt:
     """Number and fill the next receipt of a stream, from what this transaction sees."""
     stream = stream_of(tx, key)
     refusals = _refusals(tx, stream)
-    told = _held(
-        account(spans.read(tx.connection, stream, MAX_MISSING_RANGES + 2), tail_of(tx, key), tx.now_ms), refusals
-    )
+    lowest, top = spans.read(tx.connection, stream, MAX_MISSING_RANGES + 2), spans.top(tx.connection, stream)
+    told = _held(account(lowest, tail_of(tx, key), tx.now_ms, top), refusals)
     ledger = ledger_id(tx)
     number = _next_number(tx, stream, ledger)
     _mark_told(tx, stream, refusals, number)

@@ -89,13 +89,26 @@ def test_filling_a_part_of_a_hole_does_not_make_the_rest_young(ledger: Ledger, w
     assert receipt(ledger).message["missing"] == [[3, 4], [6, 8]]
 
 
-def test_more_than_32_holes_hold_seen_below_the_first_that_is_not_listed(ledger: Ledger, wall: Wall) -> None:
+def test_of_more_than_32_holes_the_lowest_are_listed_and_seen_tells_the_highest(ledger: Ledger, wall: Wall) -> None:
     with ledger.group() as group:
         group.take("hq", "edge-01", [line(seq, "0" * 64) for seq in range(2, 202, 2)])
     wall.forward(6)
     message = receipt(ledger).message
     assert message["missing"] == [[seq, seq] for seq in range(1, 65, 2)]
-    assert message["seen"] == 64
+    assert message["seen"] == 200
+
+
+def test_a_full_list_is_never_beside_a_seen_that_settles_what_is_not_here(ledger: Ledger, wall: Wall) -> None:
+    with ledger.group() as group:
+        group.take("hq", "edge-01", [line(seq, "0" * 64) for seq in range(2, 66, 2)])
+    wall.forward(6)
+    with ledger.group() as group:
+        group.take("hq", "edge-01", [line(80, "0" * 64)])
+    full = receipt(ledger).message
+    assert (len(full["missing"]), full["through"], full["seen"]) == (32, 0, 80)
+    take(ledger, 1)
+    short = receipt(ledger).message
+    assert (len(short["missing"]), short["through"], short["seen"]) == (31, 2, 64)
 
 
 def test_a_clock_that_goes_back_does_not_hide_a_hole(ledger: Ledger, wall: Wall) -> None:
