@@ -71,7 +71,7 @@ class Gateway:
         self.registry = Registry(gateway.state_dir)
         self.trouble: Trouble | None = None
         self.warnings = assembly.warnings(settings)
-        self.report = Report(settings, self.clock, self.uplink, self.lines, self)
+        self.report = Report(self.clock, self.uplink, self.lines, self)
         self._status = StatusServer(gateway.state_dir, self.report.describe)
         self._lanes = {device.id: device.lane for port in settings.ports for device in port.devices}
         self._portals = {lane.id: lane.portal for lane in settings.lanes}
@@ -176,6 +176,7 @@ class Gateway:
         self._append(self._passage.tick(self.clock.now()))
 
     def _committed(self, entries: list[Entry]) -> None:
+        self.report.written += sum(len(entry.line) for entry in entries)
         self.uplink.committed(entries, self.journal.oldest)
         if self._paused and self.trouble is None and self.journal.waiting() < RESUME_AT_JOBS:
             self._resume()
@@ -195,14 +196,22 @@ class Gateway:
         self.uplink.begin(opened)
 
     def _pause(self) -> None:
+        """Leave what the devices say in the kernel: until `_resume` nobody watches the lanes."""
+        if self._paused:
+            return
         self._paused = True
+        moment = self.clock.now()
         for line in self.lines:
             line.pause()
+            for device in line.rules.devices if line.is_open else ():
+                self._append(self._passage.device_down(device, moment, "paused"))
 
     def _resume(self) -> None:
         self._paused = False
         for line in self.lines:
             line.resume()
+            for device in line.rules.devices if line.is_open else ():
+                self._append(self._passage.device_up(device, self.clock.now()))
 
     def _change(self, device: str, status: str, reason: str | None, moment: Moment) -> None:
         """Record that a device came or went; a port that stays away is said once."""
@@ -229,14 +238,14 @@ class Gateway:
         except PunchgateError as error:
             log.error("config.unchanged", reason=str(error))
             return
+        fixed = assembly.fixed_parts(self.settings, fresh)
+        self.settings = assembly.adopt(self.settings, fresh)
+        self.warnings = assembly.warnings(fresh)
         configure(fresh.log.level, fresh.log.format)
-        fixed = [
-            part
-            for part in ("gateway", "privacy", "journal", "lanes", "ports")
-            if _differs(self.settings, fresh, part)
-        ]
-        self.uplink.relink(assembly.link(fresh))
-        details = {"config": assembly.fingerprint(fresh), "restart_needed_for": fixed}
+        self.uplink.reconfigure(
+            assembly.link(self.settings), assembly.uplink_rules(self.settings), assembly.centre_key(self.settings)
+        )
+        details = {"config": assembly.fingerprint(self.settings), "restart_needed_for": fixed}
         log.info("config.applied", **details)
         self.journal.append([Draft(Notice(kind="config.applied", details=details), self.clock.now())])
 
@@ -281,7 +290,3 @@ def _open_read(entry: Entry) -> OpenRead:
 
 def _unix_ms(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1000)
-
-
-def _differs(old: Settings, new: Settings, part: str) -> bool:
-    return bool(getattr(old, part) != getattr(new, part))

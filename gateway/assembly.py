@@ -22,6 +22,7 @@ from gateway.wire import Topics
 
 MIB = 1024 * 1024
 DAY_MS = 86_400_000
+FIXED = ("gateway", "privacy", "journal", "lanes", "ports")
 
 
 def read_settings(path: Path) -> Settings:
@@ -165,6 +166,18 @@ def centre_key(settings: Settings) -> CentreKey | None:
         return PublicKey(path)
     except Misconfigured as trouble:
         return NoKey(trouble)
+
+
+def fixed_parts(old: Settings, new: Settings) -> list[str]:
+    """What has changed and needs a restart: key paths."""
+    parts = [part for part in FIXED if getattr(old, part) != getattr(new, part)]
+    return parts + (["uplink.prefix"] if old.uplink.prefix != new.uplink.prefix else [])
+
+
+def adopt(old: Settings, new: Settings) -> Settings:
+    """The settings in force after a reload: the new uplink and log, everything else as it was."""
+    uplink = new.uplink.model_copy(update={"prefix": old.uplink.prefix})
+    return old.model_copy(update={"uplink": uplink, "log": new.log})
 
 
 def fingerprint(settings: Settings) -> str:

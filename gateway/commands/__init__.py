@@ -39,12 +39,19 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"gateway.commands.{cmd_name}").command
+        if not isinstance(command, click.Group) and all("-c" not in option.opts for option in command.params):
+            command.params.append(_unused_config())
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list for --help, without importing every command."""
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))
+
+
+def _unused_config() -> click.Option:
+    """Every command takes -c FILE; one that reads no configuration takes it and lets it be."""
+    return click.Option(["-c", "--config"], type=click.Path(), metavar="FILE", expose_value=False, hidden=True)
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

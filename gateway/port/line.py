@@ -23,6 +23,8 @@ from gateway.port.serial_port import OpenPort, PortSettings
 
 RETRY_FIRST_S = 0.2
 RETRY_MAX_S = 1.0
+KERNEL_BYTES_MAX = 1024 * 1024
+PAUSE_POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +85,25 @@ class Line:
                 await blocking(port.close)
             self._down(reason)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the port is ours now."""
+        return self._port is not None
+
     def pause(self) -> None:
         """Leave bytes in the kernel: the journal cannot take more now."""
+        if self._paused:
+            return
         self._paused = True
-        if self._port is not None and self._port.descriptor is not None:
-            asyncio.get_running_loop().remove_reader(self._port.descriptor)
+        if self._port is not None:
+            self._watched_until = self._clock.now()
+            self._stop_reading(self._port)
 
     def resume(self) -> None:
-        """Read again."""
+        """Read again, first what has waited meanwhile."""
         self._paused = False
-        if self._port is not None and self._port.descriptor is not None:
-            asyncio.get_running_loop().add_reader(self._port.descriptor, self._readable, self._port)
+        if self._port is not None:
+            self._start_reading(self._port)
 
     async def _open(self) -> OpenPort:
         delay = RETRY_FIRST_S
@@ -117,23 +127,28 @@ class Line:
         loop = asyncio.get_running_loop()
         self._port, self._gone = port, loop.create_future()
         self._driver.reset()
-        self._take_waiting(port)
+        if not self._paused:
+            self._start_reading(port)
         self._up()
         if port.descriptor is None:
             return await self._listen_in_thread(port)
-        if not self._paused:
-            loop.add_reader(port.descriptor, self._readable, port)
-        self._set_timer()
         return await self._gone
 
-    def _take_waiting(self, port: OpenPort) -> None:
-        """Read what the kernel kept for us, before the port counts as watched."""
+    def _start_reading(self, port: OpenPort) -> None:
+        """Read what the kernel kept for us, before the port counts as watched; then whatever comes."""
         if port.descriptor is None:
             return
-        moment = self._clock.now()
-        gap_ms = self._gap_ms(moment)
-        while data := port.read():
+        gap_ms, left = self._gap_ms(self._clock.now()), KERNEL_BYTES_MAX
+        while left > 0 and not self._paused and (data := port.read()):
             self._feed(data, self._clock.now().waiting_since(gap_ms))
+            left -= len(data)
+        if not self._paused and self._port is port:
+            asyncio.get_running_loop().add_reader(port.descriptor, self._readable, port)
+            self._set_timer()
+
+    def _stop_reading(self, port: OpenPort) -> None:
+        if port.descriptor is not None:
+            asyncio.get_running_loop().remove_reader(port.descriptor)
 
     def _gap_ms(self, moment: Moment) -> int:
         if self._watched_until is None:
@@ -143,6 +158,8 @@ class Line:
     async def _listen_in_thread(self, port: OpenPort) -> str:
         loop = asyncio.get_running_loop()
         while True:
+            while self._paused:
+                await self._clock.sleep(PAUSE_POLL_S)
             data = await loop.run_in_executor(None, port.read)
             if data == b"":
                 return "connection lost"
@@ -213,17 +230,18 @@ class Line:
     def _lose(self, reason: str) -> None:
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(reason)
-        if self._port is not None and self._port.descriptor is not None:
-            asyncio.get_running_loop().remove_reader(self._port.descriptor)
+        if self._port is not None:
+            self._stop_reading(self._port)
 
     def _leave(self, port: OpenPort) -> None:
-        if port.descriptor is not None:
-            asyncio.get_running_loop().remove_reader(port.descriptor)
+        self._stop_reading(port)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._watched_until = self._clock.now()
-        self._pass_on(self._driver.close(), self._watched_until)
+        moment = self._clock.now()
+        if not self._paused:
+            self._watched_until = moment
+        self._pass_on(self._driver.close(), moment)
         self._port, self._unsent = None, b""
 
     def _up(self) -> None:

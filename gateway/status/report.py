@@ -19,11 +19,16 @@ from gateway.wire import timestamp
 MIB = 1024 * 1024
 LEAST_BYTES_A_DAY = 1 * MIB
 DAY_S = 86_400.0
+BYTES_ON_DISK = 1.2
 LEAST_OBSERVED_S = 3_600.0
 
 
 class Watched(Protocol):
     """What the daemon as a whole has to say."""
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration in force."""
 
     @property
     def trouble(self) -> Trouble | None:
@@ -35,34 +40,26 @@ class Watched(Protocol):
 
 
 class Report:
-    """Reads the running parts; keeps only where it started from."""
+    """Reads the running parts; `written` counts the bytes of records since the start."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        clock: Clock,
-        uplink: Uplink,
-        lines: Sequence[Line],
-        watched: Watched,
-    ) -> None:
-        self._settings = settings
+    def __init__(self, clock: Clock, uplink: Uplink, lines: Sequence[Line], watched: Watched) -> None:
+        self.written = 0
         self._clock = clock
         self._uplink = uplink
         self._lines = lines
         self._watched = watched
         self._started = clock.mono()
         self._started_at = timestamp(clock.unix_ms())
-        self._journal_at_start = self._journal_bytes()
 
     def describe(self) -> dict[str, Any]:
         """The document; its keys are in CONTRACT section 1 and docs/operations.md."""
-        gateway, uplink = self._settings.gateway, self._uplink
+        settings, uplink = self._watched.settings, self._uplink
         quality = self._clock.quality()
         trouble = self._watched.trouble
         held = uplink.head.held
         return {
-            "gateway": gateway.id,
-            "site": gateway.site,
+            "gateway": settings.gateway.id,
+            "site": settings.gateway.site,
             "version": VERSION,
             "pid": os.getpid(),
             "started": self._started_at,
@@ -74,13 +71,13 @@ class Report:
             "uplink": {
                 "connected": uplink.connected,
                 "reason": uplink.reason,
-                "broker": self._settings.uplink.url,
-                "settle": self._settings.uplink.settle,
+                "broker": settings.uplink.url,
+                "settle": settings.uplink.settle,
                 "ledger": uplink.settlement.ledger,
             },
             "journal": {
                 "bytes": self._journal_bytes(),
-                "max_bytes": self._settings.journal.max_mb * MIB,
+                "max_bytes": settings.journal.max_mb * MIB,
                 "trouble": None if trouble is None else {"kind": trouble.kind, "reason": trouble.text},
             },
             "clock": {"state": quality.state, "source": quality.source, "error_ms": quality.error_ms},
@@ -90,15 +87,15 @@ class Report:
 
     def autonomy_days(self) -> float:
         """For how many days of the traffic seen so far there is room, on the disk and under journal.max_mb."""
-        used = self._journal_bytes()
-        free = shutil.disk_usage(self._settings.gateway.state_dir).free
-        room = max(0, min(free, self._settings.journal.max_mb * MIB - used))
+        settings = self._watched.settings
+        free = shutil.disk_usage(settings.gateway.state_dir).free
+        room = max(0, min(free, settings.journal.max_mb * MIB - self._journal_bytes()))
         observed_s = max(LEAST_OBSERVED_S, self._clock.mono() - self._started)
-        a_day = max(LEAST_BYTES_A_DAY, (used - self._journal_at_start) / observed_s * DAY_S)
+        a_day = max(LEAST_BYTES_A_DAY, self.written * BYTES_ON_DISK / observed_s * DAY_S)
         return round(room / a_day, 1)
 
     def _journal_bytes(self) -> int:
-        return journal_bytes(self._settings.gateway.state_dir)
+        return journal_bytes(self._watched.settings.gateway.state_dir)
 
 
 def journal_bytes(state_dir: Path) -> int:

@@ -44,6 +44,11 @@ class Sender:
         """A new epoch: forget what was queued of the old one."""
         self.outbox = Outbox(self._limits)
 
+    def reconfigure(self, limits: WindowLimits, *, deflate: bool) -> None:
+        """Other limits from the next connection on."""
+        self._limits, self._deflate = limits, deflate
+        self.outbox.limits = limits
+
     def attach(self, connection: Connection, greeting: Greeting, settlement: Settlement, held: Held) -> None:
         """Send over this connection from now on, beginning with all that is not settled."""
         self._connection, self._held_until = connection, 0.0

@@ -114,12 +114,12 @@ class Uplink:
         self.head = Head(Held(max(1, oldest), entries[-1].seq), line_hash(entries[-1].line))
         self._sender.committed(entries)
 
-    def relink(self, link: Link) -> None:
-        """Use other credentials or another broker: end this session, the next one takes them up."""
-        if link != self._link:
-            self._link = link
-            if self._connection is not None:
-                self._connection.give_up("configuration changed")
+    def reconfigure(self, link: Link, rules: UplinkRules, centre_key: CentreKey | None) -> None:
+        """End this session; the next one takes up these rules, and renewed certificates."""
+        self._link, self._rules, self._centre_key = link, rules, centre_key
+        self._sender.reconfigure(rules.window, deflate=rules.deflate)
+        if self._connection is not None:
+            self._connection.give_up("configuration read again")
 
     def say_devices(self) -> None:
         """Publish the device documents."""
