@@ -20,10 +20,10 @@ from gateway.errors import Rejected, Transient
 from gateway.journal import Entry, Journal, Opened
 from gateway.log import Once
 from gateway.spans import Range
+from gateway.uplink.acknowledgements import Acknowledgements
 from gateway.uplink.connection import Connection, Greeting, Link
 from gateway.uplink.outbox import Shipment, WindowLimits
 from gateway.uplink.presence import Head, Mood, offline, online
-from gateway.uplink.remedies import FAILURE_FROM, NO_SUBSCRIBER, said_by_broker
 from gateway.uplink.sender import Sender
 from gateway.uplink.settlement import Consequences, Held, Settlement
 from gateway.uplink.signature import CentreKey
@@ -31,8 +31,6 @@ from gateway.wire import Topics, compact, line_hash, read_receipt
 
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 1.0
-REFUSED_PAUSE_S = 10.0
-NOBODY_PAUSE_S = 0.9
 PUBACK_TIMEOUT_S = 20.0
 HOUSEKEEPING_S = 5.0
 STATE_EVERY_S = 30.0
@@ -87,7 +85,10 @@ class Uplink:
         self._listener = listener
         self._centre_key = centre_key
         self._once = Once(clock.mono)
-        self._sender = Sender(topics, rules.window, deflate=rules.deflate, journal=journal, clock=clock)
+        self._sender = Sender(
+            topics, rules.window, deflate=rules.deflate, journal=journal, clock=clock, gone=self._gone
+        )
+        self._acknowledgements = Acknowledgements(self._sender, self._change_reason, self._arrived)
         self._connection: Connection | None = None
         self._greeting = Greeting(1, None)
         self._remembering: asyncio.TimerHandle | None = None
@@ -95,6 +96,7 @@ class Uplink:
         self._said_clock = ""
         self._said_newest = 0
         self._closing = False
+        self._at_once = False
 
     @property
     def connected(self) -> bool:
@@ -107,7 +109,7 @@ class Uplink:
         self.head = Head(Held(max(1, opened.oldest), opened.newest), opened.head)
         self._sender.begin()
         if self._connection is not None:
-            self._start_sending(self._connection)
+            self._connection.give_up("a new epoch begins")
 
     def committed(self, entries: list[Entry], oldest: int) -> None:
         """Records that are durable now, and the oldest body still held: send what we can."""
@@ -119,6 +121,7 @@ class Uplink:
         self._link, self._rules, self._centre_key = link, rules, centre_key
         self._sender.reconfigure(rules.window, deflate=rules.deflate)
         if self._connection is not None:
+            self._at_once = True
             self._connection.give_up("configuration read again")
 
     def say_devices(self) -> None:
@@ -144,9 +147,11 @@ class Uplink:
             except Transient as trouble:
                 delay = BACKOFF_FIRST_S if self.reason is None else min(BACKOFF_MAX_S, delay * 2)
                 self._change_reason(str(trouble))
-                if times := self._once.due("down", str(trouble)):
+                if not self._closing and (times := self._once.due("down", str(trouble))):
                     log.warning("uplink.down", reason=str(trouble), times=times)
-            await self._clock.sleep(delay * random.uniform(0.7, 1.0))
+            if not self._at_once:
+                await self._clock.sleep(delay * random.uniform(0.7, 1.0))
+            self._at_once = False
 
     async def close(self) -> None:
         """Let what is under way arrive, say goodbye."""
@@ -167,20 +172,7 @@ class Uplink:
 
     def acknowledged(self, mid: int, code: int) -> None:
         """See ConnectionListener."""
-        if mid < 0:
-            self._change_reason(f"receipts: {'; '.join(said_by_broker(code))}")
-            return
-        shipment = self._sender.acknowledged(mid)
-        if shipment is None:
-            return
-        if code >= FAILURE_FROM:
-            self._not_taken(shipment, "; ".join(said_by_broker(code)), "uplink.refused", REFUSED_PAUSE_S)
-        elif code == NO_SUBSCRIBER:
-            text = "nobody subscribes to the records; start the centre, or check its share and prefix"
-            self._not_taken(shipment, text, "uplink.nobody", NOBODY_PAUSE_S)
-        else:
-            self._arrived(shipment)
-        self._sender.pump()
+        self._acknowledgements.take(mid, code)
 
     def message(self, topic: str, payload: bytes, *, retained: bool) -> None:
         """See ConnectionListener: the only topic we subscribe to is the receipt.
@@ -207,6 +199,7 @@ class Uplink:
         try:
             self._greeting = await connection.open(clock_is_wrong=self._clock.quality().state == "unset")
             self._connection = connection
+            self._acknowledgements.begin()
             self.reason = None
             log.info("uplink.up", host=self._link.host, port=self._link.port)
             self.say_devices()
@@ -232,8 +225,6 @@ class Uplink:
         self._sender.attach(connection, self._greeting, self.settlement, self.head.held)
 
     def _arrived(self, shipment: Shipment) -> None:
-        self._sender.outbox.probing = False
-        self._change_reason(None)
         if self._rules.settle == "puback":
             self.settlement.delivered(shipment.first, shipment.last)
             self._sender.outbox.settled(self.settlement.settled)
@@ -241,11 +232,15 @@ class Uplink:
                 loop = asyncio.get_running_loop()
                 self._remembering = loop.call_later(REMEMBER_EVERY_S, self._remember)
 
-    def _not_taken(self, shipment: Shipment, text: str, event: str, pause_s: float) -> None:
-        self._sender.put_back(shipment, pause_s, probing=event == "uplink.nobody")
-        if self.reason != text:
-            log.warning(event, reason=text)
-            self._change_reason(text)
+    def _gone(self, span: Range) -> None:
+        """What should be sent again is not in the journal any more."""
+        if lost := self.settlement.lost([span]):
+            self._declare(lost)
+            self._remember()
+
+    def _declare(self, lost: list[Range]) -> None:
+        log.error("records.pruned", ranges=lost)
+        self._listener.pruned(self.settlement.epoch, lost)
 
     def _remember(self) -> None:
         self._remembering = None
@@ -265,8 +260,7 @@ class Uplink:
             self._journal.refuse(then.refused)
             log.error("records.refused", count=len(then.refused), first=then.refused[0][0], reason=then.refused[0][1])
         if then.pruned:
-            log.error("records.pruned", ranges=then.pruned)
-            self._listener.pruned(self.settlement.epoch, then.pruned)
+            self._declare(then.pruned)
         if resent := outbox.resend(then.missing, self._clock.mono()):
             log.warning("records.resent", count=resent, ranges=then.missing[:3])
         outbox.settled(self.settlement.settled)
@@ -280,6 +274,7 @@ class Uplink:
         """
         while True:
             await self._clock.sleep(HOUSEKEEPING_S)
+            self._acknowledgements.tell()
             now = self._clock.mono()
             oldest = self._sender.outbox.oldest_in_flight()
             if oldest is not None and now - oldest > PUBACK_TIMEOUT_S:
