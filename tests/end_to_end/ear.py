@@ -79,7 +79,9 @@ class Ear:
         return [event for event in events if kind in ("", event["type"][len("punchgate.") : -len(".v1")])]
 
     def wait_records(self, kind: str, count: int, within_s: float = WITHIN_S) -> list[dict[str, Any]]:
-        return list(self.wait(lambda: (found := self.records(kind))[count - 1 :] and found, f"{count} {kind}", within_s))
+        return list(
+            self.wait(lambda: (found := self.records(kind))[count - 1 :] and found, f"{count} {kind}", within_s)
+        )
 
     def wait(self, holds: Callable[[], Any], what: str = "hearing it", within_s: float = WITHIN_S) -> Any:
         return eventually(holds, what, within_s)

@@ -67,7 +67,11 @@ class Process:
         """The log lines of this run, of one event or all."""
         with self.log.open("rb") as log:
             log.seek(self._since)
-            rows = [json.loads(row) for row in log.read().splitlines(keepends=True) if row[:1] == b"{" and row[-1:] == b"\n"]
+            rows = [
+                json.loads(row)
+                for row in log.read().splitlines(keepends=True)
+                if row[:1] == b"{" and row[-1:] == b"\n"
+            ]
         return [row for row in rows if event in ("", row["event"])]
 
     def text(self) -> str:
@@ -142,7 +146,9 @@ class Site:
         words = {"id": lane, "portal": "lobby", "from_zone": "outside", "to_zone": "lobby"} | values
         self.lanes.append(_table("[[lanes]]", words))
 
-    def device(self, name: str, lane: str, driver: str = "em4100", url: str | None = None, **values: Any) -> Pty | None:
+    def device(
+        self, name: str, lane: str, driver: str = "em4100", url: str | None = None, **values: Any
+    ) -> Pty | None:
         """A device on a port of its own: a new pty, or the URL given."""
         port = None
         if url is None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from gateway.simulation.broker import HOST, Broker
+from gateway.simulation.broker import HOST
 
 from .conftest import BrokerMaker, SiteMaker
 from .ear import Ear
@@ -66,16 +64,10 @@ def test_a_topic_the_acl_refuses_is_said_with_reason_135_and_loses_nothing(
         ear.wait(lambda: "135" in ear.on("state")[-1].json().get("reason", ""), "the reason in state")
     assert len(daemon.said("uplink.refused")) == 1
     acl.write_text(ACL_ALL)
-    _reread_acl(broker)
+    broker.restart()
     site.wait_settled(newest=4)
     assert site.status()["uplink"]["reason"] is None
     assert len(site.export()) == site.status()["newest"]
-
-
-def _reread_acl(broker: Broker) -> None:
-    pid = broker._child.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGHUP)
 
 
 @pytest.mark.parametrize("settle", ["receipt", "puback"])

@@ -44,7 +44,9 @@ def _tls_lines(certificates: Certificates, server: Pair) -> str:
 
 
 @pytest.fixture
-def secured(own_broker: BrokerMaker, make_site: SiteMaker, certificates: Certificates) -> Iterator[Callable[..., Secured]]:
+def secured(
+    own_broker: BrokerMaker, make_site: SiteMaker, certificates: Certificates
+) -> Iterator[Callable[..., Secured]]:
     """Makes a site at a TLS broker, started, one card captured; the client's files are good at first."""
 
     def make(server: Pair | None = None, client: Pair | None = None, **uplink: object) -> Secured:
