@@ -1,5 +1,7 @@
 """The stored lines, bytes unchanged, ordered by site, gateway, epoch (as text) and seq.
 
+Other bytes under a name that was taken follow the first, in the order they came: both are kept, so both are shown.
+
 Read in slices, each its own short transaction: a reader that stays in one transaction keeps SQLite from truncating
 the write-ahead log, and a centre that runs beside a long export would fill the disk. A slice begins behind the last
 seq of the one before, so nothing is skipped or doubled whatever arrives meanwhile.
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from traceability.database import reading
@@ -40,5 +43,9 @@ def slices(path: Path, wanted: Wanted) -> Iterator[list[bytes]]:
                 "SELECT seq, line FROM records WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?",
                 (stream, seq, SLICE_ROWS),
             ).fetchall():
+                others = connection.execute(
+                    "SELECT seq, line FROM conflicts WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq, rowid",
+                    (stream, seq, rows[-1][0]),
+                ).fetchall()
                 seq = rows[-1][0]
-                yield [line for _, line in rows]
+                yield [line for _, line in sorted(rows + others, key=itemgetter(0))]

@@ -57,8 +57,10 @@ class Refusals:
 
 
 def account(stream_spans: Sequence[Span], tail: Tail | None, now_ms: int, top: int = 0) -> Account:
-    """The receipt's view of a stream; see the module's head. Needs the lowest MAX_MISSING_RANGES + 2 spans, and `top`,
-    the highest seq accounted for."""
+    """The receipt's view of a stream; see the module's head.
+
+    Needs the lowest MAX_MISSING_RANGES + 2 spans, and `top`, the highest seq accounted for.
+    """
     starts = bool(stream_spans) and stream_spans[0].first == 1
     through = seen = stream_spans[0].last if starts else 0
     missing: list[tuple[int, int]] = []

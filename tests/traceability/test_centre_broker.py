@@ -201,10 +201,11 @@ def test_a_conflict_is_said_and_both_lines_are_kept(bench: Bench) -> None:
     centre = bench.centre()
     gateway, lines = bench.gateway(), chain(2)
     gateway.send(lines)
-    gateway.send([line(2, "e" * 64, subject={"token": "k1:feedbeef"})], "replay")
+    other = line(2, "e" * 64, subject={"token": "k1:feedbeef"})
+    gateway.send([other], "replay")
     conflict = centre.wait_for("record.conflict")
     assert (conflict["stream"], conflict["seq"]) == (f"hq/edge-01/{EPOCH}", 2)
-    assert bench.stored() == lines
+    assert bench.stored() == [*lines, other]
     assert bench.coverage().streams[0].conflicts == [2]
     assert "feedbeef" not in centre.log.read_text()
 

@@ -70,7 +70,7 @@ def test_other_bytes_under_a_taken_name_are_kept_beside_and_alarmed_once(ledger:
     group = take(ledger, [forged])
     assert [alarm.event for alarm in group.alarms] == ["record.conflict"]
     assert not take(ledger, [forged]).alarms
-    assert stored(tmp_path) == lines
+    assert stored(tmp_path) == [*lines[:2], forged, lines[2]]
     kept = sqlite3.connect(tmp_path / "ledger.sqlite").execute("SELECT line FROM conflicts").fetchall()
     assert kept == [(forged,)]
     assert coverage.survey(tmp_path / "ledger.sqlite", 0).streams[0].conflicts == [2]
@@ -328,6 +328,16 @@ def test_export_is_ordered_and_filtered(ledger: Ledger, tmp_path: Path, monkeypa
     path = tmp_path / "ledger.sqlite"
     wanted = export.Wanted(gateway="edge-01", epoch=EPOCH, since_seq=5)
     assert [read_line(line).seq for lines in export.slices(path, wanted) for line in lines] == [5, 6, 7]
+
+
+def test_export_shows_contradicting_lines_behind_the_first_and_once(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "SLICE_ROWS", 2)
+    lines, others = chain(5), [line(seq, "0" * 64, lane=lane) for seq in (2, 3, 5) for lane in ("y", "x")]
+    take(ledger, lines)
+    take(ledger, others)
+    assert stored(tmp_path) == [*lines[:2], *others[:2], lines[2], *others[2:4], *lines[3:], *others[4:]]
 
 
 def test_export_goes_on_over_what_arrives_meanwhile(
