@@ -19,7 +19,7 @@ from typing import Protocol
 
 import structlog
 
-from config import ConfigError, read_password, read_secret
+from config import ConfigError, exposure, read_password, read_secret
 from gateway.errors import Misconfigured
 from gateway.wire import Topics
 from traceability.consumer import Consumer
@@ -87,6 +87,8 @@ def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: consumer.stop())
     link.start()
+    for warning in _exposed(settings):
+        log.warning("config.warning", reason=warning)
     log.info("centre.started", service=service, ledger=ledger_id, database=str(path), client_id=broker.client_id)
     notify("READY=1")
     try:
@@ -122,6 +124,17 @@ def _secrets(settings: Settings) -> Secrets:
         )
     except ConfigError as error:
         raise Misconfigured(str(error)) from error
+
+
+def _exposed(settings: Settings) -> list[str]:
+    """The secret files that others can get at, each with what mends it; they are used all the same."""
+    files = (
+        ("centre.password_file", settings.password_file),
+        ("centre.key_file", settings.key_file),
+        ("centre.tls_key_file", settings.tls_key_file),
+    )
+    found = [exposure(path, key=key) for key, path in files if path is not None]
+    return [str(finding) for finding in found if finding is not None]
 
 
 def _broker(settings: Settings, identity: Identity, password: str | None) -> Broker:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from config import CentreSettings, ConfigError, load_centre
 from gateway import log
-from gateway.errors import EXIT_FAILED, Misconfigured
+from gateway.errors import EXIT_FAILED, Misconfigured, NotDurable
 from traceability import app, coverage, export
 from traceability.database import database_path
 
@@ -67,10 +68,21 @@ def show_coverage(file: Path, as_json: bool) -> None:
 def show_export(file: Path, site: str | None, gateway: str | None, epoch: str | None, since_seq: int) -> None:
     """Print the stored lines unchanged, one a line, ordered by site, gateway, epoch, seq."""
     wanted = export.Wanted(site, gateway, epoch, since_seq)
-    out = sys.stdout.buffer
     for lines in export.slices(database_path(_settings(file).centre.database), wanted):
-        out.write(b"\n".join(lines) + b"\n")
-    out.flush()
+        _print(b"\n".join(lines) + b"\n")
+
+
+def _print(text: bytes) -> None:
+    """Out at once, so that what goes wrong has a sentence. A reader that has seen enough is no failure."""
+    try:
+        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        with suppress(OSError):
+            sys.stdout.close()
+        raise NotDurable(f"standard output: {error.strerror}; the export is cut", remedy="make room there") from error
 
 
 def _settings(file: Path) -> CentreSettings:

@@ -75,6 +75,17 @@ def test_export_prints_the_stored_lines_unchanged(file: Path) -> None:
     assert done.stderr == b""
 
 
+def test_an_export_that_does_not_fit_says_so_in_a_sentence(file: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*CENTRE, "export", "-c", str(file)], stdout=full, stderr=subprocess.PIPE, timeout=20, check=False
+        )
+    assert done.returncode == 74
+    assert done.stderr.decode().splitlines() == [
+        "punchgate: standard output: No space left on device; the export is cut; make room there"
+    ]
+
+
 def test_export_of_nothing_prints_nothing(file: Path) -> None:
     assert punchgate("export", "-c", str(file), "--site", "nowhere").stdout == b""
 
@@ -115,6 +126,16 @@ def test_it_tells_systemd_when_it_is_ready_and_ends_within_five_seconds_with_0(t
         assert centre.stop() == 0
         assert systemd.recv(100) == b"STOPPING=1"
     assert [event["event"] for event in centre.events()][-1] == "centre.stopped"
+
+
+def test_a_password_that_everybody_can_read_is_used_and_said(tmp_path: Path) -> None:
+    (tmp_path / "broker.password").write_text("secret\n")
+    (tmp_path / "broker.password").chmod(0o644)
+    words = {"database": str(tmp_path / "ledger.sqlite"), "username": "u", "password_file": "broker.password"}
+    centre = CentreProcess(centre_file(tmp_path, **words), tmp_path / "log")
+    reason = centre.wait_for("config.warning")["reason"]
+    assert "centre.password_file: is open to every user of this machine (mode 0644); chmod 600" in reason
+    assert centre.stop() == 0
 
 
 def test_what_it_writes_is_not_for_everybody(file: Path) -> None:
