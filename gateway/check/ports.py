@@ -75,7 +75,7 @@ def _device(port: Port, case: Case) -> Finding:
             raise PermissionError(errno.EACCES, "permission denied")
     except OSError as error:
         return _lost(port, error)
-    owner = holder(port.url)
+    owner = holder(port.url, behind=False)
     if owner is None or _is_ours(owner, case):
         return Finding("ok", f"{port.url}: is there" + (", held by the daemon" if owner else ""))
     return Finding(

@@ -24,6 +24,7 @@ from serial.tools import list_ports as serial_list_ports
 from gateway.errors import Transient
 
 READ_BYTES = 4096
+PSEUDO_TERMINALS = range(136, 144)
 KEEPALIVE = {
     socket.TCP_KEEPIDLE: 10,
     socket.TCP_KEEPINTVL: 5,
@@ -147,17 +148,23 @@ def explain(url: str, error: Exception) -> Transient:
     return Transient(f"{url}: {error}", remedy="see that the address is right and the device answers")
 
 
-def holder(path: str) -> str | None:
-    """Which process has a device open, as `name (pid)`; None if nobody or not ours to see."""
+def holder(path: str, *, behind: bool = True) -> str | None:
+    """Which process has a device open, as `name (pid)`; None if nobody or not ours to see.
+
+    The process behind a pseudo-terminal often keeps our end open as well; it is named last, or not at all.
+    """
     try:
         device = Path(path).stat().st_rdev
     except OSError:
         return None
+    last = None
     for process in Path("/proc").iterdir():
         if process.name.isdigit() and int(process.name) != os.getpid() and _holds(process, device):
-            name = (process / "comm").read_text().strip()
-            return f"{name} ({process.name})"
-    return None
+            name = f"{(process / 'comm').read_text().strip()} ({process.name})"
+            if not _is_behind(process, device):
+                return name
+            last = name
+    return last if behind else None
 
 
 def list_ports() -> list[PortInfo]:
@@ -187,6 +194,15 @@ def _holds(process: Path, device: int) -> bool:
                     return True
     except OSError:
         return False
+    return False
+
+
+def _is_behind(process: Path, device: int) -> bool:
+    """Whether a process has the other end of a pseudo-terminal: it plays the device."""
+    if os.major(device) not in PSEUDO_TERMINALS:
+        return False
+    with contextlib.suppress(OSError):
+        return any(f"tty-index:\t{os.minor(device)}\n" in fd.read_text() for fd in (process / "fdinfo").iterdir())
     return False
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from check_bench import Bench, clean, daemon, only
@@ -65,6 +67,22 @@ def test_a_port_we_may_not_use_is_a_finding_with_the_group_to_join(
 
 def test_a_port_that_another_process_holds_is_a_finding_that_names_it(bench: Bench, stranger: int) -> None:
     assert f"held by sleep ({stranger})" in only(bench.examine(ports), "finding").what
+
+
+def test_the_process_behind_a_pseudo_terminal_is_the_device_and_no_other_program(bench: Bench) -> None:
+    play = "import os; both = os.openpty(); print(os.ttyname(both[1]), flush=True); input()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", play], stdin=pipe, stdout=pipe, text=True) as far:
+        assert far.stdout is not None
+        path = Path(far.stdout.readline().strip())
+        (bench.folder / "port").symlink_to(path)
+        assert f"({far.pid})" in str(holder(str(path)))
+        assert clean(bench.examine(ports))
+        with path.open("rb", buffering=0) as line, subprocess.Popen(["sleep", "60"], stdin=line) as other:
+            assert f"({other.pid})" in only(bench.examine(ports), "finding").what
+            assert f"({other.pid})" in str(holder(str(path)))
+            other.kill()
+        far.communicate("")
 
 
 def test_a_port_that_our_own_daemon_holds_is_in_order(bench: Bench, stranger: int) -> None:
