@@ -32,9 +32,7 @@ class Mood:
 
 def online(clock: Clock, settlement: Settlement, head: Head, mood: Mood) -> bytes:
     """The state document while connected."""
-    quality = clock.quality()
     words = _common("online", clock, settlement, head)
-    words["clock"] = {"state": quality.state, "source": quality.source, "error_ms": quality.error_ms}
     words["settle"] = mood.settle
     words["ledger"] = settlement.ledger
     if mood.reason is not None:
@@ -50,6 +48,7 @@ def offline(clock: Clock, settlement: Settlement, head: Head) -> bytes:
 
 
 def _common(status: str, clock: Clock, settlement: Settlement, head: Head) -> dict[str, object]:
+    quality = clock.quality()
     return {
         "status": status,
         "epoch": settlement.epoch,
@@ -60,4 +59,5 @@ def _common(status: str, clock: Clock, settlement: Settlement, head: Head) -> di
         "version": VERSION,
         "boot": clock.boot,
         "time": timestamp(clock.unix_ms()),
+        "clock": {"state": quality.state, "source": quality.source, "error_ms": quality.error_ms},
     }

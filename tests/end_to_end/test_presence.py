@@ -56,6 +56,7 @@ def test_the_broker_says_offline_after_a_kill_and_the_epoch_goes_on(site: Site, 
     daemon.kill()
     ear.wait(lambda: _status(ear) == "offline")
     assert ear.on("state")[-1].json()["epoch"] == epoch
+    assert set(ear.on("state")[-1].json()) >= STATE_KEYS
     site.start()
     ear.wait(lambda: _status(ear) == "online")
     assert site.status()["epoch"] == epoch
@@ -71,6 +72,7 @@ def test_sigterm_records_the_stop_says_offline_and_exits_0(site: Site, ear: Ear)
     assert daemon.stop() == 0
     assert time.monotonic() - began < 5.0
     ear.wait(lambda: _status(ear) == "offline")
+    assert set(ear.on("state")[-1].json()) >= STATE_KEYS
     ear.wait_records("gateway.stopped", 1)
     assert ear.records()[-1]["type"] == "punchgate.gateway.stopped.v1"
     assert not (site.state_dir / "status.sock").exists()
