@@ -37,7 +37,10 @@ EVENTS = {
     "uplink.nobody": "the broker has no subscriber for the records",
     "uplink.refused": "the broker refuses the records",
     "uplink.restored": "the centre was restored or set up anew: what it lacks is replayed",
+    "uplink.set_apart": "a record ended the connection each time; it is set apart and tried again later",
+    "uplink.too_large": "a record is larger than the broker takes; it is set apart until the next connection",
     "uplink.unfinished": "stopped before all was acknowledged; the rest goes after the next start",
+    "uplink.unread": "the journal could not be read for the replay; tried again",
     "uplink.up": "connected to the broker",
 }
 

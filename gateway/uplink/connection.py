@@ -97,6 +97,8 @@ class Connection:
 
     def publish(self, topic: str, payload: bytes, *, properties: dict[str, Any] | None = None) -> int:
         """Send with QoS 1; returns the message id. `properties` are MQTT 5's, left out on 3.1.1. Raises Transient."""
+        if self.lost.done():
+            raise Transient(self.lost.result())
         info = self._client.publish(topic, payload, qos=1, properties=self._properties(properties))
         if info.rc != mqtt.MQTT_ERR_SUCCESS:
             raise Transient(f"connection lost: {mqtt.error_string(info.rc)}")

@@ -21,6 +21,7 @@ Stream = Literal["records", "replay"]
 LIVE_MEMORY_BYTES = 4 * 1024 * 1024
 FRESH_S = 2.0
 FIRST_RATE_BYTES_S = 16 * 1024.0
+LEAST_RATE_BYTES_S = 2 * 1024.0
 RATE_MEMORY = 0.8
 RESEND_AFTER_S = 10.0
 
@@ -37,7 +38,10 @@ class WindowLimits:
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """One message on its way: records `first` to `last` on a stream; `at` is monotonic, `wire_bytes` as sent."""
+    """One message on its way: records `first` to `last` on a stream; `at` is monotonic, `wire_bytes` as sent.
+
+    `delivered`: bytes acknowledged before it was sent; `pressed`: more was waiting behind it.
+    """
 
     stream: Stream
     first: int
@@ -45,6 +49,7 @@ class Shipment:
     wire_bytes: int
     at: float
     delivered: int
+    pressed: bool
 
 
 class Outbox:
@@ -57,6 +62,7 @@ class Outbox:
         self.replay = Spans()
         self.awaiting = Spans()
         self.in_flight: dict[int, Shipment] = {}
+        self.too_large = Spans()
         self.probing = False
         self._live: deque[tuple[float, Entry]] = deque()
         self._live_bytes = 0
@@ -79,6 +85,7 @@ class Outbox:
         self._batch_bytes = self.limits.batch_bytes
         self.in_flight.clear()
         self.probing = False
+        self.too_large = Spans()
         self._recent.clear()
         self.awaiting = Spans()
         while self._live and self._live[0][0] < at - FRESH_S:
@@ -87,9 +94,15 @@ class Outbox:
         for _, entry in self._live:
             self.replay.remove(entry.seq, entry.seq)
 
-    def shrink(self, batch_bytes: int) -> None:
-        """The broker takes no larger packets on this connection."""
-        self._batch_bytes = min(self._batch_bytes, batch_bytes)
+    def shrink(self, batch_bytes: int | None = None) -> None:
+        """The broker takes no larger packets on this connection; it is not said how large: half of those so far."""
+        self._batch_bytes = max(1, min(self._batch_bytes, batch_bytes or self._batch_bytes // 2))
+
+    def set_apart(self, seq: int) -> None:
+        """A record that is too large for this broker must not stop those behind it; it waits for the next one."""
+        self.too_large.add(seq, seq)
+        self.awaiting.remove(seq, seq)
+        self.replay.remove(seq, seq)
 
     def take_live(self) -> list[Entry]:
         """The next batch of live records, or nothing while the window is full or nothing waits."""
@@ -98,7 +111,7 @@ class Outbox:
         if len(self.in_flight) >= self.window:
             return batch
         while self._live and len(batch) < self.limits.batch_records:
-            room -= len(self._live[0][1].line)
+            room -= len(self._live[0][1].line) + 1
             gap = bool(batch) and self._live[0][1].seq != batch[-1].seq + 1
             if batch and (room < 0 or gap):
                 break
@@ -108,7 +121,7 @@ class Outbox:
     def next_replay(self) -> tuple[int, int, int, int] | None:
         """First, last, most records and most bytes to read from the journal next; None while there is no room."""
         first = self.replay.lowest()
-        if first is None or not self._replay_has_room():
+        if first is None or not self.replay_has_room():
             return None
         if self.probing:
             return first, first, 1, 1
@@ -121,19 +134,27 @@ class Outbox:
 
     def sent(self, mid: int, stream: Stream, span: Range, wire_bytes: int, at: float) -> None:
         """A batch was handed to the connection."""
-        self.in_flight[mid] = Shipment(stream, span[0], span[1], wire_bytes, at, self._delivered)
         self.replay.remove(*span)
         self.awaiting.add(*span)
+        pressed = bool(self.replay or self._live)
+        self.in_flight[mid] = Shipment(stream, span[0], span[1], wire_bytes, at, self._delivered, pressed)
 
     def acknowledged(self, mid: int, at: float) -> Shipment | None:
-        """PUBACK: the slot is free, the throughput is measured. None for a message that is not ours."""
+        """PUBACK: the slot is free, the throughput is measured. None for a message that is not ours.
+
+        A lone record on a quiet line says nothing against the line: only pressed shipments lower the figure.
+        """
         shipment = self.in_flight.pop(mid, None)
         if shipment is None:
             return None
         self._delivered += shipment.wire_bytes
+        self._forget_recent(at)
         self._recent.append((at, shipment.first, shipment.last))
         rate = (self._delivered - shipment.delivered) / max(at - shipment.at, 1e-4)
-        self._rate = max(rate, RATE_MEMORY * self._rate + (1 - RATE_MEMORY) * rate)
+        if rate > self._rate:
+            self._rate = rate
+        elif shipment.pressed:
+            self._rate = max(LEAST_RATE_BYTES_S, RATE_MEMORY * self._rate + (1 - RATE_MEMORY) * rate)
         return shipment
 
     def settled(self, settled: Spans) -> None:
@@ -148,9 +169,9 @@ class Outbox:
 
     def resend(self, missing: list[Range], at: float) -> int:
         """Queue what the centre misses, unless it is queued, on its way or was acknowledged just now; how many."""
-        while self._recent and self._recent[0][0] <= at - RESEND_AFTER_S:
-            self._recent.popleft()
+        self._forget_recent(at)
         wanted = Spans(missing)
+        wanted.subtract(self.too_large)
         wanted.subtract(self.replay)
         wanted.subtract((shipment.first, shipment.last) for shipment in self.in_flight.values())
         wanted.subtract((first, last) for _, first, last in self._recent)
@@ -178,13 +199,23 @@ class Outbox:
         """How many live records are not sent yet."""
         return len(self._live)
 
-    def _replay_has_room(self) -> bool:
+    def replay_has_room(self) -> bool:
+        """The last slot is for live records; only a lone replay may take it, or a busy door would stop the past."""
         replays = [shipment for shipment in self.in_flight.values() if shipment.stream == "replay"]
-        if self._live or len(self.in_flight) >= (1 if self.probing else max(1, self.window - 1)):
+        on_their_way = len(self.in_flight)
+        if self._live or on_their_way >= self.window:
             return False
-        if replays and sum(shipment.wire_bytes for shipment in replays) >= self._rate:
+        if replays and (
+            self.probing
+            or on_their_way >= self.window - 1
+            or sum(shipment.wire_bytes for shipment in replays) >= self._rate
+        ):
             return False
         return self.limits.unreceipted_max is None or len(self.awaiting) < self.limits.unreceipted_max
+
+    def _forget_recent(self, at: float) -> None:
+        while self._recent and self._recent[0][0] <= at - RESEND_AFTER_S:
+            self._recent.popleft()
 
     def _pop_live(self) -> tuple[float, Entry]:
         at, entry = self._live.popleft()

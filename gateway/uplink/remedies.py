@@ -8,6 +8,7 @@ import ssl
 
 NO_SUBSCRIBER = 0x10
 FAILURE_FROM = 0x80
+PACKET_TOO_LARGE = 0x95
 
 REASONS = {
     128: ("unspecified error", "look into the broker's log"),

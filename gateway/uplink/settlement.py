@@ -44,6 +44,7 @@ class Settlement:
         self.receipt = receipt
         self._refused: set[int] = set()
         self._declared = Spans()
+        self._is_copy = False
 
     def through(self) -> int:
         """The highest number up to which everything is settled."""
@@ -57,11 +58,25 @@ class Settlement:
         """Without receipts (settle = "puback"): the broker has taken them for somebody."""
         self.settled.add(first, last)
 
+    def lost(self, ranges: list[Range]) -> list[Range]:
+        """Bodies that are no longer held count as settled; returns those that were not declared lost before."""
+        gone = Spans(ranges)
+        gone.subtract(self._declared)
+        self._declared.update(gone)
+        self.settled.update(gone)
+        return list(gone)
+
     def take(self, receipt: Receipt, held: Held) -> Consequences | None:
-        """Apply a receipt; None if it is old news. Raises Rejected if it is not for this epoch."""
+        """Apply a receipt; None if it is old news, or the end of this epoch is known already.
+
+        Raises Rejected if it is not for this epoch.
+        """
         if receipt.epoch != self.epoch:
             raise Rejected(f"receipt for epoch {receipt.epoch}, this journal is {self.epoch}")
+        if self._is_copy:
+            return None
         if max(receipt.through, receipt.seen) > held.newest:
+            self._is_copy = True
             return Consequences(is_copy=True)
         if receipt.ledger == self.ledger and receipt.receipt <= self.receipt:
             return None
@@ -70,7 +85,7 @@ class Settlement:
             self._forget_above(receipt.through, then)
         self.ledger, self.receipt = receipt.ledger, receipt.receipt
         self._settle(receipt)
-        self._refuse(receipt, then)
+        self._refuse(receipt, held, then)
         self._want(receipt, held, then)
         return then
 
@@ -79,6 +94,7 @@ class Settlement:
         then.unsettled = highest > through
         self.settled.remove(through + 1, highest)
         self._declared = Spans()
+        self._refused.clear()
 
     def _settle(self, receipt: Receipt) -> None:
         """A list of MAX_MISSING_RANGES may be cut short: then nothing beyond `through` is certain."""
@@ -88,8 +104,11 @@ class Settlement:
             committed.subtract(receipt.missing)
         self.settled.update(committed)
 
-    def _refuse(self, receipt: Receipt, then: Consequences) -> None:
+    def _refuse(self, receipt: Receipt, held: Held, then: Consequences) -> None:
+        """Nobody can refuse a record that was never made: that would settle it before it exists."""
         for refusal in receipt.rejected:
+            if not 1 <= refusal.seq <= held.newest:
+                continue
             self.settled.add(refusal.seq, refusal.seq)
             if refusal.seq not in self._refused:
                 self._refused.add(refusal.seq)
@@ -101,11 +120,7 @@ class Settlement:
         if then.unsettled:
             missing.update(self.settled.gaps(receipt.through + 1, held.oldest - 1))
         missing.remove(held.newest + 1, max(held.newest, missing.highest() or 0))
-        missing.subtract((seq, seq) for seq in self._refused)
+        missing.subtract((refusal.seq, refusal.seq) for refusal in receipt.rejected)
         self.settled.subtract(missing.within(held.oldest, held.newest))
         then.missing = missing.within(held.oldest, held.newest)
-        gone = Spans(missing.within(1, held.oldest - 1))
-        gone.subtract(self._declared)
-        then.pruned = list(gone)
-        self._declared.update(gone)
-        self.settled.update(gone)
+        then.pruned = self.lost(missing.within(1, held.oldest - 1))

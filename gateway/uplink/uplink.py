@@ -201,7 +201,8 @@ class Uplink:
             self._connection = connection
             self._acknowledgements.begin()
             self.reason = None
-            log.info("uplink.up", host=self._link.host, port=self._link.port)
+            if times := self._once.due("up"):
+                log.info("uplink.up", host=self._link.host, port=self._link.port, times=times)
             self.say_devices()
             if self._rules.settle == "receipt":
                 connection.subscribe(self._topics.of("receipt"))
@@ -275,6 +276,7 @@ class Uplink:
         while True:
             await self._clock.sleep(HOUSEKEEPING_S)
             self._acknowledgements.tell()
+            self._sender.tend()
             now = self._clock.mono()
             oldest = self._sender.outbox.oldest_in_flight()
             if oldest is not None and now - oldest > PUBACK_TIMEOUT_S:
