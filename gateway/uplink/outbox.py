@@ -167,6 +167,10 @@ class Outbox:
         self.awaiting.remove(shipment.first, shipment.last)
         self.replay.add(shipment.first, shipment.last)
 
+    def forget_acknowledged(self) -> None:
+        """A restored centre lacks what its predecessor was given, however short ago."""
+        self._recent.clear()
+
     def resend(self, missing: list[Range], at: float) -> int:
         """Queue what the centre misses, unless it is queued, on its way or was acknowledged just now; how many."""
         self._forget_recent(at)

@@ -14,6 +14,8 @@ from gateway.errors import Rejected
 from gateway.spans import Range, Spans
 from gateway.wire import MAX_MISSING_RANGES, Receipt
 
+LEDGERS_MAX = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -42,6 +44,7 @@ class Settlement:
         self.settled = settled
         self.ledger = ledger
         self.receipt = receipt
+        self._numbers = {} if ledger is None else {ledger: receipt}
         self._refused: set[int] = set()
         self._declared = Spans()
         self._is_copy = False
@@ -78,12 +81,16 @@ class Settlement:
         if max(receipt.through, receipt.seen) > held.newest:
             self._is_copy = True
             return Consequences(is_copy=True)
-        if receipt.ledger == self.ledger and receipt.receipt <= self.receipt:
+        if receipt.receipt <= self._numbers.get(receipt.ledger, -1):
             return None
         then = Consequences()
         if receipt.ledger != self.ledger:
             self._forget_above(receipt.through, then)
         self.ledger, self.receipt = receipt.ledger, receipt.receipt
+        self._numbers.pop(receipt.ledger, None)
+        self._numbers[receipt.ledger] = receipt.receipt
+        if len(self._numbers) > LEDGERS_MAX:
+            del self._numbers[next(iter(self._numbers))]
         self._settle(receipt)
         self._refuse(receipt, held, then)
         self._want(receipt, held, then)

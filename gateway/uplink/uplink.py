@@ -256,6 +256,7 @@ class Uplink:
         outbox = self._sender.outbox
         if then.unsettled:
             log.warning("uplink.restored", ledger=self.settlement.ledger, through=self.settlement.through())
+            outbox.forget_acknowledged()
             outbox.resend(self.settlement.unsettled(self.head.held), self._clock.mono())
         if then.refused:
             self._journal.refuse(then.refused)
