@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,16 @@ from typing import Any
 import click
 
 GATEWAY_FILE = Path("/etc/punchgate/punchgate.toml")
+
+
+class NumberRange(click.FloatRange):
+    """A number within bounds; "nan", which no bound catches, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
 
 
 def _default() -> str:

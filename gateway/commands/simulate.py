@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
 import click
 
+from gateway.commands.options import NumberRange
 from gateway.simulation import solo
-from gateway.simulation.children import sigterm_as_interrupt
+from gateway.simulation.children import endings_as_interrupt
 from gateway.simulation.devices import Reader
 from gateway.simulation.pty import Pty
 
@@ -20,11 +22,11 @@ from gateway.simulation.pty import Pty
 @click.argument("driver")
 @click.option("--model", help="Which device of this driver, e.g. rdm6300 or id20la; the first by default.")
 @click.option("--pty", "link", type=click.Path(path_type=Path), help="A stable name for the port (symbolic link).")
-@click.option("--rate", type=click.FloatRange(0.001, 1000), default=1.0, show_default=True, help="Deeds a second.")
+@click.option("--rate", type=NumberRange(0.001, 1000), default=1.0, show_default=True, help="Deeds a second.")
 @click.option("--count", type=click.IntRange(1), help="End after so many cards or passes.")
 @click.option("--seed", type=int, help="The same seed plays the same cards.")
 @click.option("--cards", type=click.IntRange(1), default=20, show_default=True, help="How many different cards.")
-@click.option("--noise", type=click.FloatRange(0, 1), default=0.0, help="Share of deeds with noise before them.")
+@click.option("--noise", type=NumberRange(0, 1), default=0.0, help="Share of deeds with noise before them.")
 @click.option("--repeat", "held", is_flag=True, help="Cards are held at the reader, which may repeat them.")
 @click.option("--baud", type=click.IntRange(300), help="Send byte by byte at this line speed.")
 @click.option("--interactive", "-i", is_flag=True, help="Present the cards typed on stdin, one a line.")
@@ -48,7 +50,7 @@ def command(
         port = Pty(link)
     except OSError as error:
         raise click.BadParameter(str(error), param_hint="--pty") from error
-    with port, sigterm_as_interrupt():
+    with port, endings_as_interrupt():
         click.echo(port.path)
         click.echo(solo.snippet(device, str(port.path)), err=True)
         try:
@@ -60,7 +62,8 @@ def command(
             if unread := solo.wait_until_read(port):
                 click.echo(f"{unread} bytes were never read", err=True)
         except KeyboardInterrupt:
-            click.echo("unplugged", err=True)
+            with suppress(OSError):  # the terminal may be what went away
+                click.echo("unplugged", err=True)
 
 
 def _device(driver: str, model: str | None) -> solo.Device:

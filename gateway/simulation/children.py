@@ -30,17 +30,21 @@ def _die_with_parent() -> None:
 
 
 @contextmanager
-def sigterm_as_interrupt() -> Iterator[None]:
-    """Within, SIGTERM ends the program the way Ctrl-C does: tidily. Main thread only."""
+def endings_as_interrupt() -> Iterator[None]:
+    """Within, SIGTERM and a terminal that goes away end the program as Ctrl-C does: tidily. Main thread only."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # nohup
+            signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Child:

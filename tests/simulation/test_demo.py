@@ -56,7 +56,7 @@ def test_a_morning_with_a_broken_broker_loses_and_duplicates_nothing(broker: str
     assert not processes_of(folder)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_endless_demo_ends_cleanly_and_leaves_nothing_behind(how: signal.Signals) -> None:
     process = subprocess.Popen([*DEMO, "--people", "10"], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -70,6 +70,23 @@ def test_an_endless_demo_ends_cleanly_and_leaves_nothing_behind(how: signal.Sign
     process.stdout.close()
     assert not Path(folder).exists()
     assert not processes_of(folder)
+
+
+def test_a_demo_whose_reader_has_seen_enough_leaves_nothing_behind() -> None:
+    process = subprocess.Popen([*DEMO, "--people", "10"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    folder = process.stdout.readline().split()[-1]
+    process.stdout.close()
+    process.wait(30)
+    assert not Path(folder).exists()
+    assert not processes_of(folder)
+
+
+@pytest.mark.parametrize("outage", ["nan", "-1", "inf", "ten"])
+def test_an_outage_that_is_no_number_of_seconds_is_a_usage_error(outage: str) -> None:
+    done = subprocess.run([*DEMO, "--outage", outage], capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert "Invalid value for '--outage'" in done.stderr
 
 
 def test_a_demo_that_is_killed_takes_its_processes_along() -> None:
