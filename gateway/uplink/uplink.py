@@ -110,6 +110,7 @@ class Uplink:
         self._sender.begin()
         if self._connection is not None:
             self._connection.give_up("a new epoch begins")
+            self._sender.detach()
 
     def committed(self, entries: list[Entry], oldest: int) -> None:
         """Records that are durable now, and the oldest body still held: send what we can."""
