@@ -193,6 +193,9 @@ class Gateway:
 
     def _on_epoch(self, opened: Opened) -> None:
         log.error("journal.epoch", epoch=opened.epoch)
+        was = self.uplink.settlement.epoch
+        alarm = f"the centre has more of epoch {was} than this journal: it was an old copy or is sent by two boxes"
+        self.warnings = [*self.warnings, f"{alarm}; what was not settled is in journal-*.aside"]
         self.uplink.begin(opened)
 
     def _pause(self) -> None:

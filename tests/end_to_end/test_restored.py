@@ -119,6 +119,7 @@ def test_a_rolled_back_journal_is_found_out_and_begins_a_new_epoch(site: Site, e
     assert streams[old_epoch]["through"] >= old_newest
     assert streams[new_epoch]["missing"] == []
     assert centre.running
+    assert any(f"epoch {old_epoch}" in warning for warning in site.status()["warnings"]), "an alarm that stays"
     assert list(site.state_dir.glob("journal-*.aside*")), "what was not settled is set aside, not deleted"
     reads = [event for event in events if event["type"] == "punchgate.credential.read.v1"]
     assert len(reads) == 1
