@@ -85,11 +85,14 @@ def _live(decoder: Driver) -> Iterator[list[Event]]:
     while True:
         due = decoder.next_poll()
         timeout_s = None if due is None else max(0.0, due - time.monotonic())
-        readable, _, _ = select.select([STDIN], [], [], timeout_s)
+        try:
+            readable, _, _ = select.select([STDIN], [], [], timeout_s)
+            data = os.read(STDIN, CHUNK_BYTES) if readable else b""
+        except OSError as error:
+            raise click.UsageError(f"-: standard input cannot be read: {error.strerror}") from error
         if not readable:
             yield decoder.poll(time.monotonic())
             continue
-        data = os.read(STDIN, CHUNK_BYTES)
         if not data:
             break
         yield decoder.feed(data, time.monotonic())

@@ -99,6 +99,16 @@ def test_standard_input_is_decoded_as_it_comes_and_partial_frames_time_out() -> 
         assert process.wait(10) == 0
 
 
+def test_standard_input_that_cannot_be_read_is_a_sentence_and_exit_2() -> None:
+    script = "import os, subprocess, sys; os.close(0); sys.exit(subprocess.call(sys.argv[1:]))"
+    code = "from gateway.commands import main; main()"
+    call = [sys.executable, "-c", script, sys.executable, "-c", code, "decode", "em4100", "-"]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "standard input cannot be read" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_drivers_lists_every_driver() -> None:
     result = CliRunner().invoke(drivers.command, [])
     assert result.exit_code == 0
