@@ -18,6 +18,7 @@ from gateway.wire import timestamp
 
 LINGER_S = 5.0
 LINGER_POLL_S = 0.02
+QUIET_S = 0.2
 
 READER_SNIPPET = """\
 [[ports]]
@@ -127,8 +128,11 @@ def play(port: Pty, deed: Deed, say: Callable[[str], None], baud: int | None = N
 
 
 def wait_until_read(port: Pty) -> int:
-    """Give the daemon time to read what is on the line; the bytes it did not."""
+    """Give the daemon time to read what is on the line; the bytes it did not. The kernel counts a frame a moment late."""
     deadline = time.monotonic() + LINGER_S
-    while (unread := port.unread()) and time.monotonic() < deadline:
+    quiet_since = time.monotonic()
+    while time.monotonic() - quiet_since < QUIET_S and time.monotonic() < deadline:
         time.sleep(LINGER_POLL_S)
-    return unread
+        if port.unread():
+            quiet_since = time.monotonic()
+    return port.unread()

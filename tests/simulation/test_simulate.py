@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 from gateway.commands.simulate import command
 from gateway.simulation import frames, solo
+from gateway.simulation.pty import Pty
 
 RUN = [sys.executable, "-c", "from gateway.commands.simulate import command; command()"]
 
@@ -62,6 +64,41 @@ def test_an_unknown_driver_is_a_usage_error_that_names_the_known_ones() -> None:
     _, told, code = run("emm4100")
     assert code == 2
     assert "em4100" in told
+
+
+def test_the_port_stays_until_the_last_frame_has_been_read(tmp_path: Path) -> None:
+    link = tmp_path / "reader"
+    process = subprocess.Popen(
+        [*RUN, "em4100", "--model", "id20la", "--pty", str(link), "--rate", "1000", "--count", "30"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    descriptor = os.open(process.stdout.readline().strip(), os.O_RDWR | os.O_NOCTTY)
+    read = b""
+    with suppress(OSError):
+        while chunk := os.read(descriptor, 4096):
+            read += chunk
+    os.close(descriptor)
+    sent = [frames.id20la(json.loads(line)["value"]) for line in process.stdout]
+    process.stdout.close()
+    assert process.wait(10) == 0
+    assert len(sent) == 30
+    assert read == b"".join(sent)
+
+
+def test_a_frame_that_the_kernel_counts_late_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solo, "LINGER_S", 5.0)
+    begun = time.monotonic()
+
+    class Late(Pty):
+        def unread(self) -> int:
+            return 16 if 0.1 < time.monotonic() - begun < 0.4 else 0
+
+    with Late() as port:
+        assert solo.wait_until_read(port) == 0
+    assert time.monotonic() - begun >= 0.4
 
 
 def test_sigterm_unplugs_the_port_and_removes_its_name(tmp_path: Path) -> None:
