@@ -70,7 +70,7 @@ def _device(driver: str, model: str | None) -> solo.Device:
     try:
         return solo.device_of(driver, model)
     except LookupError as error:
-        raise click.BadParameter(error.args[0], param_hint="DRIVER") from error
+        raise click.BadParameter(error.args[0], param_hint="DRIVER, --model") from error
 
 
 def _play(port: Pty, deeds: Iterator[solo.Deed], *, pause_s: float, count: int | None, baud: int | None) -> None:
