@@ -128,7 +128,7 @@ def play(port: Pty, deed: Deed, say: Callable[[str], None], baud: int | None = N
 
 
 def wait_until_read(port: Pty) -> int:
-    """Give the daemon time to read what is on the line; the bytes it did not. The kernel counts them a moment late."""
+    """Give the daemon time to read what is on the line; the bytes it did not. The kernel counts them a bit late."""
     deadline = time.monotonic() + LINGER_S
     quiet_since = time.monotonic()
     while time.monotonic() - quiet_since < QUIET_S and time.monotonic() < deadline:
