@@ -32,6 +32,7 @@ EVENTS = {
     "records.refused": "the centre refuses records; they are in quarantine",
     "records.resent": "the centre misses records; they are sent again",
     "records.pruned": "the centre misses records that are no longer held",
+    "registry.unwritten": "the device registry could not be written; listening goes on",
     "uplink.copy": "the centre knows more of this epoch than this journal: it is an old copy",
     "uplink.down": "no connection to the broker",
     "uplink.nobody": "the broker has no subscriber for the records",

@@ -12,10 +12,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+import structlog
 from tinydb import TinyDB, where
 from tinydb.storages import Storage
 
 FILE_NAME = "devices.json"
+
+log = structlog.get_logger()
 
 
 class AtomicStorage(Storage):
@@ -27,13 +30,15 @@ class AtomicStorage(Storage):
     def read(self) -> dict[str, dict[str, Any]] | None:
         """The whole document; None if there is none, or it is unreadable: it is then set aside."""
         try:
-            text = self._path.read_text(encoding="utf-8")
-            return dict(json.loads(text)) if text else None
+            document = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except (ValueError, UnicodeDecodeError):
-            self._path.rename(self._path.with_suffix(".damaged"))
-            return None
+        except (ValueError, RecursionError):
+            document = None
+        if _is_database(document):
+            return dict(document)
+        self._path.replace(self._path.with_suffix(".damaged"))
+        return None
 
     def write(self, data: dict[str, dict[str, Any]]) -> None:
         """Replace the document; raises OSError and leaves the old one if that fails."""
@@ -57,11 +62,17 @@ class Registry:
         self._database = TinyDB(str(state_dir / FILE_NAME), storage=AtomicStorage)
 
     def seen(self, device: str, driver: str, port: str, at: str) -> None:
-        """The device answers on this port now."""
+        """The device answers on this port now. A disk that does not take it must not stop the listening."""
+        try:
+            self._note(device, driver, port, at)
+        except OSError as error:
+            log.error("registry.unwritten", device=device, reason=str(error))
+
+    def _note(self, device: str, driver: str, port: str, at: str) -> None:
         table = self._database.table("devices")
         known = table.get(where("device") == device)
         same = isinstance(known, dict) and (known.get("driver"), known.get("port")) == (driver, port)
-        since = known["since"] if same and isinstance(known, dict) else at
+        since = known.get("since", at) if same and isinstance(known, dict) else at
         document = {"device": device, "driver": driver, "port": port, "since": since, "last_seen": at}
         table.upsert(document, where("device") == device)
 
@@ -75,4 +86,12 @@ class Registry:
 
 
 def _device(document: dict[str, Any]) -> str:
-    return str(document["device"])
+    return str(document.get("device"))
+
+
+def _is_database(document: object) -> bool:
+    """Whether TinyDB can work with it: tables of documents, by number."""
+    return isinstance(document, dict) and all(
+        isinstance(table, dict) and all(key.isdecimal() and isinstance(one, dict) for key, one in table.items())
+        for table in document.values()
+    )

@@ -101,6 +101,8 @@ class Line:
 
     def resume(self) -> None:
         """Read again, first what has waited meanwhile."""
+        if not self._paused:
+            return
         self._paused = False
         if self._port is not None:
             self._start_reading(self._port)
@@ -156,15 +158,16 @@ class Line:
         return round((moment.mono - self._watched_until.mono) * 1000)
 
     async def _listen_in_thread(self, port: OpenPort) -> str:
-        loop = asyncio.get_running_loop()
         while True:
+            paused = self._paused
             while self._paused:
                 await self._clock.sleep(PAUSE_POLL_S)
-            data = await loop.run_in_executor(None, port.read)
+            data = await blocking(port.read)
             if data == b"":
                 return "connection lost"
             if data:
-                self._feed(data, self._clock.now())
+                moment = self._clock.now()
+                self._feed(data, moment.waiting_since(self._gap_ms(moment)) if paused else moment)
             else:
                 self._poll()
 
@@ -205,9 +208,8 @@ class Line:
             self._listener.heard(owner, run, moment)
 
     def _device(self, event: Event) -> str | None:
-        if event.unit is None or event.unit >= len(self.rules.devices):
-            return None
-        return self.rules.devices[event.unit]
+        known = event.unit is not None and 0 <= event.unit < len(self.rules.devices)
+        return self.rules.devices[event.unit or 0] if known else None
 
     def _write(self) -> None:
         self._unsent += b"".join(self._driver.commands())

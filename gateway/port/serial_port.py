@@ -31,6 +31,7 @@ KEEPALIVE = {
     socket.TCP_KEEPCNT: 3,
     socket.TCP_USER_TIMEOUT: 20_000,
 }
+MISTAKES = (TypeError, AttributeError, OverflowError)  # what pyserial's handlers make of a URL without a port
 VMIN, VTIME, CC = termios.VMIN, termios.VTIME, 6
 
 
@@ -79,8 +80,8 @@ class OpenPort:
             self._serial.open()
             self.descriptor = self._descriptor()
             self._prepare()
-        except (OSError, ValueError, termios.error) as error:
-            with contextlib.suppress(OSError, AttributeError):
+        except (*MISTAKES, OSError, ValueError, termios.error) as error:
+            with contextlib.suppress(*MISTAKES, OSError):
                 self._serial.close()
             raise explain(settings.url, error) from error
 

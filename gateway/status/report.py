@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Sequence
@@ -99,5 +100,9 @@ class Report:
 
 
 def journal_bytes(state_dir: Path) -> int:
-    """Bytes of the journal's files on disk."""
-    return sum(file.stat().st_size for file in state_dir.glob("journal.sqlite*"))
+    """Bytes of the journal's files on disk; SQLite may take one away while we look."""
+    total = 0
+    for file in state_dir.glob("journal.sqlite*"):
+        with contextlib.suppress(FileNotFoundError):
+            total += file.stat().st_size
+    return total

@@ -63,7 +63,7 @@ def ask(state_dir: Path) -> dict[str, Any]:
             channel.connect(path)
             with channel.makefile("rb") as answer:
                 return dict(json.loads(answer.readline()))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise Unavailable(
             f"no daemon answers in {state_dir}: {error}",
             remedy="start it: systemctl start punchgate, or punchgate run",

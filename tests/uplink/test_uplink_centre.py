@@ -154,13 +154,13 @@ def test_a_copied_journal_stops_sending_and_begins_one_new_epoch(tmp_path: Path)
         await until(lambda: bench.uplink.settlement.epoch != epoch)
         bench.make(2)
         await until(lambda: len(broker.seqs()) >= 10 + 3)
-        assert broker.seqs()[-3:] == [1, 2, 3]
+        assert sorted(broker.seqs()[-3:]) == [1, 2, 3]
         bench.receipts = 0
         bench.receipt(3)
         await until(lambda: bench.uplink.settlement.through() == 3)
 
     run(tmp_path, broker, story)
-    epochs = {json.loads(line)["data"]["epoch"] for one in broker.records() for line in one.payload.splitlines()}
+    epochs = {data["epoch"] for one in broker.records() for data in one.data()}
     assert len(epochs) == 2
     assert broker.states()[-1]["epoch"] in epochs
 

@@ -33,8 +33,11 @@ class Published:
         return self.topic.split("/", 4)[-1]
 
     def seqs(self) -> list[int]:
+        return [data["seq"] for data in self.data()]
+
+    def data(self) -> list[dict[str, Any]]:
         lines = unpack(self.payload, DEFLATE if b"deflate" in self.properties else None)
-        return [json.loads(line)["data"]["seq"] for line in lines]
+        return [json.loads(line)["data"] for line in lines]
 
 
 @dataclass
