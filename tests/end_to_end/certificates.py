@@ -18,7 +18,7 @@ class Pair:
 
 
 class Certificates:
-    """`ca` signed `server` (for 127.0.0.1), `elsewhere` (another host's name), `client`; `stranger` is another CA's."""
+    """`ca` signed `server` (for 127.0.0.1), `elsewhere` (another host), `client`; `stranger` is another CA's."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

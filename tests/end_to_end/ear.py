@@ -23,7 +23,7 @@ from .site import KEY, WITHIN_S, eventually
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One message: monotonic and unix time in s, topic below prefix/site/gateway/, body as sent, MQTT 5 properties."""
+    """One message: monotonic and unix time in s, topic below prefix/site/gateway/, body as sent, properties."""
 
     at: float
     unix: float

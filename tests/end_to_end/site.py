@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,13 +49,14 @@ def punchgate(*arguments: object, env: Mapping[str, str] | None = None) -> subpr
 class Process:
     """A punchgate that keeps running; what it says on stderr goes to a file."""
 
-    def __init__(self, log: Path, *arguments: object) -> None:
+    def __init__(self, log: Path, *arguments: object, wrapper: Sequence[str] = ()) -> None:
+        """`wrapper`: a program and its options that run it, under the same process number."""
         self.log = log
         self.begun = time.monotonic()
         self._since = log.stat().st_size if log.exists() else 0
         with log.open("ab") as output:
             self.popen = subprocess.Popen(
-                [PUNCHGATE, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                [*wrapper, PUNCHGATE, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         self.pid = self.popen.pid
 
@@ -176,9 +177,9 @@ class Site:
 
     # --- the daemon
 
-    def start(self, *, ready: bool = True) -> Process:
+    def start(self, *, ready: bool = True, wrapper: Sequence[str] = ()) -> Process:
         """`punchgate run`, with the configuration as it stands now."""
-        self.daemon = Process(self.folder / "daemon.log", "run", "-c", self.write())
+        self.daemon = Process(self.folder / "daemon.log", "run", "-c", self.write(), wrapper=wrapper)
         self.processes.append(self.daemon)
         if ready:
             self.daemon.wait_for("gateway.ready")

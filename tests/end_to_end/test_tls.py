@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,9 +44,7 @@ def _tls_lines(certificates: Certificates, server: Pair) -> str:
 
 
 @pytest.fixture
-def secured(
-    own_broker: BrokerMaker, make_site: SiteMaker, certificates: Certificates
-) -> Iterator[Callable[..., Secured]]:
+def secured(own_broker: BrokerMaker, make_site: SiteMaker, certificates: Certificates) -> Callable[..., Secured]:
     """Makes a site at a TLS broker, started, one card captured; the client's files are good at first."""
 
     def make(server: Pair | None = None, client: Pair | None = None, **uplink: object) -> Secured:
@@ -61,7 +59,7 @@ def secured(
         site.wait_up()
         return made
 
-    yield make
+    return make
 
 
 def test_mutual_tls_carries_a_punch_to_the_centre(
