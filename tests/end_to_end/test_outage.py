@@ -1,6 +1,6 @@
 """The broker goes, the daemon is killed, people keep coming: every frame that was read is at the centre once.
 
-PUNCHGATE_OUTAGE_S=20 makes the outage as long as the issue asks; the default is shorter for the patience of people.
+OUTAGE_S=20 makes the outage as long as the issue asks; the default is shorter for the patience of people.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from .site import Reader, Site, eventually
 
 pytestmark = pytest.mark.needs("mosquitto")
 
-OUTAGE_S = float(os.environ.get("PUNCHGATE_OUTAGE_S", "4"))
-SHORT_S = min(OUTAGE_S, float(os.environ.get("PUNCHGATE_OUTAGE_S", "2")))
+OUTAGE_S = float(os.environ.get("OUTAGE_S", "4"))
+SHORT_S = min(OUTAGE_S, float(os.environ.get("OUTAGE_S", "2")))
 SWIPES_PER_S = 50
 READERS = 4
 UNDER_WAY_S = 0.3
