@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from config import CentreSettings, ConfigError, load_centre
 from gateway import log
-from gateway.errors import EXIT_FAILED, Misconfigured, NotDurable
+from gateway.commands.carry import import_command
+from gateway.commands.centre_options import centre_option, read_centre
+from gateway.errors import EXIT_FAILED, NotDurable
 from traceability import app, coverage, export
 from traceability.database import database_path
-
-DEFAULT_FILE = "/etc/punchgate/centre.toml"
-
-config_option = click.option(
-    "-c",
-    "--config",
-    "file",
-    type=click.Path(path_type=Path),
-    envvar="PUNCHGATE_CONFIG",
-    default=DEFAULT_FILE,
-    show_default=f"$PUNCHGATE_CONFIG, then {DEFAULT_FILE}",
-    metavar="FILE",
-    help="The centre's configuration.",
-)
 
 
 @click.group("centre")
@@ -36,21 +22,24 @@ def command() -> None:
     """The traceability service and its questions."""
 
 
+command.add_command(import_command)
+
+
 @command.command("run")
-@config_option
-def run(file: Path) -> None:
+@centre_option
+def run(config: Path) -> None:
     """Take records from the broker into the ledger and answer with receipts, until SIGTERM."""
-    settings = _settings(file)
+    settings = read_centre(config)
     log.configure(settings.log.level, settings.log.format)
     app.run(settings.centre)
 
 
 @command.command("coverage")
-@config_option
+@centre_option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def show_coverage(file: Path, as_json: bool) -> None:
+def show_coverage(config: Path, as_json: bool) -> None:
     """What is here of each gateway and epoch, and what is missing, lost, contradicting. 1: somebody should look."""
-    report = coverage.survey(database_path(_settings(file).centre.database), app.unix_ms())
+    report = coverage.survey(database_path(read_centre(config).centre.database), app.unix_ms())
     if as_json:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
     else:
@@ -60,15 +49,15 @@ def show_coverage(file: Path, as_json: bool) -> None:
 
 
 @command.command("export")
-@config_option
+@centre_option
 @click.option("--site", help="Only this site.")
 @click.option("--gateway", help="Only this gateway.")
 @click.option("--epoch", help="Only this epoch (16 hex digits).")
 @click.option("--since-seq", type=click.IntRange(1), default=1, show_default=True, help="First seq of each epoch.")
-def show_export(file: Path, site: str | None, gateway: str | None, epoch: str | None, since_seq: int) -> None:
+def show_export(config: Path, site: str | None, gateway: str | None, epoch: str | None, since_seq: int) -> None:
     """Print the stored lines unchanged, one a line, ordered by site, gateway, epoch, seq."""
     wanted = export.Wanted(site, gateway, epoch, since_seq)
-    for lines in export.slices(database_path(_settings(file).centre.database), wanted):
+    for lines in export.slices(database_path(read_centre(config).centre.database), wanted):
         _print(b"\n".join(lines) + b"\n")
 
 
@@ -83,10 +72,3 @@ def _print(text: bytes) -> None:
         with suppress(OSError):
             sys.stdout.close()
         raise NotDurable(f"standard output: {error.strerror}; the export is cut", remedy="make room there") from error
-
-
-def _settings(file: Path) -> CentreSettings:
-    try:
-        return load_centre(file, os.environ)
-    except ConfigError as error:
-        raise Misconfigured(str(error)) from error

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from gateway import assembly
+from gateway.commands.carry import export_command, import_command
 from gateway.commands.options import config_option
 from gateway.errors import EXIT_FAILED, Rejected, Unavailable
 from gateway.journal import Reader, find_journal
@@ -20,7 +21,11 @@ SLICE_BYTES = 8 * 1024 * 1024
 
 @click.group("journal")
 def command() -> None:
-    """The local journal: figures, the life of one record, the hash chain."""
+    """The local journal: figures, the life of one record, the hash chain, hand-carry."""
+
+
+command.add_command(export_command)
+command.add_command(import_command)
 
 
 @command.command("stats")

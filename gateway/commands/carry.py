@@ -1,0 +1,124 @@
+"""`punchgate journal export` and `import`: records on a USB stick, where the network does not reach."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+import click
+
+from gateway import assembly
+from gateway.carry import CarryWriter, Head, Seal
+from gateway.clock import Clock
+from gateway.commands.centre_options import centre_option, read_centre
+from gateway.commands.options import config_option
+from gateway.commands.progress import progress
+from gateway.errors import EXIT_FAILED, NotDurable, Rejected
+from gateway.journal import Reader, find_journal
+from gateway.journal.export import export, wanted
+from gateway.journal.schema import Error
+from gateway.wire import timestamp
+from traceability import carried
+from traceability.database import database_path
+from traceability.ledger import Ledger
+
+
+@click.command("export")
+@config_option
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
+@click.option("--since-seq", type=click.IntRange(1), default=1, show_default=True, help="First record.")
+@click.option("--unsettled", is_flag=True, help="Only what the centre has not committed yet.")
+def export_command(config: Path, output: Path, since_seq: int, unsettled: bool) -> None:
+    """Write records into a file for `punchgate journal import` at the centre; safe beside the daemon."""
+    gateway = assembly.read_settings(config).gateway
+    path = find_journal(gateway.state_dir)
+    reader = Reader(path)
+    try:
+        made = timestamp(Clock().unix_ms())
+        head = Head(site=gateway.site, gateway=gateway.id, epoch=reader.meta("epoch") or "", made=made)
+        with _whole(output) as file:
+            writer = CarryWriter(file, head)
+            export(reader, wanted(reader, since_seq, unsettled=unsettled), writer, progress("exporting"))
+            seal = writer.seal()
+    except Error as error:
+        raise NotDurable(f"{path}: cannot be read: {error}", remedy="see `punchgate journal verify`") from error
+    finally:
+        reader.close()
+    click.echo(f"{output}: {_told(seal)} of {head.site}/{head.gateway}, epoch {head.epoch}")
+
+
+@click.command("import")
+@centre_option
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_command(config: Path, as_json: bool, file: Path) -> int:
+    """Take a file of `punchgate journal export` into the centre's ledger; safe beside the running centre.
+
+    The configuration is the centre's. A file that was damaged on its way is refused whole; one that was taken
+    before changes nothing. Exit 1 if the file is refused, or a record in it is refused or contradicts another.
+    """
+    settings = read_centre(config).centre
+    ledger = Ledger(database_path(settings.database), settings.id or "import", Clock().unix_ms)
+    try:
+        with file.open("rb") as source:
+            taken = carried.take(ledger, source, progress("importing"))
+    except Rejected as error:
+        raise Rejected(f"{file}: {error.message}", remedy=error.remedy) from error
+    except OSError as error:
+        raise NotDurable(f"{file}: cannot be read: {error.strerror or error}") from error
+    finally:
+        ledger.close()
+    _report(taken, file, as_json=as_json)
+    return EXIT_FAILED if taken.is_finding else 0
+
+
+def _report(taken: carried.Taken, file: Path, *, as_json: bool) -> None:
+    head, counts = taken.head, taken.counts
+    for alarm in taken.alarms:
+        fields = ", ".join(f"{name} {value}" for name, value in alarm.fields.items())
+        click.echo(f"{alarm.event}: {alarm.stream}: {fields}", err=True)
+    fates = {fate: counts[fate] for fate in ("new", "repeated", "refused", "conflicts")}
+    if as_json:
+        click.echo(json.dumps({"site": head.site, "gateway": head.gateway, "epoch": head.epoch} | fates))
+        return
+    told = f"{fates['new']} new, {fates['repeated']} known already"
+    told += "".join(f", {fates[fate]} {fate}" for fate in ("refused", "conflicts") if fates[fate])
+    click.echo(f"{file}: {taken.lines} records of {head.site}/{head.gateway}, epoch {head.epoch}: {told}")
+
+
+def _told(seal: Seal) -> str:
+    return f"{seal.count} records" if seal.first is None else f"{seal.count} records ({seal.first}..{seal.last})"
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when all of it is on the medium; for its owner only."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(path)
+        _sync_folder(path.parent)
+    except BaseException as error:
+        with suppress(OSError):
+            part.unlink()
+        if isinstance(error, OSError):
+            remedy = "make room there, or name another file"
+            raise NotDurable(f"{path}: {error.strerror or error}; nothing was written", remedy=remedy) from error
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """The new name too is to survive an unplugged stick; not every file system can sync a folder."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
