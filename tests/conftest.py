@@ -15,6 +15,7 @@ import pytest
 
 INSTALL = {
     "mosquitto": "apt-get install mosquitto",
+    "strace": "apt-get install strace",
     "systemd-analyze": "apt-get install systemd",
     "openssl": "apt-get install openssl",
     "root": "run as root",
@@ -34,6 +35,12 @@ def find(tool: str) -> str | None:
 def required() -> bool:
     """Whether a missing tool is a failure."""
     return os.environ.get("PUNCHGATE_REQUIRE") == "all"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("faults", "tests/faults: what goes wrong")
+    group.addoption("--fault-count", type=int, help="how many faults to draw (see tests/faults/plan.py)")
+    group.addoption("--fault-seed", type=int, help="what to draw them from; a failing episode names its own")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

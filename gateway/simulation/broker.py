@@ -137,6 +137,10 @@ class Broker:
     def running(self) -> bool:
         return self._child.running
 
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid
+
     def start(self) -> None:
         """Start and wait until the port answers. Unavailable, with its last words, if it does not in 10 s."""
         if self.running:
