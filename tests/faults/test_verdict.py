@@ -130,6 +130,7 @@ def test_a_frame_is_taken_when_it_was_read_and_excused_only_if_that_was_just_bef
         eventually(lambda: wire.look() or wire.frames[0].taken_at, "taking it")
         assert wire.put("second", b"abcdefgh")
         assert wire.put("third", b"ABCDEFGH")
+        eventually(lambda: wire.port.unread() == 16, "the kernel's hand-over")
         assert reader.read(11) == b"abcdefghABC"
         eventually(lambda: wire.look() or wire.frames[1].taken_at, "taking it")
         wire.killed(time.time() + 0.05)
