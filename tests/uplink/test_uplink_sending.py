@@ -162,11 +162,11 @@ def test_without_a_subscriber_nothing_is_settled_and_it_is_said(tmp_path: Path) 
         bench.make(10)
         await until(lambda: "nobody subscribes" in (bench.uplink.reason or ""))
         assert bench.uplink.settlement.through() == 0
-        assert any("nobody" in state.get("reason", "") for state in broker.states())
+        await until(lambda: any("nobody" in state.get("reason", "") for state in broker.states()))
         broker.orders.puback = lambda _: 0
         await until(lambda: bench.uplink.settlement.through() == 10, 5.0)
         await until(lambda: bench.uplink.reason is None)
-        assert "reason" not in broker.states()[-1]
+        await until(lambda: "reason" not in broker.states()[-1])
 
     run(tmp_path, broker, story, PUBACK_RULES)
 

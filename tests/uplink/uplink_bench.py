@@ -26,6 +26,8 @@ PUBACK_RULES = UplinkRules("puback", deflate=True, window=replace(WINDOW, unrece
 class Bench:
     """One gateway without ports: `make` records, see what the broker got, answer as a centre."""
 
+    warnings: Sequence[str] = ()
+
     def __init__(
         self, state_dir: Path, broker: Broker, rules: UplinkRules, key: CentreKey | None, link: Link
     ) -> None:
