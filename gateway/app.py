@@ -1,8 +1,9 @@
 """The composition root: builds the stations and wires them in the order of a punch's journey.
 
     line ──heard──> passage ──drafts──> journal ──committed──> uplink ──> broker
-                                           ▲                     │
-                                           └────── settled ◄─────┘ receipt
+      ▲                              ▲   │ ▲                     │
+      └──────────── pausing ◄────────┼───┘ └────── settled ◄─────┘ receipt
+                               timekeeping
 
 Everything here runs on one event loop. A task or callback that fails of a bug ends the process with 70: systemd
 starts it again, and the journal goes on where it was.
@@ -29,17 +30,16 @@ from gateway.errors import EXIT_BUG, Misconfigured, PunchgateError
 from gateway.journal import Entry, Journal, Listeners, Opened, Trouble
 from gateway.log import Once, configure
 from gateway.passage import OpenRead, Passage
+from gateway.pausing import Pausing
 from gateway.port import Line
 from gateway.records import Draft, Lost, Notice
 from gateway.spans import Range
-from gateway.status import StatusServer, notify
+from gateway.status import StatusServer, Watchdog, notify
 from gateway.status.report import Report
+from gateway.timekeeping import Timekeeping
 from gateway.uplink import Uplink
 from gateway.uplink.presence import VERSION
 from gateway.wire import timestamp
-
-PAUSE_AT_JOBS = 400
-RESUME_AT_JOBS = 100
 
 log = structlog.get_logger()
 
@@ -69,14 +69,14 @@ class Gateway:
         )
         self.lines = [Line(rules, self.clock, self, self._unwatched_ms) for rules in assembly.line_rules(settings)]
         self.registry = Registry(gateway.state_dir)
-        self.trouble: Trouble | None = None
+        self._pausing = Pausing(self.lines, self._passage, self.clock, self._append)
+        self._timekeeping = Timekeeping(self.clock, self.journal.append)
         self.warnings = assembly.warnings(settings)
         self.report = Report(self.clock, self.uplink, self.lines, self)
         self._status = StatusServer(gateway.state_dir, self.report.describe)
         self._lanes = {device.id: device.lane for port in settings.ports for device in port.devices}
         self._portals = {lane.id: lane.portal for lane in settings.lanes}
         self._recorded: dict[str, str] = {}
-        self._paused = False
         self._tick: asyncio.TimerHandle | None = None
         self._exit_code = 0
         self._stop = asyncio.Event()
@@ -88,15 +88,19 @@ class Gateway:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        self._begin(self.journal.open(Listeners(self._committed, self._on_trouble, self._on_epoch)))
+        self._begin(self.journal.open(Listeners(self._committed, self._pausing.on_trouble, self._on_epoch)))
         await self._status.start()
+        self._timekeeping.watch()
         tasks = [asyncio.create_task(line.run()) for line in self.lines]
         uplink = asyncio.create_task(self.uplink.run())
         for task in (*tasks, uplink):
             task.add_done_callback(self._on_task_end)
         log.info("gateway.ready", version=VERSION, epoch=self.uplink.settlement.epoch, ports=len(self.lines))
         notify(f"READY=1\nSTATUS=listening on {len(self.lines)} ports")
+        watchdog = Watchdog(self.journal.pulse, [*tasks, uplink])
+        watchdog.start()
         await self._stop.wait()
+        watchdog.close()
         await self._shut_down(tasks, uplink)
         return self._exit_code
 
@@ -110,8 +114,7 @@ class Gateway:
                 continue
             drafts += self._passage.handle(device, event, moment)
         self._append(drafts)
-        if not self._paused and self.journal.waiting() > PAUSE_AT_JOBS:
-            self._pause()
+        self._pausing.given(self.journal.waiting())
 
     def port_up(self, line: Line, moment: Moment) -> None:
         """See LineListener."""
@@ -129,6 +132,11 @@ class Gateway:
             self._change(device, "down", reason, moment)
             self._append(self._passage.device_down(device, moment, reason))
         self.uplink.say_devices()
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """See report.Watched."""
+        return self._pausing.trouble
 
     def devices(self) -> list[dict[str, Any]]:
         """See UplinkListener."""
@@ -159,10 +167,12 @@ class Gateway:
         self.uplink.begin(opened)
         details = {"version": VERSION, "config": assembly.fingerprint(self.settings)}
         self._append([Draft(Notice(kind="gateway.started", details=details), moment)])
+        self._timekeeping.begin()
         reads = [_open_read(entry) for entry in opened.open_reads]
         self._append(self._passage.recover(reads, moment))
 
     def _append(self, drafts: Sequence[Draft]) -> None:
+        self._timekeeping.look()
         self.journal.append(drafts)
         if self._tick is not None:
             self._tick.cancel()
@@ -178,18 +188,7 @@ class Gateway:
     def _committed(self, entries: list[Entry]) -> None:
         self.report.written += sum(len(entry.line) for entry in entries)
         self.uplink.committed(entries, self.journal.oldest)
-        if self._paused and self.trouble is None and self.journal.waiting() < RESUME_AT_JOBS:
-            self._resume()
-
-    def _on_trouble(self, trouble: Trouble | None) -> None:
-        self.trouble = trouble
-        if trouble is None:
-            log.info("journal.recovered")
-            self._resume()
-            return
-        log.error("journal.trouble", kind=trouble.kind, reason=trouble.text)
-        if trouble.kind != "quota":
-            self._pause()
+        self._pausing.kept(self.journal.waiting())
 
     def _on_epoch(self, opened: Opened) -> None:
         log.error("journal.epoch", epoch=opened.epoch)
@@ -198,24 +197,6 @@ class Gateway:
         self.warnings = [*self.warnings, f"{alarm}; what was not settled is in journal-*.aside"]
         self.uplink.begin(opened)
 
-    def _pause(self) -> None:
-        """Leave what the devices say in the kernel: until `_resume` nobody watches the lanes."""
-        if self._paused:
-            return
-        self._paused = True
-        moment = self.clock.now()
-        for line in self.lines:
-            line.pause()
-            for device in line.rules.devices if line.is_open else ():
-                self._append(self._passage.device_down(device, moment, "paused"))
-
-    def _resume(self) -> None:
-        self._paused = False
-        for line in self.lines:
-            line.resume()
-            for device in line.rules.devices if line.is_open else ():
-                self._append(self._passage.device_up(device, self.clock.now()))
-
     def _change(self, device: str, status: str, reason: str | None, moment: Moment) -> None:
         """Record that a device came or went; a port that stays away is said once."""
         if self._recorded.get(device) == status:
@@ -223,7 +204,7 @@ class Gateway:
         self._recorded[device] = status
         lane = self._lanes[device]
         body = Notice(kind=f"device.{status}", device=device, lane=lane, portal=self._portals[lane], reason=reason)
-        self.journal.append([Draft(body, moment)])
+        self._append([Draft(body, moment)])
 
     def _unwatched_ms(self, moment: Moment) -> int:
         """How long nobody has watched the ports: since the newest record at most, else since boot."""
@@ -250,7 +231,7 @@ class Gateway:
         )
         details = {"config": assembly.fingerprint(self.settings), "restart_needed_for": fixed}
         log.info("config.applied", **details)
-        self.journal.append([Draft(Notice(kind="config.applied", details=details), self.clock.now())])
+        self._append([Draft(Notice(kind="config.applied", details=details), self.clock.now())])
 
     async def _shut_down(self, lines: list[asyncio.Task[None]], uplink: asyncio.Task[None]) -> None:
         notify("STOPPING=1")
@@ -259,6 +240,7 @@ class Gateway:
         await asyncio.wait(lines, timeout=1.0)
         moment = self.clock.now()
         reason = "bug" if self._exit_code else "signal"
+        self._timekeeping.close()
         self.journal.append(self._passage.stop(moment))
         self.journal.append([Draft(Notice(kind="gateway.stopped", reason=reason), moment)])
         await self.journal.flush()

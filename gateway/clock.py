@@ -97,18 +97,23 @@ class Clock:
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
     def quality(self) -> Quality:
-        """How good the wall clock is; the kernel is asked at most once a second."""
-        if time.monotonic() - self._measured_at >= QUALITY_MAX_AGE_S:
+        """How good the wall clock is; the kernel is asked once a second at most, or when the clock was just set."""
+        known_as_unset = self._quality.state == "unset"
+        if known_as_unset != _is_unset() or time.monotonic() - self._measured_at >= QUALITY_MAX_AGE_S:
             self._quality = self._measure()
             self._measured_at = time.monotonic()
         return self._quality
+
+    def forget_quality(self) -> None:
+        """The wall clock was set: ask the kernel again at the next reading."""
+        self._measured_at = float("-inf")
 
     async def sleep(self, seconds: float) -> None:
         """Wait on the event loop."""
         await asyncio.sleep(seconds)
 
     def _measure(self) -> Quality:
-        if time.time() < EARLIEST_PLAUSIBLE_S:
+        if _is_unset():
             return Quality("unset", "none", None, self.boot)
         kernel = self._ask_kernel()
         error_ms = None if kernel is None else max(1, kernel.maxerror // 1000)
@@ -127,3 +132,7 @@ class Clock:
         """None where the kernel may not be asked, as in some containers."""
         timex = _Timex()
         return None if self._libc.adjtimex(ctypes.byref(timex)) == -1 else timex
+
+
+def _is_unset() -> bool:
+    return time.time() < EARLIEST_PLAUSIBLE_S

@@ -15,11 +15,13 @@ import structlog
 
 EVENTS = {
     "clock.state": "the quality of the wall clock has changed",
+    "clock.stepped": "somebody has set the wall clock, by more than half a second",
     "config.applied": "the configuration in force, by its fingerprint",
     "config.warning": "a secret is open to others on this machine",
     "config.unchanged": "a reload could not be applied; the old configuration stays",
     "gateway.bug": "an unexpected exception: the process ends with 70",
     "gateway.ready": "ports, journal and uplink are running",
+    "gateway.stalled": "the journal's thread or a task stands still: systemd is told nothing, and restarts us",
     "gateway.stopped": "an orderly stop",
     "journal.damaged": "the journal's file was broken and is set aside; a new epoch begins",
     "journal.epoch": "a new epoch begins",

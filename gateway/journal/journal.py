@@ -96,6 +96,10 @@ class Journal:
         """How many calls of `append` and `settle` the thread has not taken up yet."""
         return self._writer.waiting()
 
+    def pulse(self) -> int:
+        """A number that rises between two calls as long as the thread does not stand still."""
+        return self._writer.pulse()
+
     def settle(self, settled: Spans, ledger: str | None, receipt: int) -> None:
         """Remember what the centre has committed."""
         values = {"settled": json.dumps(list(settled)), "ledger": ledger or "", "receipt": str(receipt)}

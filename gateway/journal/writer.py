@@ -66,6 +66,7 @@ class Writer(threading.Thread):
     ) -> None:
         super().__init__(name="journal", daemon=True)
         self.quota = Quota(limits, clock)
+        self.turns = 0
         self._path, self._names = path, names
         self._clock = clock
         self._report = report
@@ -86,6 +87,15 @@ class Writer(threading.Thread):
     def waiting(self) -> int:
         """Jobs that are not taken up yet."""
         return self._jobs.qsize()
+
+    def pulse(self) -> int:
+        """How often the thread has turned to something; it has again by the next call, unless it stands still.
+
+        While the disk refuses a group the thread tries it again and again: that is no standstill.
+        """
+        if not self.waiting():
+            self.put(_confess)
+        return self.turns
 
     def begin_epoch(self, epoch: str) -> None:
         """After the jobs queued so far, set the file of this epoch aside and begin a new one."""
@@ -132,6 +142,7 @@ class Writer(threading.Thread):
         jobs: list[Job] = []
         try:
             job = self._jobs.get(timeout=PRUNE_PAUSE_S if self._prune_more else PRUNE_EVERY_S)
+            self.turns += 1
             while job is not None:
                 jobs.append(job)
                 if len(jobs) == MAX_GROUP or isinstance(job, NewEpoch):
@@ -145,6 +156,7 @@ class Writer(threading.Thread):
         """Do a step until the disk takes it, recovering before each new try; False if the stop came first."""
         delay, healthy, damaged = RETRY_FIRST_S, True, False
         while True:
+            self.turns += 1
             try:
                 if not healthy:
                     self._recover(damaged=damaged)

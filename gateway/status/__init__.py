@@ -2,5 +2,6 @@
 
 from gateway.status.notify import notify
 from gateway.status.socket import StatusServer, ask
+from gateway.status.watchdog import Watchdog
 
-__all__ = ["StatusServer", "ask", "notify"]
+__all__ = ["StatusServer", "Watchdog", "ask", "notify"]

@@ -201,7 +201,7 @@ def record_refusals() -> str:
         ("`epoch`", _with(good, epoch="1")),
         ("`seq` is no number, or 0", _with(good, seq="9")),
         ("`prev`", _with(good, prev="?")),
-        ("`id` does not fit the rest", good | {"id": "hq/edge-01/5c1f0a9be2d74f11/10"}),
+        ("`id` does not fit the rest", good | {"id": "hq/edge-01/5c1f0a9be2d74f11/77"}),
         ("`type` or `time`", good | {"type": None}),
         ("longer than 64 KiB", _with(good, note="x" * 65536)),
     ]

@@ -17,6 +17,7 @@ from gateway.journal.store import Previous
 from gateway.passage import DeviceRules, LaneRules, Passage, Privacy
 from gateway.records import Draft, Lost, Notice
 from gateway.simulation import frames
+from gateway.timekeeping import Timekeeping
 from gateway.wire import GENESIS, Origin, encode, line_hash
 
 EPOCH = "5c1f0a9be2d74f11"
@@ -45,12 +46,25 @@ DEVICES = (
 )  # fmt: skip
 
 
-def at(seconds: float, live: bool = True) -> Moment:
-    """That many seconds into the morning."""
-    boot_ns = 8_812_345_678 + round(seconds * 1e9)
-    return Moment(
-        START_MS + round(seconds * 1000), 1000.0 + seconds, boot_ns, Quality("synced", "ntp", 12, BOOT), live
-    )
+def at(seconds: float, live: bool = True, set_by_ms: int = 0) -> Moment:
+    """That many seconds into the morning; `set_by_ms`: what the wall clock was set by since it began."""
+    boot_ns, time_ms = 8_812_345_678 + round(seconds * 1e9), START_MS + round(seconds * 1000) + set_by_ms
+    return Moment(time_ms, 1000.0 + seconds, boot_ns, Quality("synced", "ntp", 12, BOOT), live)
+
+
+class Wall:
+    """The clock of the morning, as `gateway.timekeeping` asks it."""
+
+    moment = at(0.0)
+
+    def now(self) -> Moment:
+        return self.moment
+
+    def quality(self) -> Quality:
+        return self.moment.quality
+
+    def forget_quality(self) -> None:
+        """It knows."""
 
 
 class Morning:
@@ -61,6 +75,8 @@ class Morning:
         self._head = GENESIS
         self._passage = Passage([ARM, DOOR], DEVICES, Privacy("k1", KEY))
         self._rules = {device.id: device for device in DEVICES}
+        self._wall = Wall()
+        self._timekeeping = Timekeeping(self._wall, self.append)  # type: ignore[arg-type]
 
     def append(self, drafts: Sequence[Draft]) -> None:
         """What the journal does in a transaction."""
@@ -72,6 +88,13 @@ class Morning:
 
     def notice(self, kind: str, seconds: float, **words: Any) -> None:
         self.append([Draft(Notice(kind=kind, **words), at(seconds))])
+
+    def anchor(self) -> None:
+        self._timekeeping.begin()
+
+    def set_clock(self, seconds: float, by_ms: int) -> None:
+        self._wall.moment = at(seconds, set_by_ms=by_ms)
+        self._timekeeping.look()
 
     def up(self, device: str, seconds: float) -> None:
         """As gateway/app.py says it."""
@@ -107,6 +130,7 @@ def morning() -> tuple[dict[str, Any], ...]:
     """The journal of the morning, parsed; `raw` is each line as it was encoded."""
     story = Morning()
     story.notice("gateway.started", 0.0, details={"version": VERSION, "config": CONFIG})
+    story.anchor()
     for device in ("lane-1-in", "lane-1-out", "lane-1-arm", "side-in", "contacts"):
         story.up(device, 0.1)
     _people(story)
@@ -151,7 +175,8 @@ def _trouble(story: Morning) -> None:
     story.append([Draft(Lost(cause="pruned", epoch=EPOCH, first=2, last=5, count=4), at(160.0))])
     details = {"config": "41d6b1a7c0e9f352", "restart_needed_for": ["lanes"]}
     story.notice("config.applied", 180.0, details=details)
-    story.notice("gateway.stopped", 190.0, reason="signal")
+    story.set_clock(185.0, by_ms=1_250)
+    story.append([Draft(Notice(kind="gateway.stopped", reason="signal"), at(190.0, set_by_ms=1_250))])
 
 
 @cache

@@ -113,6 +113,8 @@ class GuidedSite:
         eventually(lambda: self.status()["devices"][0]["status"] == "down", "an unplugged reader")
 
     def stop_gateway(self) -> int:
+        """Once all is settled, so that the farewell finds a connection."""
+        eventually(lambda: self.status()["settled"] == self.status()["newest"], f"settling: {self.logs()}")
         self.gateway.terminate()
         return self.gateway.wait(WITHIN_S)
 

@@ -126,7 +126,7 @@ def test_records_of_a_real_run_look_like_those_on_the_page(site: GuidedSite) -> 
     records = eventually(lambda: [it for it in [site.records()] if "gateway.stopped" in it[-1]["type"]], "the end")[0]
     seen = {record["type"].removeprefix("punchgate.").removesuffix(".v1"): set(record["data"]) for record in records}
     common = {"credential.read", "punch", "device.up", "device.down"}
-    assert set(seen) == common | {"gateway.started", "config.applied", "gateway.stopped"}
+    assert set(seen) == common | {"gateway.started", "clock.anchor", "config.applied", "gateway.stopped"}
     for kind, keys in seen.items():
         assert keys == set(morning.records(kind)[0]["data"]), kind
 

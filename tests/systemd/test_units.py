@@ -47,4 +47,5 @@ def test_systemd_does_not_restart_what_only_a_person_can_mend(repository: Path) 
     assert service["RestartPreventExitStatus"] == "2 78"
     assert service["Type"] == "notify"
     assert service["StateDirectory"] == "punchgate"
+    assert service["WatchdogSec"] == "30"
     assert service["SupplementaryGroups"] == "dialout"
