@@ -120,6 +120,12 @@ class Journal:
 
         self._put_for_epoch(keep)
 
+    async def carry_out(self, job: Callable[[Store], list[Entry]]) -> bool:
+        """Run `job` in a transaction of this epoch; False if it is not durable yet after STOP_TIMEOUT_S."""
+        epoch = self._epoch
+        self._writer.put(lambda store: job(store) if store.origin.epoch == epoch else [])
+        return await self.flush()
+
     def begin_epoch(self) -> None:
         """Set this file aside and begin a new epoch: for a journal that is proved to be a copy (cloned card)."""
         self._writer.begin_epoch(self._epoch)
@@ -128,8 +134,8 @@ class Journal:
         """Durable records `first` to `last`, cut to the limits; never blocks the loop. Raises NotDurable."""
         return await self._loop.run_in_executor(self._pool, self._read, first, last, max_records, max_bytes)
 
-    async def flush(self) -> None:
-        """Wait until all that was appended is durable; gives up after STOP_TIMEOUT_S."""
+    async def flush(self) -> bool:
+        """Wait until all that was appended is durable; gives up after STOP_TIMEOUT_S, and returns False then."""
         done = asyncio.Event()
 
         def tell() -> None:
@@ -139,6 +145,7 @@ class Journal:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await done.wait()
+        return done.is_set()
 
     async def close(self) -> None:
         """Commit what is queued, close the file."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gateway.errors import NotDurable
 from gateway.journal.schema import connect_reader
@@ -97,6 +98,20 @@ class Reader:
     def quarantine(self) -> list[tuple[int, str, int]]:
         """Records the centre refused: seq, reason, when (ms)."""
         return self._connection.execute("SELECT seq, reason, at_ms FROM quarantine ORDER BY seq").fetchall()
+
+    def dropped(self) -> dict[str, dict[str, Any]]:
+        """Refused records that were given up, by seq: `reason`, `refused_ms`, `dropped_ms`."""
+        story: dict[str, dict[str, Any]] = json.loads(self.meta("dropped") or "{}")
+        return story
+
+    def missing(self, first: int, last: int) -> list[Range]:
+        """The records of `first` to `last` whose bodies are not held."""
+        span = (first, last)
+        (held,) = self._connection.execute("SELECT count(*) FROM records WHERE seq BETWEEN ? AND ?", span).fetchone()
+        if held == last - first + 1:
+            return []
+        rows = self._connection.execute("SELECT seq FROM records WHERE seq BETWEEN ? AND ? ORDER BY seq", span)
+        return Spans((seq, seq) for (seq,) in rows).gaps(first, last)
 
     def settled(self) -> Spans:
         """What the centre has committed, as last remembered."""

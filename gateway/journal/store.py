@@ -7,6 +7,7 @@ of the chain.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -116,8 +117,25 @@ class Store(Reader):
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def refuse(self, seq: int, reason: str, now_ms: int) -> None:
-        """Put a record the centre refused into quarantine, the first reason counts; its body stays."""
-        self._connection.execute("INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?)", (seq, reason, now_ms))
+        """Put a record the centre refused into quarantine, the first reason counts; its body stays.
+
+        One that was given up is declared lost: it does not come back, however often it is refused.
+        """
+        if str(seq) not in self.dropped():
+            self._connection.execute("INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?)", (seq, reason, now_ms))
+
+    def release(self, seq: int) -> bool:
+        """Take a record out of quarantine; False if it is not there."""
+        return self._connection.execute("DELETE FROM quarantine WHERE seq=?", (seq,)).rowcount == 1
+
+    def drop(self, seq: int, now_ms: int) -> bool:
+        """Give a record in quarantine up; what is known of it is kept. False if it is not there."""
+        known = {number: (reason, at_ms) for number, reason, at_ms in self.quarantine()}
+        if seq not in known:
+            return False
+        story = {"reason": known[seq][0], "refused_ms": known[seq][1], "dropped_ms": now_ms}
+        self.remember("dropped", json.dumps(self.dropped() | {str(seq): story}, ensure_ascii=False))
+        return self.release(seq)
 
     def prune(self, made_before_ms: int) -> int:
         """Delete one slice of settled bodies older than that; returns how many went. Opens its own transaction.

@@ -185,6 +185,14 @@ class Outbox:
         self.replay.update(wanted)
         return len(wanted)
 
+    def again(self, first: int, last: int) -> None:
+        """Queue these whatever became of them before; live ones go anyway."""
+        wanted = Spans([(first, last)])
+        if self._live:
+            wanted.remove(self._live[0][1].seq, self._live[-1][1].seq)
+        self.awaiting.subtract(wanted)
+        self.replay.update(wanted)
+
     def live_becomes_replay(self) -> None:
         """Nobody listens: what was meant for now will be the past when somebody does."""
         while self._live:

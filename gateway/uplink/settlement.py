@@ -47,6 +47,7 @@ class Settlement:
         self._numbers = {} if ledger is None else {ledger: receipt}
         self._refused: set[int] = set()
         self._declared = Spans()
+        self._reopened = Spans()
         self._is_copy = False
 
     def through(self) -> int:
@@ -56,6 +57,16 @@ class Settlement:
     def unsettled(self, held: Held) -> list[Range]:
         """The records that still have to reach the centre, as far as they are held."""
         return self.settled.gaps(held.oldest, held.newest)
+
+    def reopen(self, first: int, last: int) -> None:
+        """These are to be sent once more: until they were, no receipt settles or refuses them."""
+        self.settled.remove(first, last)
+        self._reopened.add(first, last)
+        self._refused -= {seq for seq in self._refused if first <= seq <= last}
+
+    def arrived(self, first: int, last: int) -> None:
+        """The broker has taken them: from now on receipts speak of them again."""
+        self._reopened.remove(first, last)
 
     def delivered(self, first: int, last: int) -> None:
         """Without receipts (settle = "puback"): the broker has taken them for somebody."""
@@ -109,12 +120,13 @@ class Settlement:
         if len(receipt.missing) < MAX_MISSING_RANGES:
             committed.add(receipt.through + 1, receipt.seen)
             committed.subtract(receipt.missing)
+        committed.subtract(self._reopened)
         self.settled.update(committed)
 
     def _refuse(self, receipt: Receipt, held: Held, then: Consequences) -> None:
         """Nobody can refuse a record that was never made: that would settle it before it exists."""
         for refusal in receipt.rejected:
-            if not 1 <= refusal.seq <= held.newest:
+            if not 1 <= refusal.seq <= held.newest or refusal.seq in self._reopened:
                 continue
             self.settled.add(refusal.seq, refusal.seq)
             if refusal.seq not in self._refused:
