@@ -154,7 +154,7 @@ def uplink_rules(settings: Settings) -> UplinkRules:
         unreceipted_max=uplink.unreceipted_max if by_receipt else None,
     )
     deflate = uplink.compress == "auto" and uplink.protocol == "5"
-    return UplinkRules(uplink.settle, deflate, window, tuple(warnings(settings)))
+    return UplinkRules(uplink.settle, deflate, window)
 
 
 def centre_key(settings: Settings) -> CentreKey | None:

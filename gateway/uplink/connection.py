@@ -27,6 +27,8 @@ from gateway.uplink.remedies import HungUp, said_by_broker, said_by_network
 
 CONNECT_TIMEOUT_S = 5.0
 KEEPALIVE_S = 30
+SUBACK_S = 1.0
+RETAINED_S = 0.02
 MISC_EVERY_S = 10.0
 SEND_BUFFER_BYTES = 64 * 1024
 RECEIVE_MAXIMUM = 100
@@ -82,6 +84,7 @@ class Connection:
         self._writing = False
         self._misc: asyncio.TimerHandle | None = None
         self._complaint = ""
+        self._answered = asyncio.Event()
         self._client = self._new_client(will)
 
     async def open(self, *, clock_is_wrong: bool) -> Greeting:
@@ -115,6 +118,13 @@ class Connection:
     def subscribe(self, topic: str) -> None:
         """Ask for a topic with QoS 1."""
         self._client.subscribe(topic, qos=1)
+
+    async def answered(self) -> None:
+        """Wait for the answer to `subscribe` and the retained message behind it: it may forbid to send anything."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SUBACK_S):
+                await self._answered.wait()
+                await asyncio.sleep(RETAINED_S)
 
     def close(self) -> None:
         """Say goodbye if the line still stands, and let go of the socket."""
@@ -254,6 +264,7 @@ class Connection:
         self._listener.message(message.topic, bytes(message.payload), retained=message.retain)
 
     def _on_subscribe(self, _: object, __: object, ___: int, codes: list[Any], ____: object) -> None:
+        self._answered.set()
         refused = [code.value for code in codes if code.is_failure]
         if refused:
             self._listener.acknowledged(-1, int(refused[0]))

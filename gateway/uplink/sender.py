@@ -40,8 +40,8 @@ class Sender:
         deflate: bool,
         journal: Journal,
         clock: Clock,
-        gone: Callable[[Range], None],
     ) -> None:
+        self.gone: Callable[[Range], None] = _nobody_asks
         self.outbox = Outbox(limits)
         self.idle = asyncio.Event()
         self.complaint: str | None = None
@@ -50,7 +50,6 @@ class Sender:
         self._deflate = deflate
         self._journal = journal
         self._clock = clock
-        self._gone = gone
         self._connection: Connection | None = None
         self._packet_bytes: int | None = None
         self._stopped = False
@@ -185,7 +184,7 @@ class Sender:
         if not batch or batch[0].seq > first:
             gone = (first, batch[0].seq - 1 if batch else last)
             outbox.drop(*gone)
-            self._gone(gone)
+            self.gone(gone)
         elif outbox.replay_has_room() and not self._is_paused("replay"):
             self._ship("replay", batch)
             await asyncio.sleep(0)
@@ -240,6 +239,10 @@ class Sender:
 
     def _is_paused(self, stream: Stream) -> bool:
         return self._stopped or self._clock.mono() < self._paused_until.get(stream, 0.0)
+
+
+def _nobody_asks(span: Range) -> None:
+    """Until somebody is set as `gone`."""
 
 
 def _properties(batch: Batch) -> dict[str, Any]:

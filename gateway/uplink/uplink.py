@@ -8,6 +8,7 @@ in `status`, `state` and the log; capture never waits for any of it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,51 +17,48 @@ from typing import Any, Literal, Protocol
 import structlog
 
 from gateway.clock import Clock
-from gateway.errors import Rejected, Transient
+from gateway.errors import Transient
 from gateway.journal import Entry, Journal, Opened
 from gateway.log import Once
-from gateway.spans import Range
 from gateway.uplink.acknowledgements import Acknowledgements
 from gateway.uplink.connection import Connection, Greeting, Link
 from gateway.uplink.outbox import Shipment, WindowLimits
 from gateway.uplink.presence import Head, Mood, offline, online
+from gateway.uplink.receipts import CentreListener, Receipts
 from gateway.uplink.sender import Sender
-from gateway.uplink.settlement import Consequences, Held, Settlement
+from gateway.uplink.settlement import Held, Settlement
 from gateway.uplink.signature import CentreKey
-from gateway.wire import Topics, compact, line_hash, read_receipt
+from gateway.wire import Topics, compact, line_hash
 
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 1.0
 PUBACK_TIMEOUT_S = 20.0
 HOUSEKEEPING_S = 5.0
 STATE_EVERY_S = 30.0
-REMEMBER_EVERY_S = 0.2
 FLUSH_S = 2.0
+CENTRE_BACK_S = 0.7
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class UplinkRules:
-    """How records travel. `settle`: what proves that one has arrived; `warnings` are said in `state`."""
+    """How records travel. `settle`: what proves that one has arrived."""
 
     settle: Literal["receipt", "puback"]
     deflate: bool
     window: WindowLimits
-    warnings: tuple[str, ...] = ()
 
 
-class UplinkListener(Protocol):
+class UplinkListener(CentreListener, Protocol):
     """What the uplink needs from the rest of the gateway; called on the loop."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What should be mended though the daemon works; said in `state`."""
 
     def devices(self) -> Sequence[dict[str, Any]]:
         """The `device/…` documents as they are now; each has the key `device`."""
-
-    def pruned(self, epoch: str, ranges: Sequence[Range]) -> None:
-        """The centre misses records that are no longer held."""
-
-    def journal_is_a_copy(self) -> None:
-        """The centre knows more of this epoch than we do."""
 
 
 class Uplink:
@@ -83,15 +81,14 @@ class Uplink:
         self._journal = journal
         self._clock = clock
         self._listener = listener
-        self._centre_key = centre_key
         self._once = Once(clock.mono)
-        self._sender = Sender(
-            topics, rules.window, deflate=rules.deflate, journal=journal, clock=clock, gone=self._gone
-        )
+        self._sender = Sender(topics, rules.window, deflate=rules.deflate, journal=journal, clock=clock)
+        self._receipts = Receipts(journal, self._sender, clock, listener, lambda: self.head.held)
+        self._receipts.centre_key = centre_key
+        self._sender.gone = self._receipts.gone
         self._acknowledgements = Acknowledgements(self._sender, self._change_reason, self._arrived)
         self._connection: Connection | None = None
         self._greeting = Greeting(1, None)
-        self._remembering: asyncio.TimerHandle | None = None
         self._said_at = 0.0
         self._said_clock = ""
         self._said_newest = 0
@@ -103,9 +100,14 @@ class Uplink:
         """Whether a session stands."""
         return self._connection is not None
 
+    @property
+    def settlement(self) -> Settlement:
+        """What is settled of this epoch."""
+        return self._receipts.settlement
+
     def begin(self, opened: Opened) -> None:
         """Work on this epoch from now on."""
-        self.settlement = Settlement(opened.epoch, opened.settled.copy(), opened.ledger, opened.receipt)
+        self._receipts.begin(opened)
         self.head = Head(Held(max(1, opened.oldest), opened.newest), opened.head)
         self._sender.begin()
         if self._connection is not None:
@@ -119,7 +121,7 @@ class Uplink:
 
     def reconfigure(self, link: Link, rules: UplinkRules, centre_key: CentreKey | None) -> None:
         """End this session; the next one takes up these rules, and renewed certificates."""
-        self._link, self._rules, self._centre_key = link, rules, centre_key
+        self._link, self._rules, self._receipts.centre_key = link, rules, centre_key
         self._sender.reconfigure(rules.window, deflate=rules.deflate)
         if self._connection is not None:
             self._at_once = True
@@ -136,7 +138,7 @@ class Uplink:
         if self._connection is not None:
             self._said_at, self._said_clock = self._clock.mono(), self._clock.quality().state
             self._said_newest = self.head.held.newest
-            mood = Mood(self._rules.settle, self.reason, self._rules.warnings)
+            mood = Mood(self._rules.settle, self.reason, tuple(self._listener.warnings))
             self._connection.tell(self._topics.of("state"), online(self._clock, self.settlement, self.head, mood))
 
     async def run(self) -> None:
@@ -167,32 +169,15 @@ class Uplink:
         if self._connection is not None:
             self._connection.tell(self._topics.of("state"), offline(self._clock, self.settlement, self.head))
             self._connection.close()
-        if self._remembering is not None:
-            self._remembering.cancel()
-            self._remember()
+        self._receipts.finish()
 
     def acknowledged(self, mid: int, code: int) -> None:
         """See ConnectionListener."""
         self._acknowledgements.take(mid, code)
 
     def message(self, topic: str, payload: bytes, *, retained: bool) -> None:
-        """See ConnectionListener: the only topic we subscribe to is the receipt.
-
-        One that the broker had kept may be of an epoch before this one; that is no news and nobody's fault.
-        """
-        try:
-            if self._centre_key is not None:
-                self._centre_key.check(payload)
-            receipt = read_receipt(payload)
-            if retained and receipt.epoch != self.settlement.epoch:
-                return
-            then = self.settlement.take(receipt, self.head.held)
-        except Rejected as refusal:
-            if times := self._once.due("receipt", refusal.message):
-                log.warning("receipt.refused", reason=refusal.message, times=times)
-            return
-        if then is not None:
-            self._follow(then)
+        """See ConnectionListener: the only topic we subscribe to is the receipt."""
+        self._receipts.take(payload, retained=retained)
 
     async def _session(self) -> None:
         will = (self._topics.of("state"), offline(self._clock, self.settlement, self.head))
@@ -207,7 +192,10 @@ class Uplink:
             self.say_devices()
             if self._rules.settle == "receipt":
                 connection.subscribe(self._topics.of("receipt"))
-            self._start_sending(connection)
+                await connection.answered()
+            self.say_state()
+            await self._centre_is_there()
+            self._sender.attach(connection, self._greeting, self.settlement, self.head.held)
             async with asyncio.TaskGroup() as tasks:
                 work = [
                     tasks.create_task(self._sender.send_replay()),
@@ -222,53 +210,18 @@ class Uplink:
             self._sender.detach()
             connection.close()
 
-    def _start_sending(self, connection: Connection) -> None:
-        self.say_state()
-        self._sender.attach(connection, self._greeting, self.settlement, self.head.held)
+    async def _centre_is_there(self) -> None:
+        """A centre that has answered before answers this birth: let it come back too, or the broker may take for
+        somebody else what it should have got. Not for long: others may be listening."""
+        self._receipts.heard.clear()
+        if self._rules.settle == "receipt" and self.settlement.ledger is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CENTRE_BACK_S):
+                    await self._receipts.heard.wait()
 
     def _arrived(self, shipment: Shipment) -> None:
         if self._rules.settle == "puback":
-            self.settlement.delivered(shipment.first, shipment.last)
-            self._sender.outbox.settled(self.settlement.settled)
-            if self._remembering is None:
-                loop = asyncio.get_running_loop()
-                self._remembering = loop.call_later(REMEMBER_EVERY_S, self._remember)
-
-    def _gone(self, span: Range) -> None:
-        """What should be sent again is not in the journal any more."""
-        if lost := self.settlement.lost([span]):
-            self._declare(lost)
-            self._remember()
-
-    def _declare(self, lost: list[Range]) -> None:
-        log.error("records.pruned", ranges=lost)
-        self._listener.pruned(self.settlement.epoch, lost)
-
-    def _remember(self) -> None:
-        self._remembering = None
-        self._journal.settle(self.settlement.settled, self.settlement.ledger, self.settlement.receipt)
-
-    def _follow(self, then: Consequences) -> None:
-        if then.is_copy:
-            log.error("uplink.copy", epoch=self.settlement.epoch)
-            self._sender.stop()
-            self._listener.journal_is_a_copy()
-            return
-        outbox = self._sender.outbox
-        if then.unsettled:
-            log.warning("uplink.restored", ledger=self.settlement.ledger, through=self.settlement.through())
-            outbox.forget_acknowledged()
-            outbox.resend(self.settlement.unsettled(self.head.held), self._clock.mono())
-        if then.refused:
-            self._journal.refuse(then.refused)
-            log.error("records.refused", count=len(then.refused), first=then.refused[0][0], reason=then.refused[0][1])
-        if then.pruned:
-            self._declare(then.pruned)
-        if resent := outbox.resend(then.missing, self._clock.mono()):
-            log.warning("records.resent", count=resent, ranges=then.missing[:3])
-        outbox.settled(self.settlement.settled)
-        self._remember()
-        self._sender.pump()
+            self._receipts.delivered(shipment)
 
     async def _keep_house(self, connection: Connection) -> None:
         """Notice a broker that no longer answers; keep the retained documents fresh.
