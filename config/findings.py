@@ -18,6 +18,7 @@ Loc = tuple[str | int, ...]
 MAX_SHOWN = 80
 MAX_LISTED = 16
 HIDDEN = "(not shown)"
+NAMES = frozenset({"id", "site", "portal", "lane", "from_zone", "to_zone", "driver"})
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SECRET_KEY = re.compile(r"password|passwd|secret|token|scbk|pin$|(^|_)key(_?hex)?$", re.IGNORECASE)
@@ -80,7 +81,11 @@ def shown(loc: Loc, value: object) -> str:
         return ""
     if isinstance(value, int) and value.bit_length() > 64:
         return "a very large number"
-    text = json.dumps(masked(value), ensure_ascii=False) if isinstance(value, str) else str(value)
+    if isinstance(value, str):
+        value = value if loc and loc[-1] in NAMES else masked(value)
+        text = json.dumps(value, ensure_ascii=False)
+    else:
+        text = str(value)
     text = text.lower() if isinstance(value, bool) else text
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
 

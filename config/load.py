@@ -65,8 +65,7 @@ def _document(
     ports = document.tree.get("ports")
     for index in range(len(ports)) if isinstance(ports, list) else ():
         loc = ("ports", index, "url")
-        if str(document.value(loc)).startswith("./"):
-            _make_absolute(document, loc)
+        _make_absolute(document, loc)
     return document, findings
 
 

@@ -6,6 +6,7 @@ instead of one silently replacing the other: nobody should have to guess who dec
 
 from __future__ import annotations
 
+import tomllib
 import types
 import typing
 from collections.abc import Mapping
@@ -135,7 +136,9 @@ def _coerce_union(value: object, members: tuple[Any, ...]) -> object:
 
 
 def _coerce_mapping(value: object, item: Any) -> dict[str, object]:
-    if isinstance(value, str):
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        value = _inline_table(value)
+    elif isinstance(value, str):
         pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
         if any(not sign for _, sign, _ in pairs):
             raise ValueError("a table; write key=value,key=value")
@@ -143,6 +146,14 @@ def _coerce_mapping(value: object, item: Any) -> dict[str, object]:
     if not isinstance(value, Mapping):
         raise ValueError("a table")
     return {str(key): _coerce(entry, item) for key, entry in value.items()}
+
+
+def _inline_table(text: str) -> object:
+    """`{ C3 = "timeout" }`, as it would stand in the configuration."""
+    try:
+        return tomllib.loads(f"table = {text}")["table"]
+    except tomllib.TOMLDecodeError:
+        raise ValueError('a table; write key=value,key=value or { key = "value" }') from None
 
 
 def _coerce_plain(value: object, hint: Any) -> object:

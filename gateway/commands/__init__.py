@@ -6,12 +6,13 @@ Errors a person can cause are one message on stderr with the exit code of sysexi
 from __future__ import annotations
 
 import sys
+import traceback
 from importlib import import_module
 from typing import Any
 
 import click
 
-from gateway.errors import PunchgateError
+from gateway.errors import EXIT_BUG, PunchgateError
 
 COMMANDS = {
     "centre": "the traceability service and its questions",
@@ -79,4 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except Exception:  # noqa: BLE001 - whatever else it is, it is a bug of ours
+        traceback.print_exc()
+        sys.exit(EXIT_BUG)
     sys.exit(code if isinstance(code, int) else 0)

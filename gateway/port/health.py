@@ -27,11 +27,9 @@ class Health:
     bad_frames: Counter[str] = field(default_factory=Counter)
 
     def count(self, event: Event, time_ms: int) -> None:
-        """Take note of one event."""
-        if isinstance(event, BadFrame):
-            self.bad_frames[event.flaw] += 1
-            return
-        if isinstance(event, Incomplete):
+        """Take note of one event; a frame that the end of the line has cut is one of wrong length."""
+        if isinstance(event, BadFrame | Incomplete):
+            self.bad_frames["length" if isinstance(event, Incomplete) else event.flaw] += 1
             return
         self.frames += 1
         self.last_frame_ms = time_ms
