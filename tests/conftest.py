@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 INSTALL = {
+    "faketime": "apt-get install faketime",
     "mosquitto": "apt-get install mosquitto",
     "strace": "apt-get install strace",
     "systemd-analyze": "apt-get install systemd",

@@ -1,0 +1,129 @@
+"""The wall clock is wrong, or set while the daemon runs: records say so, and can be dated all the same.
+
+libfaketime lies about the wall clock and leaves CLOCK_MONOTONIC and CLOCK_BOOTTIME alone. The kernel knows nothing of
+that, so these steps are seen as they are on a kernel that does not tell: when the next record is made.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .ear import Ear
+from .site import Reader, Site, cards
+
+pytestmark = pytest.mark.needs("mosquitto", "faketime")
+
+HOUR_S = 3600
+IN_1970_S = 600
+
+
+class Wall:
+    """What a daemon takes for the wall clock: the true time and some seconds."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "wall"
+        self.set(0)
+
+    def set(self, ahead_s: int) -> None:
+        """At once; the file is never empty."""
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(f"{ahead_s:+d}\n")
+        fresh.replace(self._file)
+
+    def wrapper(self) -> list[str]:
+        """What to start a daemon with, so that it believes us."""
+        command = ["faketime", "-m", "-f", "+0", "sh", "-c", 'echo "$LD_PRELOAD"']
+        library = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        lies = ["FAKETIME_DONT_FAKE_MONOTONIC=1", "FAKETIME_NO_CACHE=1", f"FAKETIME_TIMESTAMP_FILE={self._file}"]
+        return ["env", f"LD_PRELOAD={library}", *lies]
+
+
+@pytest.fixture
+def wall(tmp_path: Path) -> Wall:
+    return Wall(tmp_path)
+
+
+def of(site: Site, kind: str) -> list[dict[str, Any]]:
+    """The records of one type at the centre, in order."""
+    return [event for event in site.events() if event["type"] == f"punchgate.{kind}.v1"]
+
+
+def begin(site: Site, wall: Wall) -> Reader:
+    reader = site.reader("reader-1")
+    site.centre()
+    site.start(wrapper=wall.wrapper())
+    site.wait_up()
+    site.wait_connected()
+    return reader
+
+
+def swipe(site: Site, reader: Reader, *numbers: str) -> None:
+    for card in numbers:
+        site.wait_captured(reader, card)
+
+
+def test_what_was_read_in_1970_can_be_dated_when_the_clock_is_right(site: Site, wall: Wall, ear: Ear) -> None:
+    ahead_s = IN_1970_S - int(time.time())
+    wall.set(ahead_s)
+    reader = begin(site, wall)
+    assert site.daemon is not None
+    swipe(site, reader, *cards(5))
+    ear.wait(lambda: ear.on("state")[-1].json()["clock"]["state"] == "unset")
+    wall.set(0)
+    swipe(site, reader, *cards(1, start=5))
+    assert site.daemon.wait_for("clock.stepped")["by_ms"] == pytest.approx(-ahead_s * 1000, abs=500)
+    assert site.daemon.wait_for("clock.state")["before"] == "unset"
+    ear.wait(lambda: ear.on("state")[-1].json()["clock"]["state"] != "unset")
+    site.wait_settled(newest=3 + 12 + 2)
+    reads, anchors = of(site, "credential.read"), [event["data"] for event in of(site, "clock.anchor")]
+    assert [read["data"]["clock"]["state"] == "unset" for read in reads] == [True] * 5 + [False]
+    assert all(read["time"].startswith("1970-01-01T00:1") for read in reads[:5])
+    assert [anchor["why"] for anchor in anchors[:2]] == ["start", "step"]
+    for read, (_, presented_s) in zip(reads, reader.presented, strict=True):
+        clock = read["data"]["clock"]
+        assert clock["boot"] == anchors[-1]["boot"]
+        assert (anchors[-1]["offset_ms"] + clock["boot_ns"] / 1e6) / 1e3 == pytest.approx(presented_s, abs=1.0)
+
+
+def test_a_clock_set_by_hours_both_ways_is_recorded_and_disturbs_no_punch(site: Site, wall: Wall) -> None:
+    reader = begin(site, wall)
+    for turn, ahead_s in enumerate((0, 2 * HOUR_S, -3 * HOUR_S, 0)):
+        wall.set(ahead_s)
+        swipe(site, reader, *cards(2, start=2 * turn))
+    site.wait_settled(newest=3 + 16 + 6)
+    steps = [event["data"]["by_ms"] for event in of(site, "clock.stepped")]
+    assert steps == [pytest.approx(hours * HOUR_S * 1000, abs=500) for hours in (2, -5, 3)]
+    assert [punch["data"]["outcome"] for punch in of(site, "punch")] == ["assumed"] * 8
+    _every_record_fits_the_anchor_before_it(site.events())
+    site.verify()
+
+
+def test_while_nobody_sets_the_clock_there_is_an_anchor_and_no_step(site: Site) -> None:
+    reader = site.reader("reader-1")
+    site.centre()
+    site.start()
+    site.wait_up()
+    swipe(site, reader, *cards(3))
+    site.wait_settled(newest=3 + 6)
+    assert [event["data"]["why"] for event in of(site, "clock.anchor")][:1] == ["start"]
+    assert of(site, "clock.stepped") == []
+
+
+def _every_record_fits_the_anchor_before_it(events: list[dict[str, Any]]) -> None:
+    offset_ms = None
+    for event in events:
+        data = event["data"]
+        if event["type"] == "punchgate.clock.anchor.v1":
+            offset_ms = data["offset_ms"]
+        elif event["type"] in {"punchgate.credential.read.v1", "punchgate.punch.v1"}:
+            assert _unix_ms(event["time"]) - data["clock"]["boot_ns"] // 1_000_000 == pytest.approx(offset_ms, abs=50)
+
+
+def _unix_ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
