@@ -84,6 +84,24 @@ class Receipts:
         if then is not None:
             self._follow(then)
 
+    def resend(self, first: int, last: int) -> None:
+        """A person wants records that are held sent once more, settled or not."""
+        self.settlement.reopen(first, last)
+        self._sender.outbox.again(first, last)
+        self._remember()
+        self._sender.pump()
+
+    def resend(self, first: int, last: int) -> None:
+        """Somebody asks for these once more, whatever became of them before."""
+        self.settlement.reopen(first, last)
+        self._sender.outbox.again(first, last)
+        self._remember()
+        self._sender.pump()
+
+    def arrived(self, shipment: Shipment) -> None:
+        """The broker has taken it; from now on receipts speak of it again."""
+        self.settlement.arrived(shipment.first, shipment.last)
+
     def delivered(self, shipment: Shipment) -> None:
         """Without receipts: the broker has taken it for somebody."""
         self.settlement.delivered(shipment.first, shipment.last)

@@ -119,6 +119,10 @@ class Uplink:
         self.head = Head(Held(max(1, oldest), entries[-1].seq), line_hash(entries[-1].line))
         self._sender.committed(entries)
 
+    def resend(self, first: int, last: int) -> None:
+        """Send records that are held once more, on `replay`, settled or not."""
+        self._receipts.resend(first, last)
+
     def reconfigure(self, link: Link, rules: UplinkRules, centre_key: CentreKey | None) -> None:
         """End this session; the next one takes up these rules, and renewed certificates."""
         self._link, self._rules, self._receipts.centre_key = link, rules, centre_key
@@ -126,6 +130,10 @@ class Uplink:
         if self._connection is not None:
             self._at_once = True
             self._connection.give_up("configuration read again")
+
+    def resend(self, first: int, last: int) -> None:
+        """Send these again, on `replay`, whatever became of them before."""
+        self._receipts.resend(first, last)
 
     def say_devices(self) -> None:
         """Publish the device documents."""
@@ -220,6 +228,8 @@ class Uplink:
                     await self._receipts.heard.wait()
 
     def _arrived(self, shipment: Shipment) -> None:
+        self._receipts.arrived(shipment)
+        self.settlement.arrived(shipment.first, shipment.last)
         if self._rules.settle == "puback":
             self._receipts.delivered(shipment)
 
