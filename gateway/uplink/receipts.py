@@ -91,13 +91,6 @@ class Receipts:
         self._remember()
         self._sender.pump()
 
-    def resend(self, first: int, last: int) -> None:
-        """Somebody asks for these once more, whatever became of them before."""
-        self.settlement.reopen(first, last)
-        self._sender.outbox.again(first, last)
-        self._remember()
-        self._sender.pump()
-
     def arrived(self, shipment: Shipment) -> None:
         """The broker has taken it; from now on receipts speak of it again."""
         self.settlement.arrived(shipment.first, shipment.last)

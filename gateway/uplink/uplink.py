@@ -131,10 +131,6 @@ class Uplink:
             self._at_once = True
             self._connection.give_up("configuration read again")
 
-    def resend(self, first: int, last: int) -> None:
-        """Send these again, on `replay`, whatever became of them before."""
-        self._receipts.resend(first, last)
-
     def say_devices(self) -> None:
         """Publish the device documents."""
         if self._connection is not None:
@@ -229,7 +225,6 @@ class Uplink:
 
     def _arrived(self, shipment: Shipment) -> None:
         self._receipts.arrived(shipment)
-        self.settlement.arrived(shipment.first, shipment.last)
         if self._rules.settle == "puback":
             self._receipts.delivered(shipment)
 
