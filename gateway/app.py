@@ -25,6 +25,7 @@ from config import Settings
 from drivers.events import BadFrame, Event
 from gateway import assembly
 from gateway.clock import Clock, Moment
+from gateway.control import ControlServer, Desk
 from gateway.directory import Registry
 from gateway.errors import EXIT_BUG, Misconfigured, PunchgateError
 from gateway.journal import Entry, Journal, Listeners, Opened, Trouble
@@ -74,6 +75,7 @@ class Gateway:
         self.warnings = assembly.warnings(settings)
         self.report = Report(self.clock, self.uplink, self.lines, self)
         self._status = StatusServer(gateway.state_dir, self.report.describe)
+        self._control = ControlServer(gateway.state_dir, Desk(self.journal, self.uplink, self.clock).answer)
         self._lanes = {device.id: device.lane for port in settings.ports for device in port.devices}
         self._portals = {lane.id: lane.portal for lane in settings.lanes}
         self._recorded: dict[str, str] = {}
@@ -90,6 +92,7 @@ class Gateway:
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         self._begin(self.journal.open(Listeners(self._committed, self._pausing.on_trouble, self._on_epoch)))
         await self._status.start()
+        await self._control.start()
         self._timekeeping.watch()
         tasks = [asyncio.create_task(line.run()) for line in self.lines]
         uplink = asyncio.create_task(self.uplink.run())
@@ -246,6 +249,7 @@ class Gateway:
         await self.journal.flush()
         await self.uplink.close()
         uplink.cancel()
+        await self._control.close()
         await self._status.close()
         await self.journal.close()
         self.registry.close()

@@ -11,6 +11,7 @@ import click
 from gateway import assembly
 from gateway.commands.carry import export_command, import_command
 from gateway.commands.options import config_option
+from gateway.commands.requests import quarantine_command, resend_command
 from gateway.errors import EXIT_FAILED, Rejected, Unavailable
 from gateway.journal import Reader, find_journal
 from gateway.wire import line_hash, read_line
@@ -21,11 +22,11 @@ SLICE_BYTES = 8 * 1024 * 1024
 
 @click.group("journal")
 def command() -> None:
-    """The local journal: figures, the life of one record, the hash chain, hand-carry."""
+    """The local journal: figures, one record's life, the chain; hand-carry, sending again, refused records."""
 
 
-command.add_command(export_command)
-command.add_command(import_command)
+for other in (export_command, import_command, quarantine_command, resend_command):
+    command.add_command(other)
 
 
 @command.command("stats")
@@ -61,6 +62,7 @@ def show(config: Path, name: str) -> None:
         "settled": seq in reader.settled(),
         "open": any(entry.seq == seq for entry in reader.open_reads()),
         "refused": refused.get(seq),
+        "dropped": reader.dropped().get(str(seq)),
         "mentioned_by": _mentions(reader, seq),
     }
     click.echo(json.dumps(life, ensure_ascii=False, indent=2))
