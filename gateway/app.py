@@ -33,6 +33,7 @@ from gateway.log import Once, configure
 from gateway.passage import OpenRead, Passage
 from gateway.pausing import Pausing
 from gateway.port import Line
+from gateway.pulse import Pulse
 from gateway.records import Draft, Lost, Notice
 from gateway.spans import Range
 from gateway.status import StatusServer, Watchdog, notify
@@ -68,7 +69,11 @@ class Gateway:
             self,
             assembly.centre_key(settings),
         )
-        self.lines = [Line(rules, self.clock, self, self._unwatched_ms) for rules in assembly.line_rules(settings)]
+        self._pulse = Pulse(self.clock, self._stood_still)
+        self.lines = [
+            Line(rules, self.clock, self, self._unwatched_ms, self._pulse.was_still)
+            for rules in assembly.line_rules(settings)
+        ]
         self.registry = Registry(gateway.state_dir)
         self._pausing = Pausing(self.lines, self._passage, self.clock, self._append)
         self._timekeeping = Timekeeping(self.clock, self.journal.append)
@@ -94,6 +99,7 @@ class Gateway:
         await self._status.start()
         await self._control.start()
         self._timekeeping.watch()
+        self._pulse.start()
         tasks = [asyncio.create_task(line.run()) for line in self.lines]
         uplink = asyncio.create_task(self.uplink.run())
         for task in (*tasks, uplink):
@@ -104,6 +110,7 @@ class Gateway:
         watchdog.start()
         await self._stop.wait()
         watchdog.close()
+        self._pulse.close()
         await self._shut_down(tasks, uplink)
         return self._exit_code
 
@@ -118,6 +125,9 @@ class Gateway:
             drafts += self._passage.handle(device, event, moment)
         self._append(drafts)
         self._pausing.given(self.journal.waiting())
+
+    def _stood_still(self, since: Moment) -> None:
+        self._pausing.stood_still(since)
 
     def port_up(self, line: Line, moment: Moment) -> None:
         """See LineListener."""

@@ -21,6 +21,7 @@ EVENTS = {
     "config.unchanged": "a reload could not be applied; the old configuration stays",
     "gateway.bug": "an unexpected exception: the process ends with 70",
     "gateway.ready": "ports, journal and uplink are running",
+    "gateway.stood_still": "this process was stopped or starved: what arrived meanwhile is dated as what has waited",
     "gateway.stalled": "the journal's thread or a task stands still: systemd is told nothing, and restarts us",
     "gateway.stopped": "an orderly stop",
     "journal.damaged": "the journal's file was broken and is set aside; a new epoch begins",

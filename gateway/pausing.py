@@ -1,15 +1,18 @@
 """When the journal cannot take more, the ports are not read: what the devices say waits in the kernel.
 
+A process that has stood still did the same without knowing; so the ports are paused as of then, and resumed.
+
 Nothing is dropped that way, but until the ports are read again nobody has watched the lanes, and pairing is told so.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 import structlog
 
-from gateway.clock import Clock
+from gateway.clock import Clock, Moment
 from gateway.journal import Trouble
 from gateway.passage import Passage
 from gateway.port import Line
@@ -17,6 +20,7 @@ from gateway.records import Draft
 
 PAUSE_AT_JOBS = 400
 RESUME_AT_JOBS = 100
+CATCH_UP_S = 0.05
 
 log = structlog.get_logger()
 
@@ -55,15 +59,21 @@ class Pausing:
         if trouble.kind != "quota":
             self._pause()
 
-    def _pause(self) -> None:
+    def stood_still(self, since: Moment) -> None:
+        """See Pulse: what has arrived since then is read as what has waited."""
+        log.warning("gateway.stood_still", ms=(self._clock.boot_ns() - since.boot_ns) // 1_000_000)
+        self._pause("stood still", since)
+        asyncio.get_running_loop().call_later(CATCH_UP_S, self.kept, 0)
+
+    def _pause(self, reason: str = "paused", since: Moment | None = None) -> None:
         if self._paused:
             return
         self._paused = True
         moment = self._clock.now()
         for line in self._lines:
-            line.pause()
+            line.pause(since)
             for device in line.rules.devices if line.is_open else ():
-                self._append(self._passage.device_down(device, moment, "paused"))
+                self._append(self._passage.device_down(device, moment, reason))
 
     def _resume(self) -> None:
         self._paused = False

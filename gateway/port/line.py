@@ -51,10 +51,17 @@ class LineListener(Protocol):
 
 
 class Line:
-    """See the module. `unwatched_ms` tells how long before the first opening nobody had watched."""
+    """See the module. `unwatched_ms` tells how long before the first opening nobody had watched, `was_still`
+    whether the process has just stood still; whoever says so pauses the line first.
+    """
 
     def __init__(
-        self, rules: LineRules, clock: Clock, listener: LineListener, unwatched_ms: Callable[[Moment], int]
+        self,
+        rules: LineRules,
+        clock: Clock,
+        listener: LineListener,
+        unwatched_ms: Callable[[Moment], int],
+        was_still: Callable[[], bool] = lambda: False,
     ) -> None:
         self.rules = rules
         self.health = {
@@ -65,6 +72,7 @@ class Line:
         self._clock = clock
         self._listener = listener
         self._unwatched_ms = unwatched_ms
+        self._was_still = was_still
         self._watched_until: Moment | None = None
         self._driver = rules.spec.new(*rules.options)
         self._port: OpenPort | None = None
@@ -90,13 +98,13 @@ class Line:
         """Whether the port is ours now."""
         return self._port is not None
 
-    def pause(self) -> None:
-        """Leave bytes in the kernel: the journal cannot take more now."""
+    def pause(self, since: Moment | None = None) -> None:
+        """Leave bytes in the kernel: the journal cannot take more now, or nobody has looked `since` then."""
         if self._paused:
             return
         self._paused = True
         if self._port is not None:
-            self._watched_until = self._clock.now()
+            self._watched_until = since or self._clock.now()
             self._stop_reading(self._port)
 
     def resume(self) -> None:
@@ -172,6 +180,8 @@ class Line:
                 self._poll()
 
     def _readable(self, port: OpenPort) -> None:
+        if self._was_still() and self._paused:
+            return  # what is there may be as old as that: `resume` reads it
         data = port.read()
         if data:
             self._feed(data, self._clock.now())

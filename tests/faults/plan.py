@@ -30,6 +30,7 @@ class Kind:
 KINDS = (
     Kind("kill", "gateway", 8, (0.0, 0.8)),
     Kind("terminate", "gateway", 2, (0.0, 0.5)),
+    Kind("stop", "gateway", 4, (0.2, 2.0)),
     Kind("sync_fails", "gateway", 5, (2.0, 3.5), "strace"),
     Kind("sync_kills", "gateway", 5, (2.0, 3.5), "strace"),
     Kind("disk_full", "gateway", 4, (0.3, 1.5), "tmpfs"),

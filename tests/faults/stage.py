@@ -46,9 +46,9 @@ class Stage:
         self.wires = [*self.readers, self.gate, self.arm]
         self.exits: list[tuple[str, int]] = []
         self.kills = 0
+        self.lies: set[bytes] = set()
         self.gateway: Process | None = None
         self.centre: Process | None = None
-        self._born = {"gateway": 0.0, "centre": 0.0}
         self._wanted = {"gateway": False, "centre": False}
         self._lay_ground()
         self._centre_file = self._settings()

@@ -185,11 +185,13 @@ def _forged(stage: Stage, value: float) -> Mend:
         unsigned = {key: word for key, word in lie.items() if key != "sig"}
         junk += [json.dumps(it).encode() for it in (lie, unsigned, lie | {"sig": "A" * 86}, lie | {"sig": 7})]
     random.Random(value).shuffle(junk)
+    stage.lies.update(junk)
     return _publish(stage, junk)
 
 
 def _old(stage: Stage) -> list[bytes]:
-    return [heard.body for heard in stage.ear.on("receipt")]
+    """What the centre has said, without what we have put into its mouth."""
+    return [heard.body for heard in stage.ear.on("receipt") if heard.body not in stage.lies]
 
 
 def _publish(stage: Stage, bodies: list[bytes]) -> Mend:

@@ -21,7 +21,18 @@ from .wire import Frame
 LATE_S = 0.25
 """What `time` may differ from the write beyond the stated error: two cores, a dozen processes, a real kernel."""
 READ, PUNCH, PASS = (f"punchgate.{kind}.v1" for kind in ("credential.read", "punch", "passage.sensed"))
-COUNTED = ("faults", "frames", "records", "lost", "invented", "duplicated", "misdated", "in_hand", "with_plug")
+COUNTED = (
+    "faults",
+    "frames",
+    "records",
+    "lost",
+    "invented",
+    "duplicated",
+    "misdated",
+    "in_hand",
+    "in_hand_late",
+    "with_plug",
+)
 CLOSING = frozenset({"completed", "assumed", "not_taken", "ambiguous", "denied"})
 
 
@@ -37,6 +48,7 @@ class Verdict:
     duplicated: int = 0
     misdated: int = 0
     in_hand: int = 0
+    in_hand_late: int = 0
     with_plug: int = 0
     held_s: float = 0.0
     worst_s: float = 0.0
@@ -53,7 +65,8 @@ class Verdict:
         return (
             f"{self.faults} faults, {self.frames} frames, {self.records} records: {self.lost} lost, "
             f"{self.invented} invented, {self.duplicated} duplicated, {self.misdated} misdated; absent and excused: "
-            f"{self.in_hand} in the hand of the killed (for {self.held_s * 1000:.0f} ms at most), "
+            f"{self.in_hand} in the hand of the killed (for {self.held_s * 1000:.0f} ms at most; "
+            f"{self.in_hand_late} of them had waited and were read at once), "
             f"{self.with_plug} on a line unplugged; "
             f"times at most {self.worst_s * 1000:.0f} ms beyond the stated error"
         )
@@ -167,6 +180,7 @@ def _judge_punches(verdict: Verdict, reads: Iterable[dict[str, Any]], punches: I
 def _absent(verdict: Verdict, device: str, frame: Frame) -> None:
     if frame.fate == "hand":
         verdict.in_hand += 1
+        verdict.in_hand_late += frame.had_waited
         verdict.held_s = max(verdict.held_s, frame.held_s)
     elif frame.fate == "plug":
         verdict.with_plug += 1

@@ -20,6 +20,8 @@ from gateway.simulation.pty import Pty
 IN_HAND_S = 0.1
 """How long a frame may be in a daemon's hand: from the read to the end of the commit, one fdatasync included."""
 
+WAITED_S = 0.1
+
 Fate = Literal["", "hand", "plug"]
 
 
@@ -36,6 +38,11 @@ class Frame:
     taken_at: float | None = None
     fate: Fate = ""
     held_s: float = 0.0
+
+    @property
+    def had_waited(self) -> bool:
+        """Whether it was read together with others that had waited in the kernel, long after it was written."""
+        return self.taken_at is not None and self.taken_at - self.at > WAITED_S
 
 
 class Wire:

@@ -1,0 +1,53 @@
+"""A process that stood still says so, and since when; one that is at work says nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+from gateway.clock import Clock, Moment
+from gateway.pulse import BEAT_S, LATE_S, Pulse
+
+
+def _told(work: float) -> tuple[list[Moment], bool, bool, float]:
+    """Sleep so long without giving the loop a turn; who was told, the answers at once and again, and the start."""
+    told: list[Moment] = []
+
+    async def run() -> tuple[bool, bool, float]:
+        pulse = Pulse(Clock(), told.append)
+        pulse.start()
+        begun = time.clock_gettime(time.CLOCK_BOOTTIME)
+        await asyncio.sleep(BEAT_S * 1.2)
+        time.sleep(work)
+        answers = pulse.was_still(), pulse.was_still()
+        pulse.close()
+        return *answers, begun
+
+    first, again, begun = asyncio.run(run())
+    return told, first, again, begun
+
+
+def test_a_loop_that_turns_was_not_still() -> None:
+    told, first, again, _ = _told(0.0)
+    assert (told, first, again) == ([], False, False)
+
+
+def test_who_reads_after_a_standstill_is_told_once_since_when() -> None:
+    told, first, again, begun = _told(BEAT_S + LATE_S)
+    assert (len(told), first, again) == (1, True, False)
+    assert begun <= told[0].boot_ns / 1e9 <= begun + BEAT_S * 1.5
+
+
+def test_a_short_stop_is_told_by_the_signal_that_ends_it() -> None:
+    told: list[Moment] = []
+
+    async def run() -> bool:
+        pulse = Pulse(Clock(), told.append)
+        pulse.start()
+        os.kill(os.getpid(), signal.SIGCONT)
+        return pulse.was_still()
+
+    assert asyncio.run(run())
+    assert len(told) == 1
