@@ -16,6 +16,7 @@ import json
 import signal
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from gateway.spans import Range
 from gateway.status import StatusServer, Watchdog, notify
 from gateway.status.report import Report
 from gateway.timekeeping import Timekeeping
+from gateway.unwatched import Unwatched
 from gateway.uplink import Uplink
 from gateway.uplink.presence import VERSION
 from gateway.wire import timestamp
@@ -69,12 +71,13 @@ class Gateway:
             self,
             assembly.centre_key(settings),
         )
+        self.registry = Registry(gateway.state_dir)
+        self._unwatched = Unwatched(self.registry)
         self._pulse = Pulse(self.clock, self._stood_still)
         self.lines = [
-            Line(rules, self.clock, self, self._unwatched_ms, self._pulse.was_still)
+            Line(rules, self.clock, self, partial(self._unwatched.ms, rules.devices), self._pulse.was_still)
             for rules in assembly.line_rules(settings)
         ]
-        self.registry = Registry(gateway.state_dir)
         self._pausing = Pausing(self.lines, self._passage, self.clock, self._append)
         self._timekeeping = Timekeeping(self.clock, self.journal.append)
         self.warnings = assembly.warnings(settings)
@@ -144,6 +147,7 @@ class Gateway:
         for device in line.rules.devices:
             self._change(device, "down", reason, moment)
             self._append(self._passage.device_down(device, moment, reason))
+            self.registry.lost(device, moment)
         self.uplink.say_devices()
 
     @property
@@ -167,6 +171,9 @@ class Gateway:
 
     def journal_is_a_copy(self) -> None:
         """See UplinkListener: close the story of this epoch and begin another one."""
+        was = self.uplink.settlement.epoch
+        alarm = f"the centre has more of epoch {was} than this journal: it was an old copy or is sent by two boxes"
+        self.warnings = [*self.warnings, f"{alarm}; what was not settled is in journal-*.aside"]
         self._append(self._passage.stop(self.clock.now()))
         self.journal.begin_epoch()
 
@@ -176,7 +183,7 @@ class Gateway:
             log.error("journal.damaged", path=str(self.journal.path))
         for warning in self.warnings:
             log.warning("config.warning", reason=warning)
-        self._last = opened.last
+        self._unwatched.last = opened.last
         self.uplink.begin(opened)
         details = {"version": VERSION, "config": assembly.fingerprint(self.settings)}
         self._append([Draft(Notice(kind="gateway.started", details=details), moment)])
@@ -204,10 +211,9 @@ class Gateway:
         self._pausing.kept(self.journal.waiting())
 
     def _on_epoch(self, opened: Opened) -> None:
+        """What pairing still held open belongs to the epoch before; nothing may refer to its numbers any more."""
         log.error("journal.epoch", epoch=opened.epoch)
-        was = self.uplink.settlement.epoch
-        alarm = f"the centre has more of epoch {was} than this journal: it was an old copy or is sent by two boxes"
-        self.warnings = [*self.warnings, f"{alarm}; what was not settled is in journal-*.aside"]
+        self._passage.stop(self.clock.now())
         self.uplink.begin(opened)
 
     def _change(self, device: str, status: str, reason: str | None, moment: Moment) -> None:
@@ -218,15 +224,6 @@ class Gateway:
         lane = self._lanes[device]
         body = Notice(kind=f"device.{status}", device=device, lane=lane, portal=self._portals[lane], reason=reason)
         self._append([Draft(body, moment)])
-
-    def _unwatched_ms(self, moment: Moment) -> int:
-        """How long nobody has watched the ports: since the newest record at most, else since boot."""
-        if self._last is None:
-            return moment.boot_ns // 1_000_000
-        clock = json.loads(self._last.line)["data"]["clock"]
-        if clock["boot"] == moment.quality.boot:
-            return max(0, (moment.boot_ns - int(clock["boot_ns"])) // 1_000_000)
-        return max(moment.boot_ns // 1_000_000, moment.time_ms - self._last.made_ms)
 
     def _reload(self) -> None:
         """SIGHUP: take over what needs no new port or journal; say what does."""

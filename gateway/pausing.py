@@ -45,7 +45,7 @@ class Pausing:
 
     def kept(self, waiting: int) -> None:
         """The journal has kept something, and has so many jobs before it."""
-        if self._paused and self.trouble is None and waiting < RESUME_AT_JOBS:
+        if not self._must_wait() and waiting < RESUME_AT_JOBS:
             self._resume()
 
     def on_trouble(self, trouble: Trouble | None) -> None:
@@ -56,8 +56,13 @@ class Pausing:
             self._resume()
             return
         log.error("journal.trouble", kind=trouble.kind, reason=trouble.text)
-        if trouble.kind != "quota":
+        if self._must_wait():
             self._pause()
+        else:
+            self._resume()
+
+    def _must_wait(self) -> bool:
+        return self.trouble is not None and self.trouble.kind != "quota"
 
     def stood_still(self, since: Moment) -> None:
         """See Pulse: what has arrived since then is read as what has waited."""
@@ -76,6 +81,8 @@ class Pausing:
                 self._append(self._passage.device_down(device, moment, reason))
 
     def _resume(self) -> None:
+        if not self._paused:
+            return
         self._paused = False
         for line in self._lines:
             line.resume()

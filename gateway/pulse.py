@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from gateway.clock import Clock, Moment
 
-BEAT_S = 0.5
+BEAT_S = 2.0
 LATE_S = 0.15
 
 

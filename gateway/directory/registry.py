@@ -16,6 +16,9 @@ import structlog
 from tinydb import TinyDB, where
 from tinydb.storages import Storage
 
+from gateway.clock import Moment
+from gateway.wire import timestamp
+
 FILE_NAME = "devices.json"
 
 log = structlog.get_logger()
@@ -62,19 +65,35 @@ class Registry:
         self._database = TinyDB(str(state_dir / FILE_NAME), storage=AtomicStorage)
 
     def seen(self, device: str, driver: str, port: str, at: str) -> None:
-        """The device answers on this port now. A disk that does not take it must not stop the listening."""
-        try:
-            self._note(device, driver, port, at)
-        except OSError as error:
-            log.error("registry.unwritten", device=device, reason=str(error))
+        """The device answers on this port now."""
+        known = self._known(device)
+        same = (known.get("driver"), known.get("port")) == (driver, port)
+        since = known.get("since", at) if same else at
+        self._write({"device": device, "driver": driver, "port": port, "since": since, "last_seen": at, "lost": None})
 
-    def _note(self, device: str, driver: str, port: str, at: str) -> None:
-        table = self._database.table("devices")
-        known = table.get(where("device") == device)
-        same = isinstance(known, dict) and (known.get("driver"), known.get("port")) == (driver, port)
-        since = known.get("since", at) if same and isinstance(known, dict) else at
-        document = {"device": device, "driver": driver, "port": port, "since": since, "last_seen": at}
-        table.upsert(document, where("device") == device)
+    def lost(self, device: str, moment: Moment) -> None:
+        """The device's port is gone since `moment`; known devices only."""
+        known = self._known(device)
+        if known and not known.get("lost"):
+            lost = {"boot": moment.quality.boot, "boot_ns": moment.boot_ns, "time_ms": moment.time_ms}
+            self._write(known | {"last_seen": timestamp(moment.time_ms), "lost": lost})
+
+    def lost_at(self, device: str) -> dict[str, Any] | None:
+        """When its port went (`boot`, `boot_ns`, `time_ms`), if it has not come back."""
+        lost = self._known(device).get("lost")
+        whole = isinstance(lost, dict) and {"boot", "boot_ns", "time_ms"} <= lost.keys()
+        return lost if whole else None
+
+    def _known(self, device: str) -> dict[str, Any]:
+        document = self._database.table("devices").get(where("device") == device)
+        return dict(document) if isinstance(document, dict) else {}
+
+    def _write(self, document: dict[str, Any]) -> None:
+        """A disk that does not take it must not stop the listening."""
+        try:
+            self._database.table("devices").upsert(document, where("device") == document["device"])
+        except OSError as error:
+            log.error("registry.unwritten", device=document["device"], reason=str(error))
 
     def all(self) -> list[dict[str, Any]]:
         """All documents, by device."""

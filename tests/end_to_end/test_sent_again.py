@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from gateway.simulation.broker import HOST
-
 from .conftest import BrokerMaker, SiteMaker
 from .ear import Ear
 from .site import Site, cards, eventually, punchgate
@@ -96,8 +94,6 @@ def test_without_a_connection_it_is_said_and_goes_later(make_site: SiteMaker, ow
     assert said.startswith("2 records (1..2) are queued on replay; it goes when there is a connection (")
     assert site.status()["settled"] == 0
     broker.start()
-    with Ear(HOST, broker.port, site.prefix) as ear:
-        eventually(lambda: {1, 2} <= set(_replayed(ear, 0)), "replaying")
     site.wait_settled(newest=newest)
 
 

@@ -53,7 +53,6 @@ def test_what_waited_while_the_daemon_was_down_is_dated_by_the_time_it_was_down(
     assert waited["data"]["clock"]["boot_ns"] > before["data"]["clock"]["boot_ns"]
 
 
-@pytest.mark.xfail(reason="gateway.app: the gap is counted from the newest record of any port", strict=True)
 def test_a_port_nobody_could_open_is_dated_by_itself_and_not_by_its_busy_neighbour(site: Site, ear: Ear) -> None:
     """The other port's records prove nothing about this one: it was not watched while they were made."""
     busy, other = site.reader("busy"), site.reader("other")
