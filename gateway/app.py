@@ -40,7 +40,7 @@ from gateway.spans import Range
 from gateway.status import StatusServer, Watchdog, notify
 from gateway.status.report import Report
 from gateway.timekeeping import Timekeeping
-from gateway.unwatched import Unwatched
+from gateway.unwatched import Unwatched, sign
 from gateway.uplink import Uplink
 from gateway.uplink.presence import VERSION
 from gateway.wire import timestamp
@@ -147,7 +147,7 @@ class Gateway:
         for device in line.rules.devices:
             self._change(device, "down", reason, moment)
             self._append(self._passage.device_down(device, moment, reason))
-            self.registry.lost(device, moment)
+        self.registry.lost(line.rules.devices, sign(moment))
         self.uplink.say_devices()
 
     @property
@@ -183,7 +183,7 @@ class Gateway:
             log.error("journal.damaged", path=str(self.journal.path))
         for warning in self.warnings:
             log.warning("config.warning", reason=warning)
-        self._unwatched.last = opened.last
+        self._unwatched.begin(opened.last, list(self._lanes))
         self.uplink.begin(opened)
         details = {"version": VERSION, "config": assembly.fingerprint(self.settings)}
         self._append([Draft(Notice(kind="gateway.started", details=details), moment)])

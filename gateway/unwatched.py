@@ -1,43 +1,47 @@
 """How long nobody had listened to a port before it was opened: what waited in the kernel may be as old as that.
 
 While the last daemon ran it watched its open ports, and its newest record proves how long it ran. A port that was
-already gone at its end has not been watched since it went; the device registry remembers when that was.
+already gone at its end has not been watched since it went, and one that it never came to open has not been watched
+since the daemon before; the device registry remembers both. A device that nobody knows was never watched at all.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from gateway.clock import Moment
-from gateway.directory import Registry
+from gateway.directory import Lost, Registry
 from gateway.journal import Entry
 
 
-@dataclass(slots=True)
 class Unwatched:
-    """`last` is the journal's newest record at the start; None: no daemon has ever run here."""
+    """`begin` before anything is recorded; the registry is told `seen` when a port is open, `lost` when it goes."""
 
-    registry: Registry
-    last: Entry | None = None
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def begin(self, last: Entry | None, devices: Sequence[str]) -> None:
+        """The known devices that were watched until the journal's newest record have been alone since then."""
+        if last is not None:
+            clock = json.loads(last.line)["data"]["clock"]
+            self._registry.lost(devices, Lost(clock["boot"], int(clock["boot_ns"]), last.made_ms))
 
     def ms(self, devices: Sequence[str], moment: Moment) -> int:
         """Milliseconds before `moment` in which these devices may have said something unheard."""
-        if self.last is None:
-            return moment.boot_ns // 1_000_000
-        clock = json.loads(self.last.line)["data"]["clock"]
-        gaps = [_since(clock["boot"], clock["boot_ns"], self.last.made_ms, moment)]
-        for device in devices:
-            lost: dict[str, Any] | None = self.registry.lost_at(device)
-            if lost is not None:
-                gaps.append(_since(lost["boot"], lost["boot_ns"], lost["time_ms"], moment))
-        return max(gaps)
+        return max(_lasted(self._registry.lost_at(device), moment) for device in devices)
 
 
-def _since(boot: str, boot_ns: int, time_ms: int, moment: Moment) -> int:
+def sign(moment: Moment) -> Lost:
+    """A port that is lost at `moment`."""
+    return Lost(moment.quality.boot, moment.boot_ns, moment.time_ms)
+
+
+def _lasted(lost: Lost | None, moment: Moment) -> int:
     """On the clock that nobody sets, if it is the same boot; else by the wall clock, but at least since boot."""
-    if boot == moment.quality.boot:
-        return max(0, (moment.boot_ns - boot_ns) // 1_000_000)
-    return max(moment.boot_ns // 1_000_000, moment.time_ms - time_ms)
+    since_boot_ms = moment.boot_ns // 1_000_000
+    if lost is None:
+        return since_boot_ms
+    if lost.boot == moment.quality.boot:
+        return max(0, (moment.boot_ns - lost.boot_ns) // 1_000_000)
+    return max(since_boot_ms, moment.time_ms - lost.time_ms)

@@ -9,19 +9,28 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import structlog
 from tinydb import TinyDB, where
 from tinydb.storages import Storage
-
-from gateway.clock import Moment
-from gateway.wire import timestamp
+from tinydb.table import Table
 
 FILE_NAME = "devices.json"
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Since when nobody listens to a device: CLOCK_BOOTTIME in ns within a boot, and unix time in ms."""
+
+    boot: str
+    boot_ns: int
+    time_ms: int
 
 
 class AtomicStorage(Storage):
@@ -69,31 +78,33 @@ class Registry:
         known = self._known(device)
         same = (known.get("driver"), known.get("port")) == (driver, port)
         since = known.get("since", at) if same else at
-        self._write({"device": device, "driver": driver, "port": port, "since": since, "last_seen": at, "lost": None})
+        document = {"device": device, "driver": driver, "port": port, "since": since, "last_seen": at, "lost": None}
+        self._write(lambda table: table.upsert(document, where("device") == device))
 
-    def lost(self, device: str, moment: Moment) -> None:
-        """The device's port is gone since `moment`; known devices only."""
-        known = self._known(device)
-        if known and not known.get("lost"):
-            lost = {"boot": moment.quality.boot, "boot_ns": moment.boot_ns, "time_ms": moment.time_ms}
-            self._write(known | {"last_seen": timestamp(moment.time_ms), "lost": lost})
+    def lost(self, devices: Sequence[str], since: Lost) -> None:
+        """Nobody listens to these since then; only known devices, and those lost already stay as they are."""
+        alone = [device for device in devices if (known := self._known(device)) and not known.get("lost")]
+        if alone:
+            self._write(lambda table: table.update({"lost": asdict(since)}, where("device").one_of(alone)))
 
-    def lost_at(self, device: str) -> dict[str, Any] | None:
-        """When its port went (`boot`, `boot_ns`, `time_ms`), if it has not come back."""
+    def lost_at(self, device: str) -> Lost | None:
+        """Since when nobody listens to it, if that is known."""
         lost = self._known(device).get("lost")
-        whole = isinstance(lost, dict) and {"boot", "boot_ns", "time_ms"} <= lost.keys()
-        return lost if whole else None
+        try:
+            return Lost(**lost) if isinstance(lost, dict) else None
+        except TypeError:
+            return None
 
     def _known(self, device: str) -> dict[str, Any]:
         document = self._database.table("devices").get(where("device") == device)
         return dict(document) if isinstance(document, dict) else {}
 
-    def _write(self, document: dict[str, Any]) -> None:
+    def _write(self, change: Callable[[Table], object]) -> None:
         """A disk that does not take it must not stop the listening."""
         try:
-            self._database.table("devices").upsert(document, where("device") == document["device"])
+            change(self._database.table("devices"))
         except OSError as error:
-            log.error("registry.unwritten", device=document["device"], reason=str(error))
+            log.error("registry.unwritten", reason=str(error))
 
     def all(self) -> list[dict[str, Any]]:
         """All documents, by device."""

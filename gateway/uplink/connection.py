@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,8 @@ class Connection:
         self._socket: socket.socket | None = None
         self._descriptor = -1
         self._writing = False
+        self._flushing = False
+        self._thread = threading.get_ident()
         self._misc: asyncio.TimerHandle | None = None
         self._complaint = ""
         self._answered = asyncio.Event()
@@ -205,7 +208,21 @@ class Connection:
                 return
 
     def _on_want_write(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._want_write)
+        """paho has queued a packet, on the loop or while it connects in its thread."""
+        if threading.get_ident() != self._thread:
+            self._loop.call_soon_threadsafe(self._want_write)
+        elif not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Write at once; most of the time the socket takes it all."""
+        self._flushing = False
+        if self._socket is not None and not self._writing:
+            if self._client.loop_write() != mqtt.MQTT_ERR_SUCCESS:
+                self._finish("connection lost")
+            else:
+                self._want_write()
 
     def _on_socket_close(self, *_: object) -> None:
         """Let go before paho closes it: the selector cannot forget a closed descriptor that waits for writing."""
