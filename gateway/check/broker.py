@@ -15,7 +15,7 @@ from typing import Any
 from config import ConfigError, read_password
 from gateway import assembly
 from gateway.check.case import Case
-from gateway.check.certificates import NO_UPLINK, dates, tls_context
+from gateway.check.certificates import NO_UPLINK, dates
 from gateway.check.finding import Finding
 from gateway.check.patience import PATIENCE_S, ask_all
 from gateway.check.x509 import parse
@@ -75,7 +75,7 @@ def _files_are_fit(link: Link, case: Case) -> bool:
         if password_file is not None:
             read_password(password_file)
         if link.tls:
-            tls_context(link)
+            link.tls_context()
     except (ConfigError, OSError):
         return False
     return True
@@ -86,7 +86,7 @@ def _reach(link: Link) -> bytes:
     with socket.create_connection((link.host, link.port), timeout=PATIENCE_S) as stream:
         if not link.tls:
             return b""
-        with tls_context(link).wrap_socket(stream, server_hostname=link.host) as secured:
+        with link.tls_context().wrap_socket(stream, server_hostname=link.host) as secured:
             return secured.getpeercert(binary_form=True) or b""
 
 

@@ -13,7 +13,6 @@ from gateway import assembly
 from gateway.check.case import Case
 from gateway.check.finding import Finding
 from gateway.check.x509 import Certificate, read_certificates
-from gateway.uplink import Link
 
 SOON = timedelta(days=30)
 NO_UPLINK = "no connection to the broker; the daemon captures meanwhile"
@@ -31,14 +30,6 @@ def certificates(case: Case) -> Iterator[Finding]:
     if uplink.cert_file is not None and uplink.key_file is not None:
         yield from _own(uplink.cert_file, case)
         yield from _pair(uplink.cert_file, uplink.key_file)
-
-
-def tls_context(link: Link) -> ssl.SSLContext:
-    """What the daemon will use. OSError (ssl.SSLError is one) where a file is unfit; no pass phrase is asked for."""
-    context = ssl.create_default_context(cafile=None if link.ca_file is None else str(link.ca_file))
-    if link.cert_file is not None:
-        context.load_cert_chain(link.cert_file, link.key_file, password="")
-    return context
 
 
 def dates(name: str, certificate: Certificate, case: Case) -> Finding:

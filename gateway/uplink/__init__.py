@@ -1,6 +1,6 @@
 """The station that carries durable records away and takes receipts."""
 
-from gateway.uplink.connection import Link
+from gateway.uplink.link import Link
 from gateway.uplink.outbox import WindowLimits
 from gateway.uplink.signature import CentreKey, NoKey, PublicKey
 from gateway.uplink.uplink import Uplink, UplinkListener, UplinkRules

@@ -17,7 +17,7 @@ from gateway.uplink.remedies import FAILURE_FROM, NO_SUBSCRIBER, PACKET_TOO_LARG
 from gateway.uplink.sender import Sender
 
 REFUSED_PAUSE_S = 10.0
-NOBODY_PAUSE_S = 0.9
+NOBODY_PAUSE_S = 0.97
 NOBODY = "nobody subscribes to the records; start the centre, or check its share and prefix"
 
 log = structlog.get_logger()

@@ -12,10 +12,8 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -24,6 +22,7 @@ from paho.mqtt.properties import Properties
 
 from gateway.blocking import blocking
 from gateway.errors import Transient
+from gateway.uplink.link import Link
 from gateway.uplink.remedies import HungUp, said_by_broker, said_by_network
 
 CONNECT_TIMEOUT_S = 5.0
@@ -35,22 +34,6 @@ SEND_BUFFER_BYTES = 64 * 1024
 RECEIVE_MAXIMUM = 100
 RECEIPT_BYTES_MAX = 256 * 1024
 PAHO_WINDOW = 65_535
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """How to reach the broker; files are read at each connection, so a renewed certificate is taken up."""
-
-    host: str
-    port: int
-    tls: bool
-    client_id: str
-    protocol: Literal["5", "3.1.1"] = "5"
-    username: str | None = None
-    password: Callable[[], str] | None = None
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +67,7 @@ class Connection:
         self._descriptor = -1
         self._writing = False
         self._flushing = False
+        self._kinds: dict[str, Properties] = {}
         self._thread = threading.get_ident()
         self._misc: asyncio.TimerHandle | None = None
         self._complaint = ""
@@ -164,11 +148,7 @@ class Connection:
     def _connect(self) -> None:
         link = self._link
         if link.tls:
-            _must_be_readable(link.ca_file, link.cert_file, link.key_file)
-            context = ssl.create_default_context(cafile=None if link.ca_file is None else str(link.ca_file))
-            if link.cert_file is not None:
-                context.load_cert_chain(link.cert_file, link.key_file, password="")
-            self._client.tls_set_context(context)
+            self._client.tls_set_context(link.tls_context())
         if link.username is not None:
             self._client.username_pw_set(link.username, link.password() if link.password else None)
         properties: Properties | None = None
@@ -287,16 +267,13 @@ class Connection:
             self._listener.acknowledged(-1, int(refused[0]))
 
     def _properties(self, values: dict[str, Any] | None) -> Properties | None:
+        """Kept by what they say: there are few kinds of messages."""
         if not values or self._link.protocol != "5":
             return None
-        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-        for name, value in values.items():
-            setattr(properties, name, value)
-        return properties
-
-
-def _must_be_readable(*files: Path | None) -> None:
-    """OSError that names the file: the ssl module does not say which it could not read."""
-    for file in files:
-        if file is not None:
-            file.open("rb").close()
+        kind = repr(values)
+        if kind not in self._kinds:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            for name, value in values.items():
+                setattr(properties, name, value)
+            self._kinds[kind] = properties
+        return self._kinds[kind]

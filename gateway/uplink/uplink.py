@@ -21,7 +21,8 @@ from gateway.errors import Transient
 from gateway.journal import Entry, Journal, Opened
 from gateway.log import Once
 from gateway.uplink.acknowledgements import Acknowledgements
-from gateway.uplink.connection import Connection, Greeting, Link
+from gateway.uplink.connection import Connection, Greeting
+from gateway.uplink.link import Link
 from gateway.uplink.outbox import Shipment, WindowLimits
 from gateway.uplink.presence import Head, Mood, offline, online
 from gateway.uplink.receipts import CentreListener, Receipts
