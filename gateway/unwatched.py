@@ -14,6 +14,9 @@ from gateway.clock import Moment
 from gateway.directory import Lost, Registry
 from gateway.journal import Entry
 
+SLACK_MS = 1000
+"""A daemon that writes a record about one port may have left another unread for so long, on a busy box."""
+
 
 class Unwatched:
     """`begin` before anything is recorded; the registry is told `seen` when a port is open, `lost` when it goes."""
@@ -29,7 +32,7 @@ class Unwatched:
 
     def ms(self, devices: Sequence[str], moment: Moment) -> int:
         """Milliseconds before `moment` in which these devices may have said something unheard."""
-        return max(_lasted(self._registry.lost_at(device), moment) for device in devices)
+        return SLACK_MS + max(_lasted(self._registry.lost_at(device), moment) for device in devices)
 
 
 def sign(moment: Moment) -> Lost:

@@ -8,7 +8,6 @@ draws 500 faults in episodes of 25; an episode that fails prints the line that p
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 import pytest
@@ -31,8 +30,6 @@ def test_after_any_faults_the_centre_has_every_frame_once_in_order_and_at_its_ti
         error.add_note(_told(episode))
         raise
     total.add(verdict)
-    if verdict.remarks and all(re.match("misdated.*live False", remark) for remark in verdict.remarks):
-        pytest.xfail(f"a start killed before it listened hides how long frames waited: {episode.plan.replay}")
     assert not verdict.remarks, "\n".join([*verdict.remarks[:40], _told(episode)])
 
 
