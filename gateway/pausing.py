@@ -8,6 +8,7 @@ Nothing is dropped that way, but until the ports are read again nobody has watch
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -32,7 +33,7 @@ class Pausing:
         self, lines: Sequence[Line], passage: Passage, clock: Clock, append: Callable[[Sequence[Draft]], None]
     ) -> None:
         self.trouble: Trouble | None = None
-        self._lines = lines
+        self._lines = deque(lines)
         self._passage = passage
         self._clock = clock
         self._append = append
@@ -81,10 +82,14 @@ class Pausing:
                 self._append(self._passage.device_down(device, moment, reason))
 
     def _resume(self) -> None:
+        """What has waited at one port may be too much already; then the others come first the next time."""
         if not self._paused:
             return
         self._paused = False
-        for line in self._lines:
+        for line in list(self._lines):
+            self._lines.rotate(-1)
             line.resume()
+            if self._paused:
+                return
             for device in line.rules.devices if line.is_open else ():
                 self._append(self._passage.device_up(device, self._clock.now()))
