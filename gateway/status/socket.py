@@ -48,7 +48,10 @@ def ask(state_dir: Path) -> dict[str, Any]:
     """The running daemon's status. Raises Unavailable."""
     try:
         with unixsocket.connected(state_dir, FILE_NAME, ASK_TIMEOUT_S) as channel, channel.makefile("rb") as answer:
-            return dict(json.loads(answer.readline()))
+            status = json.loads(answer.readline())
+            if not isinstance(status, dict):
+                raise ValueError("the answer is no status")
+            return status
     except (OSError, ValueError) as error:
         raise Unavailable(
             f"no daemon answers in {state_dir}: {error}",
