@@ -20,7 +20,7 @@ from .verdict import Verdict, judge
 TICK_S = 0.01
 QUIET_S = 1.0
 SETTLE_S = 75.0
-HAND_PER_KILL = 6
+HAND_PER_KILL = 40
 """Frames read as they came: some 26 a second times IN_HAND_S, and now and then a burst."""
 
 
