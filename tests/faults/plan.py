@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-DEFAULT_COUNT, DEFAULT_SEED = 50, 6
+DEFAULT_COUNT, DEFAULT_SEED = 100, 6
 """A selection in which every kind of fault is drawn."""
 PER_EPISODE = 25
 GAP_S = (0.05, 1.3)
