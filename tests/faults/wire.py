@@ -18,7 +18,7 @@ from typing import Literal
 from gateway.simulation.pty import Pty
 
 IN_HAND_S = 1.0
-"""How long a frame may be in a daemon's hand: from the read to the end of the commit, one fdatasync included, on a busy box and under strace."""
+"""How long a frame may be in a daemon's hand, from the read to the end of the commit: a busy box, under strace."""
 
 WAITED_S = 0.1
 
