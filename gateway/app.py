@@ -23,14 +23,14 @@ from typing import Any
 import structlog
 
 from config import Settings
-from drivers.events import BadFrame, Event
 from gateway import assembly
+from gateway.capture import Capture
 from gateway.clock import Clock, Moment
 from gateway.control import ControlServer, Desk
 from gateway.directory import Registry
 from gateway.errors import EXIT_BUG, Misconfigured, PunchgateError
 from gateway.journal import Entry, Journal, Listeners, Opened, Trouble
-from gateway.log import Once, configure
+from gateway.log import configure
 from gateway.passage import OpenRead, Passage
 from gateway.pausing import Pausing
 from gateway.port import Line
@@ -40,10 +40,9 @@ from gateway.spans import Range
 from gateway.status import StatusServer, Watchdog, notify
 from gateway.status.report import Report
 from gateway.timekeeping import Timekeeping
-from gateway.unwatched import Unwatched, sign
+from gateway.unwatched import Unwatched
 from gateway.uplink import Uplink
 from gateway.uplink.presence import VERSION
-from gateway.wire import timestamp
 
 log = structlog.get_logger()
 
@@ -56,7 +55,6 @@ class Gateway:
         self.clock = Clock()
         self._path = path
         gateway = settings.gateway
-        self._once = Once(self.clock.mono)
         self._passage = Passage(
             assembly.lane_rules(settings), assembly.device_rules(settings), assembly.privacy(settings)
         )
@@ -74,19 +72,26 @@ class Gateway:
         self.registry = Registry(gateway.state_dir)
         self._unwatched = Unwatched(self.registry)
         self._pulse = Pulse(self.clock, self._stood_still)
+        self._places = assembly.places(settings)
+        capture = Capture(
+            self._places,
+            self._passage,
+            self.registry,
+            self.clock,
+            self._append,
+            self.journal.when_durable,
+            self.uplink.say_devices,
+        )
         self.lines = [
-            Line(rules, self.clock, self, partial(self._unwatched.ms, rules.devices), self._pulse.was_still)
+            Line(rules, self.clock, capture, partial(self._unwatched.ms, rules.devices), self._pulse.was_still)
             for rules in assembly.line_rules(settings)
         ]
-        self._pausing = Pausing(self.lines, self._passage, self.clock, self._append)
+        self._pausing = Pausing(self.lines, self.clock)
         self._timekeeping = Timekeeping(self.clock, self.journal.append)
         self.warnings = assembly.warnings(settings)
         self.report = Report(self.clock, self.uplink, self.lines, self)
         self._status = StatusServer(gateway.state_dir, self.report.describe)
         self._control = ControlServer(gateway.state_dir, Desk(self.journal, self.uplink, self.clock).answer)
-        self._lanes = {device.id: device.lane for port in settings.ports for device in port.devices}
-        self._portals = {lane.id: lane.portal for lane in settings.lanes}
-        self._recorded: dict[str, str] = {}
         self._tick: asyncio.TimerHandle | None = None
         self._exit_code = 0
         self._stop = asyncio.Event()
@@ -117,38 +122,8 @@ class Gateway:
         await self._shut_down(tasks, uplink)
         return self._exit_code
 
-    def heard(self, device: str, events: Sequence[Event], moment: Moment) -> None:
-        """See LineListener."""
-        drafts: list[Draft] = []
-        for event in events:
-            if isinstance(event, BadFrame):
-                if times := self._once.due("frame.bad", device, event.flaw):
-                    log.warning("frame.bad", device=device, flaw=event.flaw, bytes=event.bytes, times=times)
-                continue
-            drafts += self._passage.handle(device, event, moment)
-        self._append(drafts)
-        self._pausing.given(self.journal.waiting())
-
     def _stood_still(self, since: Moment) -> None:
         self._pausing.stood_still(since)
-
-    def port_up(self, line: Line, moment: Moment) -> None:
-        """See LineListener."""
-        log.info("port.up", port=line.rules.port.url, devices=list(line.rules.devices))
-        for device in line.rules.devices:
-            self._change(device, "up", None, moment)
-            self._append(self._passage.device_up(device, moment))
-            self.registry.seen(device, line.rules.spec.name, line.rules.port.url, timestamp(moment.time_ms))
-        self.uplink.say_devices()
-
-    def port_down(self, line: Line, moment: Moment, reason: str) -> None:
-        """See LineListener."""
-        log.warning("port.down", port=line.rules.port.url, devices=list(line.rules.devices), reason=reason)
-        for device in line.rules.devices:
-            self._change(device, "down", reason, moment)
-            self._append(self._passage.device_down(device, moment, reason))
-        self.registry.lost(line.rules.devices, sign(moment))
-        self.uplink.say_devices()
 
     @property
     def trouble(self) -> Trouble | None:
@@ -183,7 +158,7 @@ class Gateway:
             log.error("journal.damaged", path=str(self.journal.path))
         for warning in self.warnings:
             log.warning("config.warning", reason=warning)
-        self._unwatched.begin(opened.last, list(self._lanes))
+        self._unwatched.begin(opened.last, list(self._places))
         self.uplink.begin(opened)
         details = {"version": VERSION, "config": assembly.fingerprint(self.settings)}
         self._append([Draft(Notice(kind="gateway.started", details=details), moment)])
@@ -208,22 +183,12 @@ class Gateway:
     def _committed(self, entries: list[Entry]) -> None:
         self.report.written += sum(len(entry.line) for entry in entries)
         self.uplink.committed(entries, self.journal.oldest)
-        self._pausing.kept(self.journal.waiting())
 
     def _on_epoch(self, opened: Opened) -> None:
         """What pairing still held open belongs to the epoch before; nothing may refer to its numbers any more."""
         log.error("journal.epoch", epoch=opened.epoch)
         self._passage.stop(self.clock.now())
         self.uplink.begin(opened)
-
-    def _change(self, device: str, status: str, reason: str | None, moment: Moment) -> None:
-        """Record that a device came or went; a port that stays away is said once."""
-        if self._recorded.get(device) == status:
-            return
-        self._recorded[device] = status
-        lane = self._lanes[device]
-        body = Notice(kind=f"device.{status}", device=device, lane=lane, portal=self._portals[lane], reason=reason)
-        self._append([Draft(body, moment)])
 
     def _reload(self) -> None:
         """SIGHUP: take over what needs no new port or journal; say what does."""

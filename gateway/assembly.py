@@ -13,6 +13,7 @@ from pathlib import Path
 from config import ConfigError, DriverFacts, Settings, exposure, load, read_organisation_key, read_password
 from config.settings import Device
 from drivers import registry
+from gateway.capture import Place
 from gateway.errors import Misconfigured, Transient
 from gateway.journal import Limits
 from gateway.passage import DeviceRules, LaneRules, Privacy
@@ -75,6 +76,13 @@ def device_rules(settings: Settings) -> list[DeviceRules]:
         for port in settings.ports
         for device in port.devices
     ]
+
+
+def places(settings: Settings) -> dict[str, Place]:
+    """Where each device stands, by its id."""
+    portals = {lane.id: lane.portal for lane in settings.lanes}
+    devices = [device for port in settings.ports for device in port.devices]
+    return {device.id: Place(device.lane, portals[device.lane]) for device in devices}
 
 
 def line_rules(settings: Settings) -> list[LineRules]:

@@ -52,6 +52,12 @@ class Moment:
         error_ms = (self.quality.error_ms or 0) + max(0, gap_ms)
         return replace(self, live=False, quality=replace(self.quality, error_ms=error_ms))
 
+    def late_by(self, late_ms: int) -> Moment:
+        """The same instant for something that happened up to `late_ms` earlier, but was read as soon as we could."""
+        if not late_ms or self.quality.error_ms is None:
+            return self
+        return replace(self, quality=replace(self.quality, error_ms=self.quality.error_ms + late_ms))
+
 
 class _Timex(ctypes.Structure):
     _fields_ = [

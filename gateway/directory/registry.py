@@ -2,13 +2,15 @@
 
 TinyDB rewrites its whole file for each change, which is right for a few documents changed a few times a day and wrong
 for punches (see README). Its stock storage truncates the file before it writes; this one writes a temporary file,
-syncs it and renames it, so a kill or a power cut leaves the old document or the new one, never half of one.
+syncs it and renames it, so a kill or a power cut leaves the old document or the new one, never half of one. A disk
+that takes its time, or takes nothing, holds up a thread of its own and nobody else.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from tinydb.storages import Storage
 from tinydb.table import Table
 
 FILE_NAME = "devices.json"
+CLOSE_TIMEOUT_S = 1.0
 
 log = structlog.get_logger()
 
@@ -34,13 +37,19 @@ class Lost:
 
 
 class AtomicStorage(Storage):
-    """A JSON file that is replaced, never rewritten in place."""
+    """A JSON file that is replaced, never rewritten in place, soon after the document in memory was."""
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
+        self._text: str | None = None
+        self._changed = threading.Event()
+        self._closing = False
+        self._writer = threading.Thread(target=self._keep_writing, name="registry", daemon=True)
 
     def read(self) -> dict[str, dict[str, Any]] | None:
         """The whole document; None if there is none, or it is unreadable: it is then set aside."""
+        if self._text is not None:
+            return dict(json.loads(self._text))
         try:
             document = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -53,10 +62,35 @@ class AtomicStorage(Storage):
         return None
 
     def write(self, data: dict[str, dict[str, Any]]) -> None:
-        """Replace the document; raises OSError and leaves the old one if that fails."""
+        """Replace the document."""
+        self._text = json.dumps(data, ensure_ascii=False, indent=1, sort_keys=True)
+        self._changed.set()
+        if not self._writer.is_alive():
+            self._writer.start()
+
+    def close(self) -> None:
+        """Write what is not written yet; a disk that does not take it is left alone."""
+        self._closing = True
+        self._changed.set()
+        if self._writer.is_alive():
+            self._writer.join(CLOSE_TIMEOUT_S)
+
+    def _keep_writing(self) -> None:
+        """A disk that does not take a document must not stop the listening: the next one is tried again."""
+        while self._changed.wait():
+            closing = self._closing
+            self._changed.clear()
+            try:
+                self._replace(self._text or "{}")
+            except OSError as error:
+                log.error("registry.unwritten", reason=str(error))
+            if closing:
+                return
+
+    def _replace(self, text: str) -> None:
         temporary = self._path.with_suffix(".new")
         with temporary.open("w", encoding="utf-8") as file:
-            json.dump(data, file, ensure_ascii=False, indent=1, sort_keys=True)
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(self._path)
@@ -100,11 +134,7 @@ class Registry:
         return dict(document) if isinstance(document, dict) else {}
 
     def _write(self, change: Callable[[Table], object]) -> None:
-        """A disk that does not take it must not stop the listening."""
-        try:
-            change(self._database.table("devices"))
-        except OSError as error:
-            log.error("registry.unwritten", reason=str(error))
+        change(self._database.table("devices"))
 
     def all(self) -> list[dict[str, Any]]:
         """All documents, by device."""

@@ -87,6 +87,10 @@ class Journal:
             kept = list(drafts)
             self._writer.put(lambda store: self._append(store, kept))
 
+    def when_durable(self, then: Callable[[], None]) -> None:
+        """Call `then` on the loop when all that was appended so far is on the disk."""
+        self._writer.when_durable(lambda: self._tell(lambda _: then(), None))
+
     @property
     def oldest(self) -> int:
         """The oldest body held."""

@@ -1,8 +1,7 @@
 """One port, one owner: opens it, keeps it open through unplugging, feeds its driver, passes on what that says.
 
-The task lives as long as the daemon. A port that is missing or taken is tried again; other ports never notice. What
-had been waiting in the kernel when the port was opened is read first and marked: it was not seen when it happened,
-only that it happened since the port was last watched.
+The task lives as long as the daemon. A port that is missing or taken is tried again; other ports never notice. How
+an open port is read, and how what had waited in it is dated, is the business of its tap.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from gateway.clock import Clock, Moment
 from gateway.errors import Transient
 from gateway.port.health import Health
 from gateway.port.serial_port import OpenPort, PortSettings
+from gateway.port.tap import Gap, Tap
+from gateway.port.threaded import ThreadedTap
 
 RETRY_FIRST_S = 0.2
 RETRY_MAX_S = 1.0
-KERNEL_BYTES_MAX = 1024 * 1024
-PAUSE_POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +39,23 @@ class LineRules:
 class LineListener(Protocol):
     """Who is told; all calls come on the loop."""
 
-    def heard(self, device: str, events: Sequence[Event], moment: Moment) -> None:
-        """Events of one device, in order, from bytes that had all arrived at `moment`."""
+    def heard(self, device: str, events: Sequence[Event], moment: Moment) -> bool:
+        """Events of one device, in order, from bytes that had all arrived at `moment`; whether they made records."""
+
+    def when_durable(self, then: Callable[[], None]) -> None:
+        """Call `then` on the loop when all records made so far are on the disk."""
 
     def port_up(self, line: Line, moment: Moment) -> None:
-        """The port is open and watched from now on."""
+        """The port is open, what had waited in it is read, and it is watched from now on."""
 
     def port_down(self, line: Line, moment: Moment, reason: str) -> None:
         """The port is gone, or cannot be opened; said once per reason."""
+
+    def port_unread(self, line: Line, since: Moment, reason: str) -> None:
+        """The port is open, but nobody reads it since then."""
+
+    def port_read(self, line: Line, moment: Moment) -> None:
+        """It is watched again, and what had waited is read."""
 
 
 class Line:
@@ -60,7 +68,7 @@ class Line:
         rules: LineRules,
         clock: Clock,
         listener: LineListener,
-        unwatched_ms: Callable[[Moment], int],
+        unwatched_ms: Gap,
         was_still: Callable[[], bool] = lambda: False,
     ) -> None:
         self.rules = rules
@@ -71,15 +79,16 @@ class Line:
         self.foreign_frames = 0
         self._clock = clock
         self._listener = listener
-        self._unwatched_ms = unwatched_ms
+        self._gap = unwatched_ms
         self._was_still = was_still
-        self._watched_until: Moment | None = None
         self._driver = rules.spec.new(*rules.options)
         self._port: OpenPort | None = None
+        self._tap: Tap | ThreadedTap | None = None
         self._gone: asyncio.Future[str] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._unsent = b""
-        self._paused = False
+        self._paused: str | None = None
+        self._is_up = False
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -89,7 +98,7 @@ class Line:
             try:
                 reason = await self._listen(port)
             finally:
-                self._leave(port)
+                self._leave()
                 await blocking(port.close)
             self._down(reason)
 
@@ -98,22 +107,51 @@ class Line:
         """Whether the port is ours now."""
         return self._port is not None
 
-    def pause(self, since: Moment | None = None) -> None:
+    def pause(self, reason: str, since: Moment | None = None) -> None:
         """Leave bytes in the kernel: the journal cannot take more now, or nobody has looked `since` then."""
-        if self._paused:
+        if self._paused is not None:
             return
-        self._paused = True
-        if self._port is not None:
-            self._watched_until = since or self._clock.now()
-            self._stop_reading(self._port)
+        self._paused = reason
+        if self._tap is not None:
+            self._tap.shut(since)
 
     def resume(self) -> None:
         """Read again, first what has waited meanwhile."""
-        if not self._paused:
+        self._paused = None
+        if self._tap is not None:
+            self._tap.open()
+
+    def take(self, data: bytes, moment: Moment) -> bool:
+        """See TapOwner."""
+        made_records = self._pass_on(self._driver.feed(data, moment.mono), moment)
+        self._write()
+        self._set_timer()
+        return made_records
+
+    def when_durable(self, then: Callable[[], None]) -> None:
+        """See TapOwner."""
+        self._listener.when_durable(then)
+
+    def watched(self) -> None:
+        """See TapOwner: the first time after an opening the port is up."""
+        self._set_timer()
+        if self._is_up:
+            self._listener.port_read(self, self._clock.now())
             return
-        self._paused = False
-        if self._port is not None:
-            self._start_reading(self._port)
+        self._is_up = True
+        moment = self._clock.now()
+        for health in self.health.values():
+            health.status, health.since_ms, health.reason = "up", moment.time_ms, None
+        self._listener.port_up(self, moment)
+
+    def unread(self, since: Moment) -> None:
+        """See TapOwner."""
+        self._listener.port_unread(self, since, self._paused or "the disk is slow")
+
+    def gone(self, reason: str) -> None:
+        """See TapOwner."""
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(reason)
 
     async def _open(self) -> OpenPort:
         delay = RETRY_FIRST_S
@@ -134,64 +172,13 @@ class Line:
             )
 
     async def _listen(self, port: OpenPort) -> str:
-        loop = asyncio.get_running_loop()
-        self._port, self._gone = port, loop.create_future()
+        self._port, self._gone = port, asyncio.get_running_loop().create_future()
         self._driver.reset()
-        if not self._paused:
-            self._start_reading(port)
-        self._up()
-        if port.descriptor is None:
-            return await self._listen_in_thread(port)
+        kind = Tap if port.descriptor is not None else ThreadedTap
+        self._tap = kind(port, self.rules.port.baud, self._clock, self, self._gap, self._was_still)
+        if self._paused is None:
+            self._tap.open()
         return await self._gone
-
-    def _start_reading(self, port: OpenPort) -> None:
-        """Read what the kernel kept for us, before the port counts as watched; then whatever comes."""
-        if port.descriptor is None:
-            return
-        gap_ms, left = self._gap_ms(self._clock.now()), KERNEL_BYTES_MAX
-        while left > 0 and not self._paused and (data := port.read()):
-            self._feed(data, self._clock.now().waiting_since(gap_ms))
-            left -= len(data)
-        if not self._paused and self._port is port:
-            asyncio.get_running_loop().add_reader(port.descriptor, self._readable, port)
-            self._set_timer()
-
-    def _stop_reading(self, port: OpenPort) -> None:
-        if port.descriptor is not None:
-            asyncio.get_running_loop().remove_reader(port.descriptor)
-
-    def _gap_ms(self, moment: Moment) -> int:
-        if self._watched_until is None:
-            return self._unwatched_ms(moment)
-        return round((moment.mono - self._watched_until.mono) * 1000)
-
-    async def _listen_in_thread(self, port: OpenPort) -> str:
-        while True:
-            paused = self._paused
-            while self._paused:
-                await self._clock.sleep(PAUSE_POLL_S)
-            data = await blocking(port.read)
-            if data == b"":
-                return "connection lost"
-            if data:
-                moment = self._clock.now()
-                self._feed(data, moment.waiting_since(self._gap_ms(moment)) if paused else moment)
-            else:
-                self._poll()
-
-    def _readable(self, port: OpenPort) -> None:
-        if self._was_still() and self._paused:
-            return  # what is there may be as old as that: `resume` reads it
-        data = port.read()
-        if data:
-            self._feed(data, self._clock.now())
-            self._set_timer()
-        elif data == b"":
-            self._lose("unplugged or hung up")
-
-    def _feed(self, data: bytes, moment: Moment) -> None:
-        self._pass_on(self._driver.feed(data, moment.mono), moment)
-        self._write()
 
     def _poll(self) -> None:
         moment = self._clock.now()
@@ -199,9 +186,10 @@ class Line:
         self._write()
         self._set_timer()
 
-    def _pass_on(self, events: Sequence[Event], moment: Moment) -> None:
-        """Hand events to the listener, device by device, without changing their order."""
+    def _pass_on(self, events: Sequence[Event], moment: Moment) -> bool:
+        """Hand events to the listener, device by device, without changing their order; whether they made records."""
         run: list[Event] = []
+        made_records = False
         owner: str | None = None
         for event in events:
             device = self._device(event)
@@ -210,12 +198,13 @@ class Line:
                 continue
             self.health[device].count(event, moment.time_ms)
             if device != owner and owner is not None:
-                self._listener.heard(owner, run, moment)
+                made_records |= self._listener.heard(owner, run, moment)
                 run = []
             owner = device
             run.append(event)
         if owner is not None:
-            self._listener.heard(owner, run, moment)
+            made_records |= self._listener.heard(owner, run, moment)
+        return made_records
 
     def _device(self, event: Event) -> str | None:
         known = event.unit is not None and 0 <= event.unit < len(self.rules.devices)
@@ -228,7 +217,7 @@ class Line:
         try:
             self._unsent = self._unsent[self._port.write(self._unsent) :]
         except OSError as error:
-            self._lose(str(error))
+            self.gone(str(error))
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -239,28 +228,14 @@ class Line:
             delay = max(0.0, due - self._clock.mono())
             self._timer = asyncio.get_running_loop().call_later(delay, self._poll)
 
-    def _lose(self, reason: str) -> None:
-        if self._gone is not None and not self._gone.done():
-            self._gone.set_result(reason)
-        if self._port is not None:
-            self._stop_reading(self._port)
-
-    def _leave(self, port: OpenPort) -> None:
-        self._stop_reading(port)
+    def _leave(self) -> None:
+        if self._tap is not None:
+            self._gap = self._tap.close()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        moment = self._clock.now()
-        if not self._paused:
-            self._watched_until = moment
-        self._pass_on(self._driver.close(), moment)
-        self._port, self._unsent = None, b""
-
-    def _up(self) -> None:
-        moment = self._clock.now()
-        for health in self.health.values():
-            health.status, health.since_ms, health.reason = "up", moment.time_ms, None
-        self._listener.port_up(self, moment)
+        self._pass_on(self._driver.close(), self._clock.now())
+        self._port, self._tap, self._unsent, self._is_up = None, None, b"", False
 
     def _down(self, reason: str) -> None:
         known = all(health.status == "down" and health.reason == reason for health in self.health.values())

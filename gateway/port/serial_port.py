@@ -85,12 +85,12 @@ class OpenPort:
                 self._serial.close()
             raise explain(settings.url, error) from error
 
-    def read(self) -> bytes | None:
-        """What is there: bytes; b"" when the line is gone; None when there is nothing now."""
+    def read(self, max_bytes: int = READ_BYTES) -> bytes | None:
+        """What is there: bytes, at most so many; b"" when the line is gone; None when there is nothing now."""
         try:
             if self.descriptor is None:
-                return bytes(self._serial.read(self._serial.in_waiting or 1)) or None
-            return os.read(self.descriptor, READ_BYTES)
+                return bytes(self._serial.read(min(self._serial.in_waiting or 1, max_bytes))) or None
+            return os.read(self.descriptor, max_bytes)
         except (BlockingIOError, InterruptedError):
             return None
         except (OSError, TypeError):

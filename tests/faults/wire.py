@@ -17,8 +17,8 @@ from typing import Literal
 
 from gateway.simulation.pty import Pty
 
-IN_HAND_S = 1.0
-"""How long a frame may be in a daemon's hand, from the read to the end of the commit: a busy box, under strace."""
+IN_HAND_S = 0.1
+"""How long a frame may be in a daemon's hand, from the read to the end of the commit."""
 
 WAITED_S = 0.1
 

@@ -140,8 +140,18 @@ class Ear:
         self.events: list[tuple[str, Event, Moment]] = []
         self.changes: list[str] = []
 
-    def heard(self, device: str, events: Sequence[Event], moment: Moment) -> None:
+    def heard(self, device: str, events: Sequence[Event], moment: Moment) -> bool:
         self.events += [(device, event, moment) for event in events]
+        return any(isinstance(event, CardRead) for event in events)
+
+    def when_durable(self, then: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(then)
+
+    def port_unread(self, line: Line, since: Moment, reason: str) -> None:
+        self.changes.append(reason)
+
+    def port_read(self, line: Line, moment: Moment) -> None:
+        self.changes.append("read")
 
     def port_up(self, line: Line, moment: Moment) -> None:
         self.changes.append("up")

@@ -74,7 +74,7 @@ def test_a_stick_may_be_pulled_and_put_back(pty: Pty) -> None:
 
     async def story() -> None:
         for number in range(1, 4):
-            await until(lambda: line.is_open)
+            await until(lambda: line.health["lane-1-in"].status == "up")
             pty.opened()
             pty.write(frame(number))
             await until(lambda number=number: len(ear.cards()) >= number)
@@ -190,13 +190,13 @@ def test_what_waited_during_a_pause_is_read_afterwards_and_not_called_live(pty: 
     line = line_on(str(pty.path), ear)
 
     async def story() -> None:
-        await until(lambda: line.is_open)
-        line.pause()
+        await until(lambda: ear.changes == ["up"])
+        line.pause("paused")
         pty.write(frame(1))
         await asyncio.sleep(0.3)
         assert ear.cards() == []
         line.resume()
-        await until(ear.cards)
+        await until(lambda: ear.changes == ["up", "paused", "read"])
         pty.write(frame(2))
         await until(lambda: len(ear.cards()) >= 2)
 
@@ -223,7 +223,7 @@ def test_resuming_what_was_not_paused_changes_nothing(pty: Pty) -> None:
 def test_a_port_that_comes_back_during_a_pause_is_read_after_it(pty: Pty) -> None:
     ear = Ear()
     line = line_on(str(pty.path), ear)
-    line.pause()
+    line.pause("paused")
     pty.write(frame(1))
 
     async def story() -> None:
@@ -304,7 +304,7 @@ def test_an_rfc_2217_server_is_a_port_too() -> None:
         await until(lambda: ear.changes == ["up"])
         server.write(frame(1) + frame(2))
         await until(lambda: len(ear.cards()) >= 2)
-        line.pause()
+        line.pause("paused")
         await asyncio.sleep(1.2)
         server.write(frame(3))
         await asyncio.sleep(0.2)

@@ -1,0 +1,117 @@
+"""What the lines say becomes records: events go through pairing, comings and goings are noted.
+
+The device registry keeps since when nobody reads a port, for a daemon that has to read what this one no longer could.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from drivers.events import BadFrame, Event
+from gateway.clock import Clock, Moment
+from gateway.directory import Registry
+from gateway.log import Once
+from gateway.passage import Passage
+from gateway.port import Line
+from gateway.records import Draft, Notice
+from gateway.unwatched import sign
+from gateway.wire import timestamp
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a device stands."""
+
+    lane: str
+    portal: str
+
+
+class Capture:
+    """See port.LineListener. `append` makes drafts durable, `when_durable` tells when they are, `changed` that the
+    state of a device has changed.
+    """
+
+    def __init__(
+        self,
+        places: Mapping[str, Place],
+        passage: Passage,
+        registry: Registry,
+        clock: Clock,
+        append: Callable[[Sequence[Draft]], None],
+        when_durable: Callable[[Callable[[], None]], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._places = places
+        self._passage = passage
+        self._registry = registry
+        self._clock = clock
+        self._append = append
+        self._when_durable = when_durable
+        self._changed = changed
+        self._once = Once(clock.mono)
+        self._recorded: dict[str, str] = {}
+
+    def heard(self, device: str, events: Sequence[Event], moment: Moment) -> bool:
+        """See LineListener."""
+        drafts: list[Draft] = []
+        for event in events:
+            if isinstance(event, BadFrame):
+                if times := self._once.due("frame.bad", device, event.flaw):
+                    log.warning("frame.bad", device=device, flaw=event.flaw, bytes=event.bytes, times=times)
+                continue
+            drafts += self._passage.handle(device, event, moment)
+        self._append(drafts)
+        return bool(drafts)
+
+    def when_durable(self, then: Callable[[], None]) -> None:
+        """See LineListener."""
+        self._when_durable(then)
+
+    def port_up(self, line: Line, moment: Moment) -> None:
+        """See LineListener."""
+        log.info("port.up", port=line.rules.port.url, devices=list(line.rules.devices))
+        for device in line.rules.devices:
+            self._note(device, "up", None, moment)
+            self._append(self._passage.device_up(device, moment))
+            self._seen(line, device, moment)
+        self._changed()
+
+    def port_down(self, line: Line, moment: Moment, reason: str) -> None:
+        """See LineListener."""
+        log.warning("port.down", port=line.rules.port.url, devices=list(line.rules.devices), reason=reason)
+        for device in line.rules.devices:
+            self._note(device, "down", reason, moment)
+            self._append(self._passage.device_down(device, moment, reason))
+        self._registry.lost(line.rules.devices, sign(moment))
+        self._changed()
+
+    def port_unread(self, line: Line, since: Moment, reason: str) -> None:
+        """See LineListener."""
+        log.warning("port.unread", port=line.rules.port.url, reason=reason)
+        self._registry.lost(line.rules.devices, sign(since))
+        for device in line.rules.devices:
+            self._append(self._passage.device_down(device, self._clock.now(), reason))
+
+    def port_read(self, line: Line, moment: Moment) -> None:
+        """See LineListener."""
+        log.info("port.read", port=line.rules.port.url)
+        for device in line.rules.devices:
+            self._append(self._passage.device_up(device, moment))
+            self._seen(line, device, moment)
+
+    def _seen(self, line: Line, device: str, moment: Moment) -> None:
+        self._registry.seen(device, line.rules.spec.name, line.rules.port.url, timestamp(moment.time_ms))
+
+    def _note(self, device: str, status: str, reason: str | None, moment: Moment) -> None:
+        """Record that a device came or went; a port that stays away is said once."""
+        if self._recorded.get(device) == status:
+            return
+        self._recorded[device] = status
+        place = self._places[device]
+        body = Notice(kind=f"device.{status}", device=device, lane=place.lane, portal=place.portal, reason=reason)
+        self._append([Draft(body, moment)])
