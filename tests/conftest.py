@@ -6,8 +6,10 @@ and listed at the end with the line that installs it; with PUNCHGATE_REQUIRE=all
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +22,13 @@ INSTALL = {
     "systemd-analyze": "apt-get install systemd",
     "openssl": "apt-get install openssl",
     "root": "run as root",
+    "ip": "apt-get install iproute2",
+    "nft": "apt-get install nftables",
+    "namespaces": "a machine where root may make network namespaces; in a container: --privileged",
+    "memory-limits": "a machine where root may make memory cgroups; in a container: --privileged",
+    "mkfs.ext4": "apt-get install e2fsprogs",
+    "losetup": "apt-get install mount",
+    "loop": "a machine with loop devices: modprobe loop; in a container: --privileged",
 }
 SBIN = ("/usr/sbin", "/usr/local/sbin")
 
@@ -30,7 +39,29 @@ def find(tool: str) -> str | None:
     """Where a program is; also looks where Debian puts daemons."""
     if tool == "root":
         return "root" if os.geteuid() == 0 else None
+    if tool == "loop":
+        return "/dev/loop-control" if os.access("/dev/loop-control", os.R_OK | os.W_OK) else None
+    if tool in _ABLE:
+        return tool if _ABLE[tool]() else None
     return shutil.which(tool) or shutil.which(tool, path=os.pathsep.join(SBIN))
+
+
+@functools.cache
+def _namespaces() -> bool:
+    unshare = shutil.which("unshare")
+    return unshare is not None and not subprocess.run([unshare, "--net", "--mount", "true"], check=False).returncode
+
+
+@functools.cache
+def _memory_limits() -> bool:
+    """Version 1 of cgroups, or version 2 with the memory controller given to those below the root."""
+    if Path("/sys/fs/cgroup/memory/cgroup.procs").exists():
+        return os.access("/sys/fs/cgroup/memory", os.W_OK)
+    given = Path("/sys/fs/cgroup/cgroup.subtree_control")
+    return os.access(given, os.W_OK) and "memory" in given.read_text().split()
+
+
+_ABLE = {"namespaces": _namespaces, "memory-limits": _memory_limits}
 
 
 def required() -> bool:
@@ -42,6 +73,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults", "tests/faults: what goes wrong")
     group.addoption("--fault-count", type=int, help="how many faults to draw (see tests/faults/plan.py)")
     group.addoption("--fault-seed", type=int, help="what to draw them from; a failing episode names its own")
+    group.addoption(
+        "--power-cuts", type=int, default=10, help="how often the power is cut (tests/faults/test_power.py)"
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -33,7 +33,8 @@ from gateway.wire import Topics
 RECEIVE_MAXIMUM = 64
 MAX_WAITING = 1024
 MAX_PACKET_BYTES = 5 * 1024 * 1024
-KEEPALIVE_S = 30
+KEEPALIVE_S = 5
+SILENT_MS = 4000
 PLAIN_SESSION_S = 3600
 SHARED_SESSION_S = 10
 RECONNECT_FIRST_S, RECONNECT_MAX_S = 0.2, 0.8
@@ -161,7 +162,7 @@ class Subscription:
             client.username_pw_set(self._broker.username, self._broker.password)
         if self._broker.tls is not None:
             client.tls_set_context(self._broker.tls)
-        client.on_socket_open = _send_at_once
+        client.on_socket_open = _tune
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
@@ -220,10 +221,12 @@ class Subscription:
         )
 
 
-def _send_at_once(client: Client, userdata: Any, sock: Any) -> None:
-    """Without it Nagle holds a receipt back behind its acknowledgement, for 40 ms."""
+def _tune(client: Client, userdata: Any, sock: Any) -> None:
+    """Nagle would hold a receipt back behind its acknowledgement, for 40 ms; and a network that swallows packets is
+    noticed by what has no answer, in keepalive and this time-out, not by TCP's own patience of a quarter of an hour."""
     with suppress(OSError):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_MS)
 
 
 def filters(topics: Topics, share: str) -> list[str]:

@@ -31,6 +31,8 @@ SUBACK_S = 1.0
 RETAINED_S = 0.02
 MISC_EVERY_S = 10.0
 SEND_BUFFER_BYTES = 64 * 1024
+SILENT_MS = 4000
+"""TCP waits longer and longer for a network that swallows packets; beyond this a new connection is sooner through."""
 RECEIVE_MAXIMUM = 100
 RECEIPT_BYTES_MAX = 256 * 1024
 PAHO_WINDOW = 65_535
@@ -167,6 +169,7 @@ class Connection:
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         with contextlib.suppress(OSError):
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_MS)
         self._loop.add_reader(self._descriptor, self._readable)
         self._want_write()
         self._misc = self._loop.call_later(MISC_EVERY_S, self._keep_alive)

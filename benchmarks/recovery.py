@@ -1,0 +1,248 @@
+"""How long after a fault until records flow again, and what a punch waits for while a long backlog drains.
+
+    python benchmarks/recovery.py replug stopped frozen half_open backlog --outages 1 5 20 --records 100000
+
+Real daemon, broker and centre; a card every 0.2 s. `subscriber`: from the moment the broker serves again to the first
+record at a client that comes back within 0.05 s; `centre`: to the first record committed in the ledger. `half_open`
+needs root: gateway and centre lose every packet to and from the broker without being told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gateway.simulation import frames
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from faults.netns import ALL, ENDS, FarBroker, Network
+from measure import PREFIX, PUNCHGATE, Gateway, figures, say, site, subscriber, wait_until
+
+SCENES = ("replug", "stopped", "frozen", "half_open", "backlog")
+LIMITS_S = {"replug": 5.0, "stopped": 2.0, "frozen": 2.0, "backlog": 1.0}
+SWIPE_EVERY_S = 0.2
+WAIT_S = 60.0
+HEAP = 200
+CARD = b"punchgate.credential.read.v1"
+CENTRE = '[centre]\nurl = "{url}"\nprefix = "{prefix}"\ndatabase = "ledger.sqlite"\nstate_dir = "centre"\n'
+
+
+class Centre:
+    """`punchgate centre run` on a ledger in this folder; `wrapper`: what to run it with."""
+
+    def __init__(self, folder: Path, url: str, wrapper: Sequence[str] = ()) -> None:
+        self._ledger = folder / "ledger.sqlite"
+        settings = folder / "centre.toml"
+        insecure = "" if "127.0.0.1" in url else "insecure = true\n"
+        settings.write_text(CENTRE.format(url=url, prefix=PREFIX) + insecure + '\n[log]\nlevel = "error"\n')
+        self._process = subprocess.Popen([*wrapper, PUNCHGATE, "centre", "run", "-c", str(settings)])
+
+    def first_since(self, unix_s: float) -> float | None:
+        """When the first record after that moment was committed."""
+        with sqlite3.connect(f"file:{self._ledger}?mode=ro", uri=True) as ledger:
+            row = ledger.execute("SELECT min(at_ms) FROM records WHERE at_ms >= ?", (1000 * unix_s,)).fetchone()
+        return None if row[0] is None else row[0] / 1000
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+
+
+class Swipes(threading.Thread):
+    """A card now and then, until the end."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__(daemon=True)
+        self._gateway, self._over = gateway, threading.Event()
+        self.count = 0
+
+    def run(self) -> None:
+        while not self._over.wait(SWIPE_EVERY_S):
+            self._gateway.reader.write(frames.rdm6300(f"0D{self.count:08X}"))
+            self.count += 1
+
+    def end(self) -> None:
+        self._over.set()
+        self.join()
+
+
+class Arrivals:
+    """When each message came, in unix time, and its bytes."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[float, bytes]] = []
+
+    def hear(self, _: float, body: bytes) -> None:
+        self.all.append((time.time(), body))
+
+    def first_since(self, unix_s: float) -> float | None:
+        """When the first card came after that moment."""
+        return next((at for at, body in self.all if at >= unix_s and CARD in body), None)
+
+
+@contextmanager
+def playing() -> Iterator[tuple[Gateway, Centre, Arrivals]]:
+    """A site with a centre, a subscriber and swipes."""
+    with site() as gateway:
+        centre, heard = Centre(gateway.folder, gateway.broker.url), Arrivals()
+        gateway.start()
+        with subscriber(gateway.broker, f"{PREFIX}/hq/edge-01/records", heard.hear):
+            swipes = Swipes(gateway)
+            swipes.start()
+            wait_until(lambda: gateway.status()["settled"] > 5)
+            try:
+                yield gateway, centre, heard
+            finally:
+                swipes.end()
+                centre.stop()
+
+
+def replug(arguments: argparse.Namespace) -> dict[str, Any]:
+    """From the moment the device's node is back to the first record of a card presented from then on."""
+    took = []
+    with playing() as (gateway, _, heard):
+        for _ in range(arguments.repeat):
+            gateway.reader.unplug()
+            time.sleep(1.0)
+            took.append(_first(gateway.reader.plug, heard.first_since))
+            time.sleep(0.5)
+    return {"subscriber": figures(took)}
+
+
+def stopped(arguments: argparse.Namespace) -> dict[str, Any]:
+    """mosquitto is ended and started."""
+    with playing() as (gateway, centre, heard):
+        return _outages(arguments, gateway.broker.stop, gateway.broker.start, centre, heard)
+
+
+def frozen(arguments: argparse.Namespace) -> dict[str, Any]:
+    """mosquitto stands still, its connections stay."""
+    with playing() as (gateway, centre, heard):
+
+        def send(number: signal.Signals) -> None:
+            os.kill(gateway.broker.pid or 0, number)
+
+        return _outages(arguments, lambda: send(signal.SIGSTOP), lambda: send(signal.SIGCONT), centre, heard)
+
+
+def half_open(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Both clients of the broker are cut off without a word."""
+    with tempfile.TemporaryDirectory() as name, Network() as network, FarBroker(network, Path(name)) as broker:
+        inside = network.inside("gateway")
+        gateway = Gateway(Path(name), broker)
+        gateway.insecure()
+        centre = Centre(Path(name), broker.url, inside)
+        gateway.start(inside)
+        swipes = Swipes(gateway)
+        swipes.start()
+        wait_until(lambda: gateway.status()["settled"] > 5)
+        try:
+            return _outages(arguments, lambda: network.lose(ALL, *ENDS), network.heal, centre, None)
+        finally:
+            swipes.end()
+            centre.stop()
+            gateway.stop()
+
+
+def backlog(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Cards presented while a long backlog drains to a centre on the same machine, one after the other."""
+    with site() as gateway:
+        gateway.start()
+        gateway.broker.stop()
+        _fill(gateway, arguments.records)
+        newest, heard = int(gateway.status()["newest"]), Arrivals()
+        gateway.broker.start()
+        begun = time.monotonic()
+        centre = Centre(gateway.folder, gateway.broker.url)
+        delays = []
+        with subscriber(gateway.broker, f"{PREFIX}/hq/edge-01/records", heard.hear):
+            wait_until(lambda: gateway.status()["uplink"]["connected"])
+            while gateway.status()["settled"] < newest:
+                card = frames.rdm6300(f"FF{len(delays):08X}")
+                delays.append(_first(lambda card=card: gateway.reader.write(card), heard.first_since))
+                time.sleep(0.05)
+            drained_s = time.monotonic() - begun
+        centre.stop()
+    return {"live": figures(delays), "swipes": len(delays), "records": newest, "drained_s": round(drained_s, 1)}
+
+
+def _outages(
+    arguments: argparse.Namespace,
+    begin: Callable[[], None],
+    end: Callable[[], None],
+    centre: Centre,
+    heard: Arrivals | None,
+) -> dict[str, Any]:
+    """By length of the outage in s: seconds to the first record at the subscriber and at the centre."""
+    found: dict[str, Any] = {}
+    for outage_s in arguments.outages:
+        at_subscriber, at_centre = [], []
+        for _ in range(arguments.repeat):
+            begin()
+            time.sleep(outage_s)
+            begun = time.time()
+            at_centre.append(_first(end, centre.first_since))
+            if heard is not None:
+                wait_until(lambda begun=begun: heard.first_since(begun) is not None, WAIT_S)
+                at_subscriber.append((heard.first_since(begun) or begun) - begun)
+            time.sleep(2.0)
+        found[f"{outage_s:g}"] = {"centre": figures(at_centre)} | (
+            {"subscriber": figures(at_subscriber)} if heard is not None else {}
+        )
+    return found
+
+
+def _first(deed: Callable[[], Any], first_since: Callable[[float], float | None]) -> float:
+    """Seconds from the deed to what it leads to."""
+    begun = time.time()
+    deed()
+    wait_until(lambda: first_since(begun) is not None, WAIT_S)
+    return (first_since(begun) or begun) - begun
+
+
+def _fill(gateway: Gateway, records: int) -> None:
+    """Two records a card; heaps, because one line is read at its leisure."""
+    for at in range(0, records // 2, HEAP):
+        heap = b"".join(frames.rdm6300(f"0C{at + number:08X}") for number in range(HEAP))
+        wait_until(lambda heap=heap: gateway.reader.write(heap), WAIT_S)
+    wait_until(lambda: int(gateway.status()["newest"]) >= records, WAIT_S)
+
+
+def main() -> int:
+    arguments = _arguments()
+    result = {name: globals()[name](arguments) for name in arguments.scenes}
+    worst = {name: _worst(result[name]) for name in result}
+    say({**result, "limits_s": LIMITS_S}, "; ".join(f"{name} {value:.2f} s" for name, value in worst.items()))
+    return int(any(worst[name] > LIMITS_S.get(name, WAIT_S) for name in worst))
+
+
+def _worst(found: dict[str, Any]) -> float:
+    """The largest figure of a scene."""
+    inner = [_worst(value) for value in found.values() if isinstance(value, dict)]
+    return max([found.get("max", 0.0), *inner])
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenes", nargs="*", choices=[*SCENES, []], default=list(SCENES))
+    parser.add_argument("--outages", type=float, nargs="+", default=[1.0, 5.0, 20.0])
+    parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
