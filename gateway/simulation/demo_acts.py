@@ -64,13 +64,8 @@ def peak(gates: list[Gate], cast: Cast) -> list[Step]:
 
 def settle(stage: Stage) -> bool:
     """Watch until the gateway knows that the centre has everything; False if it does not within a minute."""
-    stage.run(SETTLE_WITHIN_S, until=lambda: _settled(stage))
-    return _settled(stage)
-
-
-def _settled(stage: Stage) -> bool:
-    status = stage.status()
-    return bool(status["newest"]) and status["settled"] == status["newest"]
+    stage.run(SETTLE_WITHIN_S, until=stage.settled)
+    return stage.settled()
 
 
 def day(gates: list[Gate], cast: Cast) -> Iterator[Step]:

@@ -18,9 +18,9 @@ from zoneinfo import ZoneInfo
 import click
 
 from gateway.errors import Rejected
-from gateway.simulation.listener import Heard
+from gateway.simulation.listener import Heard, commits
 from gateway.simulation.oracle import Presented
-from gateway.wire import MAX_MISSING_RANGES, unpack
+from gateway.wire import unpack
 
 WAITS_AT_MOST_S = 15.0
 SHOWN_AT_MOST = 20
@@ -121,7 +121,7 @@ class Show:
         self.through = max(self.through, receipt["through"])
         self._seen = {name for name in self._seen if name[1] > self.through}
         for (epoch, seq), punch in self._travelling.items():
-            if punch.committed_ms is None and epoch == receipt["epoch"] and _commits(receipt, seq):
+            if punch.committed_ms is None and epoch == receipt["epoch"] and commits(receipt, seq):
                 punch.committed_ms = 1000 * (at_s - punch.published_s) + (punch.ms or 0.0)
 
     # --- drawing
@@ -215,13 +215,6 @@ class Show:
         )
         counts = click.style(self._counts(), fg="white" if self.broker_up else "red", bold=True)
         return [click.style("─" * 100, fg="bright_black"), counts, f"{lanes}   {outcomes}"]
-
-
-def _commits(receipt: dict[str, Any], seq: int) -> bool:
-    """Whether the centre says with this receipt that it has the record."""
-    holes = receipt["missing"]
-    told = receipt["through"] if len(holes) >= MAX_MISSING_RANGES else receipt["seen"]
-    return bool(seq <= max(receipt["through"], told)) and not any(first <= seq <= last for first, last in holes)
 
 
 def _duration(ms: float | None) -> str:

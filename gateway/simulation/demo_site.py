@@ -1,4 +1,4 @@
-"""The demo's site: an organisation key, a gateway's and a centre's configuration, and a port for every device.
+"""The site of demo and drill: an organisation key, configurations of gateway and centre, and a port for every device.
 
 Everything lies in one temporary folder. Every second lane has a turnstile that reports passes; the others have none
 and a scanner for visitors instead.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.simulation.broker import Broker
+from gateway.simulation.broker import HOST, Broker
 from gateway.simulation.devices import READERS, Heading, Turnstile
 from gateway.simulation.oracle import OrganisationKey
 from gateway.simulation.people import Gate, Post
@@ -98,6 +98,10 @@ class Site:
         return self.folder / "punchgate.toml"
 
     @property
+    def gateway_dir(self) -> Path:
+        return self.folder / "gateway"
+
+    @property
     def centre_file(self) -> Path:
         return self.folder / "centre.toml"
 
@@ -107,8 +111,8 @@ class Site:
             port.close()
 
 
-def build(folder: Path, lanes: int, broker: Broker) -> Site:
-    """Write the files and make the ports; `folder` exists and is empty."""
+def build(folder: Path, lanes: int, broker: Broker, gateway_port: int | None = None) -> Site:
+    """Write the files and make the ports; `folder` exists and is empty. `gateway_port`: of a way to the broker."""
     key = OrganisationKey("k1", secrets.token_bytes(32))
     key_file = folder / "organisation.key"
     key_file.touch(mode=0o600)
@@ -118,7 +122,7 @@ def build(folder: Path, lanes: int, broker: Broker) -> Site:
     gates = [_gate(number) for number in range(1, lanes + 1)]
     ports = {device: Pty(folder / "ports" / device) for gate in gates for device in _devices(gate)}
     site = Site(folder, gates, ports, key)
-    site.gateway_file.write_text(_gateway_toml(site, broker.url))
+    site.gateway_file.write_text(_gateway_toml(site, f"mqtt://{HOST}:{gateway_port or broker.port}"))
     share = "punchgate" if broker.shared_subscriptions else ""
     site.centre_file.write_text(CENTRE_TOML.format(url=broker.url, prefix=PREFIX, share=share))
     return site

@@ -17,6 +17,8 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
+from gateway.wire import MAX_MISSING_RANGES
+
 RECONNECT_S = 0.1
 
 
@@ -70,3 +72,10 @@ class Listener:
         topic = message.topic.removeprefix(f"{self._prefix}/").split("/", 2)[-1]
         body = bytes(message.payload)
         self.heard.put(Heard(time.time(), topic, body, named.get("content-encoding")))
+
+
+def commits(receipt: dict[str, Any], seq: int) -> bool:
+    """Whether the centre says with this receipt that it has the record."""
+    holes = receipt["missing"]
+    told = receipt["through"] if len(holes) >= MAX_MISSING_RANGES else receipt["seen"]
+    return bool(seq <= max(receipt["through"], told)) and not any(first <= seq <= last for first, last in holes)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.simulation.demo_stage import PUNCHGATE
+from gateway.simulation.scene import PUNCHGATE
 
 DEMO = [*PUNCHGATE, "demo"]
 VERDICT = re.compile(r"([1-9]\d*) punches, 0 lost, 0 duplicated")
