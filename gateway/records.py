@@ -35,13 +35,17 @@ LossCause = Literal["quota", "damage", "pruned", "expired", "refused"]
 
 @dataclass(slots=True, eq=False)
 class Draft:
-    """A record that waits for its number. `opens`: a read that pairing has not closed yet; `closes`: such reads."""
+    """A record that waits for its number. `opens`: a read that pairing has not closed yet; `closes`: such reads.
+
+    `kept` is its place in the emergency ring while it waits there for a number.
+    """
 
     body: Body
     moment: Moment
     opens: bool = False
     closes: tuple[Ref, ...] = ()
     seq: int | None = None
+    kept: int | None = None
 
 
 Ref = Draft | int

@@ -17,10 +17,13 @@ from typing import Any
 
 from gateway.clock import Clock
 from gateway.errors import NotDurable
+from gateway.journal.intake import Callbacks
+from gateway.journal.ladder import Level, Room
+from gateway.journal.overflow import Waiting
 from gateway.journal.reader import Entry, Reader, find_journal
 from gateway.journal.schema import Error, is_damage
 from gateway.journal.store import Limits, Store, Trouble
-from gateway.journal.writer import Callbacks, Writer
+from gateway.journal.writer import Writer
 from gateway.records import Draft
 from gateway.spans import Spans
 
@@ -44,11 +47,23 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Called on the loop: what became durable, trouble or its end, a new epoch."""
+    """Called on the loop: what became durable, trouble or its end, a new epoch, how full the journal is when that has
+    changed, and reads that an earlier run left open in the emergency ring."""
 
     committed: Callable[[list[Entry]], None]
     trouble: Callable[[Trouble | None], None]
     epoch: Callable[[Opened], None]
+    level: Callable[[Level, Room], None] = lambda level, room: None
+    left_open: Callable[[list[Entry]], None] = lambda entries: None
+
+
+@dataclass(frozen=True, slots=True)
+class Fullness:
+    """How full the journal is, and what waits in the emergency ring for a number."""
+
+    level: Level
+    room: Room
+    waiting: Waiting
 
 
 class Journal:
@@ -67,7 +82,14 @@ class Journal:
         """Open or create the file and start the thread; to be called on the loop. Raises NotDurable."""
         self._loop = asyncio.get_running_loop()
         self._listeners = listeners
-        report = Callbacks(self._on_committed, self._on_trouble, self._on_epoch, self._on_death)
+        report = Callbacks(
+            committed=self._on_committed,
+            trouble=self._on_trouble,
+            epoch=self._on_epoch,
+            died=self._on_death,
+            level=lambda level, room: self._tell(lambda _: listeners.level(level, room), None),
+            left_open=lambda entries: self._tell(listeners.left_open, entries),
+        )
         try:
             self._writer = Writer(self.path, self._names, self._limits, self._clock, report)
         except (Error, OSError) as error:
@@ -84,17 +106,21 @@ class Journal:
     def append(self, drafts: Sequence[Draft]) -> None:
         """Make `drafts` durable in one transaction, soon; never blocks."""
         if drafts:
-            kept = list(drafts)
-            self._writer.put(lambda store: self._append(store, kept))
+            self._writer.append(list(drafts))
 
     def when_durable(self, then: Callable[[], None]) -> None:
-        """Call `then` on the loop when all that was appended so far is on the disk."""
+        """Call `then` on the loop when all that was appended so far is durable, in the journal or in the ring."""
         self._writer.when_durable(lambda: self._tell(lambda _: then(), None))
 
     @property
     def oldest(self) -> int:
         """The oldest body held."""
         return self._writer.store.oldest
+
+    def fullness(self) -> Fullness:
+        """As it was measured last, some seconds ago."""
+        quota = self._writer.quota
+        return Fullness(quota.level, quota.room, self._writer.overflow.waiting())
 
     def waiting(self) -> int:
         """How many calls of `append` and `settle` the thread has not taken up yet."""
@@ -127,8 +153,12 @@ class Journal:
     async def carry_out(self, job: Callable[[Store], list[Entry]]) -> bool:
         """Run `job` in a transaction of this epoch; False if it is not durable yet after STOP_TIMEOUT_S."""
         epoch = self._epoch
-        self._writer.put(lambda store: job(store) if store.origin.epoch == epoch else [])
-        return await self.flush()
+        done = asyncio.Event()
+        self._writer.when_committed(
+            lambda store: job(store) if store.origin.epoch == epoch else [],
+            lambda: self._tell(lambda _: done.set(), None),
+        )
+        return await _happens(done)
 
     def begin_epoch(self) -> None:
         """Set this file aside and begin a new epoch: for a journal that is proved to be a copy (cloned card)."""
@@ -141,15 +171,8 @@ class Journal:
     async def flush(self) -> bool:
         """Wait until all that was appended is durable; gives up after STOP_TIMEOUT_S, and returns False then."""
         done = asyncio.Event()
-
-        def tell() -> None:
-            self._loop.call_soon_threadsafe(done.set)
-
-        self._writer.when_durable(tell)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_TIMEOUT_S):
-                await done.wait()
-        return done.is_set()
+        self.when_durable(done.set)
+        return await _happens(done)
 
     async def close(self) -> None:
         """Commit what is queued, close the file."""
@@ -157,15 +180,6 @@ class Journal:
         await self._loop.run_in_executor(self._pool, self._writer.join, STOP_TIMEOUT_S)
         self._pool.shutdown(wait=False)
         self._close_reader()
-
-    def _append(self, store: Store, drafts: list[Draft]) -> list[Entry]:
-        quota = self._writer.quota
-        if quota.full:
-            quota.refuse(store, drafts, "quota")
-            return []
-        entries = store.append(drafts, self._clock.unix_ms())
-        quota.refuse(store, [draft for draft in drafts if draft.seq is None], "refused")
-        return entries
 
     def _put_for_epoch(self, keep: Callable[[Store], None]) -> None:
         """Queue what is true of this epoch only: said of the one after it, it would settle what nobody has."""
@@ -215,6 +229,14 @@ class Journal:
         self._epoch = opened.epoch
         self._pool.submit(self._close_reader)
         self._listeners.epoch(opened)
+
+
+async def _happens(event: asyncio.Event) -> bool:
+    """Whether it does within STOP_TIMEOUT_S."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await event.wait()
+    return event.is_set()
 
 
 def _raise(error: BaseException) -> None:

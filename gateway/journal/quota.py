@@ -1,8 +1,9 @@
 """How full the journal may get: settled records make room first; unsettled ones are never thrown away.
 
-When even that is not enough, new drafts are refused and counted by device, and as soon as there is room again the
-gap is confessed as `records.lost` (cause `quota`) before anything else is written. The count is kept in the file, in
-the transaction that refuses, so it is right however often a transaction is tried and whoever is killed in between.
+When even that is not enough, new drafts wait in the emergency ring (`overflow`). What cannot be taken at all is
+counted by device, and confessed as `records.lost` as soon as there is room, before anything else is written. That
+count is kept in the file, in the transaction that refuses, so it is right however often a transaction is tried and
+whoever is killed in between.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.clock import Clock
+from gateway.journal.ladder import Level, Room
 from gateway.journal.reader import Entry
 from gateway.journal.store import Limits, Store, Trouble
 from gateway.records import Draft, LossCause, Lost
@@ -19,27 +21,36 @@ from gateway.wire import timestamp
 
 ROOM_AGAIN = 0.98
 MEASURE_EVERY = 64
+MEASURE_EVERY_S = 5.0
 GAPS = "refused"
 
 
 class Quota:
-    """Owned by the journal thread."""
+    """Owned by the journal thread. `full`: `max_bytes` are reached; `no_room`: the disk refuses to give more."""
 
     def __init__(self, limits: Limits, clock: Clock) -> None:
         self.full = False
+        self.no_room = False
+        self.room = Room(0, limits.max_bytes, limits.max_bytes)
+        self.level: Level = "ok"
         self._limits = limits
         self._clock = clock
         self._calls = 0
+        self._due = 0.0
 
     def measure(self, store: Store) -> None:
         """Notice that the journal is full, or has room again; looks at the file now and then."""
         self._calls += 1
-        if not self.full and self._calls % MEASURE_EVERY != 1:
+        now = self._clock.mono()
+        if not (self.full or self.no_room) and self._calls % MEASURE_EVERY != 1 and now < self._due:
             return
+        self._due = now + MEASURE_EVERY_S
         enough = self._limits.max_bytes * (ROOM_AGAIN if self.full else 1.0)
         if store.used_bytes() >= enough:
-            self._make_room(store)
-        self.full = store.used_bytes() >= enough
+            self.make_room(store)
+        self.room = store.room(self._limits.max_bytes)
+        self.full = self.room.used >= enough
+        self.level = self.room.level(self.level)
 
     def prune(self, store: Store) -> int:
         """Delete one slice of what is settled and older than it has to be kept; how many went."""
@@ -69,9 +80,11 @@ class Quota:
 
     def trouble(self) -> Trouble | None:
         """What to say of it."""
-        return Trouble("quota", f"journal is full: {self._limits.max_bytes} bytes in use") if self.full else None
+        if self.full:
+            return Trouble("quota", f"journal is full: {self._limits.max_bytes} bytes in use")
+        return Trouble("quota", "no room on the disk") if self.no_room else None
 
-    def _make_room(self, store: Store) -> None:
+    def make_room(self, store: Store) -> None:
         """Go well below the limit at once, or `full` would stay until the next slice is due."""
         while store.used_bytes() >= self._limits.max_bytes * ROOM_AGAIN and store.prune(2**62) > 0:
             pass

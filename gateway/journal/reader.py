@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import NotDurable
+from gateway.journal.ladder import Room, free_bytes
 from gateway.journal.schema import connect_reader
 from gateway.spans import Range, Spans
 from gateway.wire import GENESIS, line_hash
@@ -56,6 +57,7 @@ class Reader:
             raise NotDurable(
                 f"{path}: there is no journal", remedy="start the daemon once, or name its configuration with -c"
             )
+        self.path = path
         self._connection = connect_reader(path)
 
     def close(self) -> None:
@@ -119,10 +121,12 @@ class Reader:
 
     def used_bytes(self) -> int:
         """Bytes of pages in use; free pages inside the file do not count."""
-        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
-        (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
-        (size,) = self._connection.execute("PRAGMA page_size").fetchone()
-        return int((pages - free) * size)
+        return self._page_bytes()[0]
+
+    def room(self, max_bytes: int) -> Room:
+        """How full the journal is, if it may have `max_bytes`."""
+        used, free = self._page_bytes()
+        return Room(used, free + free_bytes(self.path.parent), max_bytes)
 
     def stats(self) -> Stats:
         """Everything `journal stats` says, in one consistent read."""
@@ -144,6 +148,12 @@ class Reader:
                 head=line_hash(tail[0].line) if tail else GENESIS,
                 ledger=self.meta("ledger"),
             )
+
+    def _page_bytes(self) -> tuple[int, int]:
+        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+        (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
+        (size,) = self._connection.execute("PRAGMA page_size").fetchone()
+        return int((pages - free) * size), int(free * size)
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:

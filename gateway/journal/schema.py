@@ -7,6 +7,7 @@ other is opened read-only.
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from pathlib import Path
 from urllib.parse import quote
@@ -51,6 +52,13 @@ def connect_reader(path: Path) -> Connection:
 def is_damage(error: BaseException) -> bool:
     """Whether the file itself is broken, as against a full disk, a lock or missing permission."""
     return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in DAMAGE
+
+
+def is_no_room(error: BaseException) -> bool:
+    """Whether only room is missing on the disk: then nothing that is there has suffered."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) == sqlite3.SQLITE_FULL
 
 
 def _migrate(connection: Connection, path: Path) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gateway.clock import Moment
 from gateway.journal.reader import Entry, Reader
+from gateway.journal.ring import RING_BYTES
 from gateway.journal.schema import Connection, Error, connect_writer
 from gateway.records import Draft, Lost, Ref
 from gateway.wire import GENESIS, MAX_LINE_BYTES, Origin, encode, line_hash
@@ -25,10 +26,11 @@ PRUNE_SLICE = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much the journal may hold, and how long settled records stay."""
+    """How much the journal may hold, how long settled records stay, and the size of the emergency ring."""
 
     max_bytes: int
     keep_settled_ms: int
+    ring_bytes: int = RING_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +168,14 @@ class Store(Reader):
             with self.transaction():
                 self._connection.execute("DELETE FROM records WHERE seq > ?", (seq,))
                 self._connection.execute("DELETE FROM open_reads WHERE seq > ?", (seq,))
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self.checkpoint()
         self.oldest, self.newest = self.bounds()
         self.head = known.hash or GENESIS
         return True
+
+    def checkpoint(self) -> None:
+        """Carry what is in the log over into the file, and give the log's room back."""
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def begin(self, previous: Previous, moment: Moment) -> list[Entry]:
         """Write the first record of an epoch that follows another one: it names it and says what was lost."""

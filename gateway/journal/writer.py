@@ -5,57 +5,33 @@ on commit poisons the connection: it is closed, reopened and compared with what 
 failed commit may have left behind is taken back, and only then are the same jobs tried again. An fsync that failed is
 never retried and believed. While that goes on, nothing is reported as committed and the ports are told to stop
 reading. A file that is damaged, or that is not the one we know, is set aside and a new epoch begins, whose first
-record says what was lost.
+record says what was lost. A group that only finds no room is the business of `intake`.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from gateway.clock import Clock
-from gateway.errors import NotDurable
 from gateway.journal.aside import salvage, set_aside
+from gateway.journal.intake import FAILURES, Callbacks, Intake
+from gateway.journal.jobs import Append, Job, NewEpoch, Tell, nothing
 from gateway.journal.quota import Quota
 from gateway.journal.reader import Entry
 from gateway.journal.schema import Error, is_damage
 from gateway.journal.store import PRUNE_SLICE, Limits, Previous, Store, Trouble
+from gateway.records import Draft
 
 MAX_GROUP = 500
 RETRY_FIRST_S = 0.1
 RETRY_MAX_S = 2.0
 PRUNE_EVERY_S = 60.0
 PRUNE_PAUSE_S = 0.05
-FAILURES = (Error, OSError, NotDurable)
-
-Job = Callable[[Store], list[Entry]]
-
-
-@dataclass(frozen=True, slots=True)
-class Callbacks:
-    """What the thread reports, on the thread: durable entries, trouble or its end, a new epoch's store, its death."""
-
-    committed: Callable[[list[Entry]], None]
-    trouble: Callable[[Trouble | None], None]
-    epoch: Callable[[Store], None]
-    died: Callable[[BaseException], None]
-
-
-@dataclass(frozen=True, slots=True)
-class NewEpoch:
-    """The job that ends an epoch: the last of its group. Asked for twice, it does nothing the second time."""
-
-    epoch: str
-    asked: threading.Event
-
-    def __call__(self, store: Store) -> list[Entry]:
-        if store.origin.epoch == self.epoch:
-            self.asked.set()
-        return []
 
 
 class Writer(threading.Thread):
@@ -73,12 +49,13 @@ class Writer(threading.Thread):
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._stopping = threading.Event()
         self._new_epoch = threading.Event()
-        self._after: list[Callable[[], None]] = []
         self._trouble: Trouble | None = None
         self._abandoned: Previous | None = None
         self._pruned_at, self._prune_more = clock.mono(), False
         self.store, self.found_damaged = self._open_or_set_aside()
-        self._known = self._as_known()
+        self._intake = Intake(path, limits, self.store, self.quota, clock, report)
+        self.overflow = self._intake.overflow
+        self._commit([])
 
     def put(self, job: Job) -> None:
         """Queue a job; it runs inside a transaction, perhaps more than once until that succeeds."""
@@ -94,21 +71,29 @@ class Writer(threading.Thread):
         While the disk refuses a group the thread tries it again and again: that is no standstill.
         """
         if not self.waiting():
-            self.put(_confess)
+            self.put(nothing)
         return self.turns
 
     def begin_epoch(self, epoch: str) -> None:
         """After the jobs queued so far, set the file of this epoch aside and begin a new one."""
         self._jobs.put(NewEpoch(epoch, self._new_epoch))
 
+    def append(self, drafts: list[Draft]) -> None:
+        """Queue drafts that belong into one transaction."""
+        self._jobs.put(Append(drafts, self.quota, self._clock))
+
     def when_durable(self, done: Callable[[], None]) -> None:
-        """Call `done` on the thread when all that is queued now is committed and reported."""
+        """Call `done` on the thread when all drafts queued so far are durable, in the journal or in the ring."""
+        self._jobs.put(Tell(done, self._intake.after))
 
-        def job(_: Store) -> list[Entry]:
-            self._after.append(done)
-            return []
+    def when_committed(self, job: Job, done: Callable[[], None]) -> None:
+        """Queue a job; call `done` on the thread when it is committed."""
 
-        self._jobs.put(job)
+        def both(store: Store) -> list[Entry]:
+            self._intake.after.append(done)
+            return job(store)
+
+        self._jobs.put(both)
 
     def stop(self) -> None:
         """Finish what is queued, then close; a disk that refuses to take it is given up."""
@@ -117,18 +102,20 @@ class Writer(threading.Thread):
 
     def run(self) -> None:
         try:
+            self._intake.has_started = True
             self._work()
         except BaseException as error:  # noqa: BLE001 - a journal that stands still in silence would lose everything
             self._report.died(error)
         finally:
             self.store.close()
+            self.overflow.close()
 
     def _work(self) -> None:
         """Until the stop; after a group that was given up nothing may follow, it would refer to what is not there."""
         more, kept = True, True
         while more and kept:
             jobs, more = self._take()
-            if jobs:
+            if jobs or self._intake.is_short:
                 kept = self._insist(partial(self._commit, jobs))
             if self.quota.full:
                 kept = kept and self._insist(self._look_for_room)
@@ -141,7 +128,7 @@ class Writer(threading.Thread):
         """The next group, and whether there may be more; an empty one when it is time to prune."""
         jobs: list[Job] = []
         try:
-            job = self._jobs.get(timeout=PRUNE_PAUSE_S if self._prune_more else PRUNE_EVERY_S)
+            job = self._jobs.get(timeout=self._patience_s())
             self.turns += 1
             while job is not None:
                 jobs.append(job)
@@ -165,7 +152,7 @@ class Writer(threading.Thread):
             except FAILURES as error:
                 healthy, damaged = False, damaged or is_damage(error)
                 self._say(Trouble("damage" if damaged else "disk", str(error)))
-                self._known = replace(self._known, settled=self._settled())
+                self._intake.known = replace(self._intake.known, settled=self._settled())
                 if self._stopping.wait(delay):
                     return False
                 delay = min(RETRY_MAX_S, delay * 2)
@@ -173,32 +160,22 @@ class Writer(threading.Thread):
                 return True
 
     def _commit(self, jobs: list[Job]) -> None:
-        self._after.clear()
-        self.quota.measure(self.store)
-        with self.store.transaction():
-            entries = self.quota.confess(self.store)
-            for job in jobs:
-                entries += job(self.store)
-        self._known = self._as_known()
+        self._intake.commit(self.store, jobs)
         self._say(self.quota.trouble())
-        if entries:
-            self._report.committed(entries)
-        for done in self._after:
-            done()
 
     def _recover(self, *, damaged: bool) -> None:
         """Make the store what is known to be durable, or begin a new epoch. Raises one of FAILURES."""
         if self._abandoned is not None:
             self._begin(self._abandoned)
         elif damaged or not self._reopen():
-            self._follow(self._known)
+            self._follow(self._intake.known)
 
     def _reopen(self) -> bool:
         """Open the file again; False if it is damaged, or not the one we know."""
         self.store.close()
         try:
             self.store = Store(self._path, self._names)
-            return self.store.rewind(self._known)
+            return self.store.rewind(self._intake.known)
         except Error as error:
             if not is_damage(error):
                 raise
@@ -223,7 +200,7 @@ class Writer(threading.Thread):
         entries = self.store.begin(previous, self._clock.now())
         self._report.epoch(self.store)
         self._abandoned = None
-        self._known = self._as_known()
+        self._intake.begin(self.store)
         self._report.committed(entries)
 
     def _open_or_set_aside(self) -> tuple[Store, bool]:
@@ -238,15 +215,12 @@ class Writer(threading.Thread):
         store.begin(previous, self._clock.now())
         return store, True
 
-    def _as_known(self) -> Previous:
-        return Previous(self.store.origin.epoch, self.store.newest, self.store.head)
-
     def _settled(self) -> int | None:
         """What can still be learnt of it before the connection is closed."""
         try:
             return self.store.settled().through()
         except (Error, ValueError):
-            return self._known.settled
+            return self._intake.known.settled
 
     def _say(self, trouble: Trouble | None) -> None:
         if trouble != self._trouble:
@@ -254,13 +228,21 @@ class Writer(threading.Thread):
             self._report.trouble(trouble)
 
     def _look_for_room(self) -> None:
-        """What was just settled may make room; what was refused meanwhile is then confessed at once."""
-        self.quota.measure(self.store)
+        """What was just settled may make room; what waits is then written at once."""
+        self._intake.measure(self.store)
         if not self.quota.full:
-            self._jobs.put(_confess)
+            self._jobs.put(nothing)
         self._say(self.quota.trouble())
 
+    def _patience_s(self) -> float:
+        """How long to wait for a job before looking after everything else."""
+        if self._prune_more:
+            return PRUNE_PAUSE_S
+        return RETRY_MAX_S if self._intake.is_short else PRUNE_EVERY_S
+
     def _prune_is_due(self) -> bool:
+        if self.quota.no_room:
+            return False
         return self._prune_more or self._clock.mono() - self._pruned_at >= PRUNE_EVERY_S
 
     def _prune(self) -> None:
@@ -268,8 +250,3 @@ class Writer(threading.Thread):
         self._prune_more = self.quota.prune(self.store) == PRUNE_SLICE
         self._pruned_at = self._clock.mono()
         self._say(self.quota.trouble())
-
-
-def _confess(_: Store) -> list[Entry]:
-    """The job of a commit that has nothing of its own to say."""
-    return []

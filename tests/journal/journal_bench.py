@@ -27,7 +27,7 @@ from gateway.records import CredentialRead, Draft, Notice, Place, Punch, Subject
 from gateway.wire import GENESIS, line_hash, read_line
 
 NAMES = ("hq", "edge-01", "Asia/Shanghai")
-ROOMY = Limits(1 << 30, 7 * 86_400_000)
+ROOMY = Limits(1 << 30, 7 * 86_400_000, ring_bytes=256 * 1024)
 PLACE = Place("lobby", "lobby-1", "outside", "lobby")
 SOMEBODY = Subject("credential", token="k1:00", scheme="em4100", bits=40)
 
@@ -99,9 +99,17 @@ class Heard:
         self.troubles: list[Trouble | None] = []
         self.epochs: list[Opened] = []
         self.bugs: list[BaseException] = []
+        self.levels: list[str] = []
+        self.left_open: list[Entry] = []
 
     def listeners(self) -> Listeners:
-        return Listeners(self.entries.extend, self.troubles.append, self.epochs.append)
+        return Listeners(
+            self.entries.extend,
+            self.troubles.append,
+            self.epochs.append,
+            lambda level, _: self.levels.append(level),
+            self.left_open.extend,
+        )
 
 
 def run(

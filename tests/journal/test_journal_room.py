@@ -13,7 +13,7 @@ from gateway.journal import Journal, Limits, Store
 from gateway.spans import Spans
 from gateway.wire import read_line
 
-TIGHT = Limits(400_000, 7 * 86_400_000)
+TIGHT = Limits(400_000, 7 * 86_400_000, ring_bytes=0)
 BULK = "x" * 1000
 
 

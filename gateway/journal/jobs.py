@@ -1,0 +1,71 @@
+"""What the journal's thread is asked to do: jobs that run in a transaction, perhaps more than once until it succeeds.
+
+Drafts, and those who only want to know when drafts are durable, need no transaction where there is no room for one:
+they can be served by the emergency ring. Everything else waits until the journal takes it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.clock import Clock
+from gateway.journal.quota import Quota
+from gateway.journal.reader import Entry
+from gateway.journal.store import Store
+from gateway.records import Draft
+
+Job = Callable[[Store], list[Entry]]
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Drafts that belong into one transaction."""
+
+    drafts: list[Draft]
+    quota: Quota
+    clock: Clock
+
+    def __call__(self, store: Store) -> list[Entry]:
+        if self.quota.full:
+            self.quota.refuse(store, self.drafts, "quota")
+            return []
+        entries = store.append(self.drafts, self.clock.unix_ms())
+        self.quota.refuse(store, [draft for draft in self.drafts if draft.seq is None], "refused")
+        return entries
+
+    def undo(self) -> None:
+        """The transaction failed: nothing of it has a number."""
+        for draft in self.drafts:
+            draft.seq = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Somebody wants to know when all that was appended before is durable."""
+
+    done: Callable[[], None]
+    after: list[Callable[[], None]]
+
+    def __call__(self, store: Store) -> list[Entry]:
+        self.after.append(self.done)
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class NewEpoch:
+    """The job that ends an epoch: the last of its group. Asked for twice, it does nothing the second time."""
+
+    epoch: str
+    asked: threading.Event
+
+    def __call__(self, store: Store) -> list[Entry]:
+        if store.origin.epoch == self.epoch:
+            self.asked.set()
+        return []
+
+
+def nothing(_: Store) -> list[Entry]:
+    """The job of a commit that has nothing of its own to say: what waits is written, what was refused confessed."""
+    return []
