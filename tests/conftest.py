@@ -73,9 +73,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults", "tests/faults: what goes wrong")
     group.addoption("--fault-count", type=int, help="how many faults to draw (see tests/faults/plan.py)")
     group.addoption("--fault-seed", type=int, help="what to draw them from; a failing episode names its own")
-    group.addoption(
-        "--power-cuts", type=int, default=10, help="how often the power is cut (tests/faults/test_power.py)"
-    )
+    group.addoption("--power-cuts", type=int, default=10, help="how often tests/faults/test_power.py cuts it")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

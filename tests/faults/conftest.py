@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from .plan import DEFAULT_COUNT, DEFAULT_SEED, PER_EPISODE
 from .verdict import Verdict
 
 TOTAL = pytest.StashKey[Verdict]()
+FIGURES = pytest.StashKey[list[str]]()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -25,10 +28,24 @@ def total(pytestconfig: pytest.Config) -> Verdict:
     return pytestconfig.stash.setdefault(TOTAL, Verdict())
 
 
+@pytest.fixture
+def figures(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Takes lines that are shown at the end of the run."""
+    return pytestconfig.stash.setdefault(FIGURES, []).append
+
+
+@pytest.fixture
+def power_cuts(pytestconfig: pytest.Config) -> int:
+    """How often to cut the power."""
+    return int(pytestconfig.getoption("power_cuts"))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     verdict = config.stash.get(TOTAL, None)
     if verdict is not None and verdict.faults:
         terminalreporter.write_line(f"faults from seed {_asked(config)[1]}: {verdict}")
+    for line in config.stash.get(FIGURES, []):
+        terminalreporter.write_line(line)
 
 
 def _asked(config: pytest.Config) -> tuple[int, int]:
