@@ -19,6 +19,7 @@ COMMANDS = {
     "check": "the doctor: configuration, ports, keys, clock, disk, broker",
     "decode": "what do these bytes mean",
     "demo": "the whole loop on this machine, with simulated readers",
+    "drill": "break a simulated site in every way, and count what is lost",
     "drivers": "what hardware is supported",
     "journal": "the local journal: figures, one record, chain check",
     "ports": "serial ports with their stable names",
