@@ -38,6 +38,10 @@ class Centre(Broker):
         default=None,
         description="Private key (Ed25519) to sign receipts and commands with; without it nothing is signed.",
     )
+    gateway_keys: FilePath | None = Field(
+        default=None,
+        description="The gateways' public keys, {site}.{gateway}.pub in this folder; who has one there must sign.",
+    )
     id: Id | None = Field(default=None, description="Name of this service in receipts; without it one is made.")
     share: Annotated[str, Field(pattern=r"^[^/+#\s\x00]{0,64}$")] = Field(
         default="punchgate", description="Name of the shared subscription; empty: a plain one."

@@ -83,6 +83,14 @@ class Journal(Table):
     keep_settled_days: Whole = Field(default=7, ge=0, le=3650, description="Days a settled record stays on the box.")
 
 
+class Sign(Table):
+    """What the gateway signs with: `state`, and files that are carried by hand. Needs the extra `sign`."""
+
+    key_file: FilePath | None = Field(
+        default=None, description="This gateway's private key (Ed25519, PEM); without it nothing is signed."
+    )
+
+
 class Lane(Table):
     """One physical passage, both ways."""
 
@@ -143,6 +151,7 @@ class Settings(Root):
     uplink: Uplink = Field(description="How records reach the centre.")
     privacy: Privacy = Field(description="What leaves this box of a card.")
     journal: Journal = Field(default_factory=Journal, description="How much the box remembers.")
+    sign: Sign = Field(default_factory=Sign, description="What the gateway signs with.")
     log: Log = Field(default_factory=Log, description="What the daemon says on stderr.")
     lanes: tuple[Lane, ...] = Field(min_length=1, description="The passages.")
     ports: tuple[Port, ...] = Field(min_length=1, description="The lines and what hangs on them.")

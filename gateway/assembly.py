@@ -10,7 +10,16 @@ import hashlib
 import os
 from pathlib import Path
 
-from config import ConfigError, DriverFacts, Settings, exposure, load, read_organisation_key, read_password
+from config import (
+    ConfigError,
+    DriverFacts,
+    Settings,
+    exposure,
+    load,
+    read_organisation_key,
+    read_password,
+    read_secret,
+)
 from config.settings import Device
 from drivers import registry
 from gateway.capture import Place
@@ -18,6 +27,7 @@ from gateway.errors import Misconfigured, Transient
 from gateway.journal import Limits
 from gateway.passage import DeviceRules, LaneRules, Privacy
 from gateway.port import LineRules, PortSettings
+from gateway.signature import Signer, signer, unsigned
 from gateway.uplink import CentreKey, Link, NoKey, PublicKey, UplinkRules, WindowLimits
 from gateway.wire import Topics
 
@@ -110,6 +120,10 @@ def warnings(settings: Settings) -> list[str]:
     found = [exposure(path, key=key) for key, path in secret_files(settings)]
     key = centre_key(settings)
     unusable = [f"{key.trouble}; until then no receipt is believed"] if isinstance(key, NoKey) else []
+    try:
+        own_signer(settings)
+    except Misconfigured as trouble:
+        unusable.append(f"{trouble}; until then nothing is signed")
     return [str(finding) for finding in found if finding is not None] + unusable
 
 
@@ -119,6 +133,7 @@ def secret_files(settings: Settings) -> list[tuple[str, Path]]:
         "privacy.key_file": settings.privacy.key_file,
         "uplink.password_file": settings.uplink.password_file,
         "uplink.key_file": settings.uplink.key_file,
+        "sign.key_file": settings.sign.key_file,
     }
     return [(key, path) for key, path in files.items() if path is not None]
 
@@ -162,7 +177,23 @@ def uplink_rules(settings: Settings) -> UplinkRules:
         unreceipted_max=uplink.unreceipted_max if by_receipt else None,
     )
     deflate = uplink.compress == "auto" and uplink.protocol == "5"
-    return UplinkRules(uplink.settle, deflate, window)
+    try:
+        sign = own_signer(settings)
+    except Misconfigured:
+        sign = unsigned
+    return UplinkRules(uplink.settle, deflate, window, sign)
+
+
+def own_signer(settings: Settings) -> Signer:
+    """What signs for this gateway. Raises Misconfigured if its key cannot be used; that stops nobody."""
+    path = settings.sign.key_file
+    if path is None:
+        return unsigned
+    try:
+        return signer(read_secret(path, key="sign.key_file"), f"{path}: sign.key_file")
+    except ConfigError as error:
+        (flaw,) = error.findings
+        raise Misconfigured(f"{flaw.file}: {flaw.key}: {flaw.problem}", remedy=flaw.remedy) from error
 
 
 def centre_key(settings: Settings) -> CentreKey | None:
@@ -183,9 +214,9 @@ def fixed_parts(old: Settings, new: Settings) -> list[str]:
 
 
 def adopt(old: Settings, new: Settings) -> Settings:
-    """The settings in force after a reload: the new uplink and log, everything else as it was."""
+    """The settings in force after a reload: the new uplink, key to sign with and log, everything else as it was."""
     uplink = new.uplink.model_copy(update={"prefix": old.uplink.prefix})
-    return old.model_copy(update={"uplink": uplink, "log": new.log})
+    return old.model_copy(update={"uplink": uplink, "sign": new.sign, "log": new.log})
 
 
 def fingerprint(settings: Settings) -> str:

@@ -4,10 +4,11 @@ gzip around lines of text, so `zcat` shows it:
 
     {"punchgate":"carry","version":1,"site":"hq","gateway":"edge-01","epoch":…,"made":…}      the head
     {"specversion":"1.0","id":"hq/edge-01/…                                                 records, bytes unchanged
-    {"count":2,"first":7,"last":8,"head":…,"sha256":…}                                      the seal
+    {"count":2,"first":7,"last":8,"head":…,"sha256":…,"sig":…}                              the seal
 
 `head` of the seal is the hash of the last record's line, `sha256` that of every byte before the seal. What is cut,
-changed, or followed by more has no seal that fits, and nothing of it is to be believed. A record keeps its name, so a
+changed, or followed by more has no seal that fits, and nothing of it is to be believed. Anybody can make a seal;
+`sig`, where the gateway has a key, is its signature of the seal and so of all there is. A record keeps its name, so a
 file that is taken in twice, or after its records came over the network, changes nothing.
 """
 
@@ -22,6 +23,7 @@ from typing import IO, Literal
 from pydantic import BaseModel, Field, ValidationError
 
 from gateway.errors import Rejected
+from gateway.signature import Signer, unsigned
 from gateway.wire import MAX_LINE_BYTES, Seq, compact, line_hash
 
 COMPRESSION = 6
@@ -50,12 +52,14 @@ class Seal(BaseModel):
     last: Seq | None
     head: str | None = Field(pattern=HASH)
     sha256: str = Field(pattern=HASH)
+    sig: str | None = Field(default=None, max_length=100)
 
 
 class CarryWriter:
     """Writes one file: `add` each record, then `seal`."""
 
-    def __init__(self, file: IO[bytes], head: Head) -> None:
+    def __init__(self, file: IO[bytes], head: Head, sign: Signer = unsigned) -> None:
+        self._sign = sign
         self._out = gzip.GzipFile(filename="", mode="wb", compresslevel=COMPRESSION, fileobj=file, mtime=0)
         self._hash = hashlib.sha256()
         self._count = 0
@@ -73,16 +77,18 @@ class CarryWriter:
 
     def seal(self) -> Seal:
         """End the file."""
-        seal = Seal(
-            count=self._count,
-            first=self._first,
-            last=self._last,
-            head=None if self._line is None else line_hash(self._line),
-            sha256=self._hash.hexdigest(),
+        seal = self._sign(
+            {
+                "count": self._count,
+                "first": self._first,
+                "last": self._last,
+                "head": None if self._line is None else line_hash(self._line),
+                "sha256": self._hash.hexdigest(),
+            }
         )
-        self._write(compact(seal.model_dump()))
+        self._write(compact(seal))
         self._out.close()
-        return seal
+        return Seal.model_validate(seal)
 
     def _write(self, row: bytes) -> None:
         self._hash.update(row + b"\n")
@@ -92,12 +98,14 @@ class CarryWriter:
 class CarryReader:
     """Reads one file: `head` at once, then its lines; nothing counts until the iteration has ended in peace.
 
+    Then `seal` is the row that ends it, for whoever knows the gateway's key to check.
     Raises Rejected, whatever the bytes; OSError if the file itself cannot be read.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._in = gzip.GzipFile(mode="rb", fileobj=file)
         self._hash = hashlib.sha256()
+        self.seal = b""
         row = self._row()
         try:
             self.head = Head.model_validate_json(row)
@@ -123,6 +131,7 @@ class CarryReader:
         head = None if before is None else line_hash(before)
         if (seal.count, seal.head, seal.sha256) != (count, head, self._hash.hexdigest()):
             raise Rejected("damaged: its seal does not fit what it holds", remedy=REMEDY)
+        self.seal = row
 
     def _row(self, *, last: bool = False) -> bytes:
         """The next row without its newline; empty at the end, which only may come `last`."""

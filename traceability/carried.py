@@ -1,8 +1,9 @@
 """Records that came by hand: a file of `punchgate journal export`, taken as if the broker had brought it.
 
-The whole file is checked before the first line is taken. Names and dedup are those of the network: what is here
-already is a repeat, so a file may be taken twice, beside the running centre, or after its records came by themselves.
-The gateway hears of it by the receipts it gets when it is back on the network.
+The whole file is checked before the first line is taken, and its signature where the gateway's key is known. Names
+and dedup are those of the network: what is here already is a repeat, so a file may be taken twice, beside the running
+centre, or after its records came by themselves. The gateway hears of it by the receipts it gets when it is back on
+the network.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import IO
 
 from gateway.carry import CarryReader, Head
 from traceability.ledger import Ledger
+from traceability.sign import NO_KEYS, GatewayKeys
 from traceability.streams import Alarm
 
 GROUP_LINES = 500
@@ -35,13 +37,16 @@ class Taken:
         return any(self.counts[fate] for fate in ("conflicts", "refused", "nameless", "breaks"))
 
 
-def take(ledger: Ledger, file: IO[bytes], progress: Callable[[int], None]) -> Taken:
+def take(ledger: Ledger, file: IO[bytes], progress: Callable[[int], None], keys: GatewayKeys = NO_KEYS) -> Taken:
     """Take the lines of a file, a group at a time; `progress` gets how many are committed.
 
-    Raises Rejected for a file that is not whole, and then nothing was taken; NotDurable; OSError while reading it.
+    Raises Rejected for a file that is not whole, or not signed by a gateway that should have, and then nothing was
+    taken; NotDurable; OSError while reading it.
     """
-    for _ in CarryReader(file):
+    whole = CarryReader(file)
+    for _ in whole:
         pass
+    keys.check(whole.head.site, whole.head.gateway, whole.seal)
     file.seek(0)
     carried = CarryReader(file)
     taken = Taken(carried.head)

@@ -9,19 +9,24 @@ from config import Finding as Mistake
 from gateway import assembly
 from gateway.check.case import Case
 from gateway.check.finding import Finding
+from gateway.errors import Misconfigured
 from gateway.uplink import NoKey
 
 NO_TOKENS = "without the organisation's key no card becomes a token: the daemon does not start"
 NO_LOGIN = "the broker will not let the daemon in; it captures meanwhile"
 EXPOSED = "whoever has an account on this machine can take it"
+UNSIGNED = (
+    "`state` goes out unsigned: a centre that knows this gateway's key refuses it, and nothing proves the chain"
+)
 NO_RECEIPTS = "the daemon does not start without the key it was told to check receipts with"
 
 
 def keys(case: Case) -> Iterator[Finding]:
-    """The organisation's key, the password, the centre's public key; then who else can read them."""
+    """The organisation's key, the password, the centre's public key, our own; then who else can read them."""
     yield from _organisation_key(case)
     yield from _password(case)
     yield from _centre_key(case)
+    yield from _own_key(case)
     for key, path in assembly.secret_files(case.settings):
         exposed = exposure(path, key=key)
         if exposed is not None:
@@ -53,6 +58,16 @@ def _centre_key(case: Case) -> Iterator[Finding]:
         yield Finding("finding", key.trouble.message, NO_RECEIPTS, key.trouble.remedy)
     elif key is not None:
         yield Finding("ok", "uplink.centre_key_file: an Ed25519 key")
+
+
+def _own_key(case: Case) -> Iterator[Finding]:
+    if case.settings.sign.key_file is None:
+        return
+    try:
+        assembly.own_signer(case.settings)
+        yield Finding("ok", "sign.key_file: an Ed25519 key")
+    except Misconfigured as trouble:
+        yield Finding("finding", trouble.message, UNSIGNED, trouble.remedy)
 
 
 def _from(mistake: Mistake, why: str) -> Finding:

@@ -11,20 +11,23 @@ from typing import IO
 
 import click
 
+from config import Settings
 from gateway import assembly
 from gateway.carry import CarryWriter, Head, Seal
 from gateway.clock import Clock
 from gateway.commands.centre_options import centre_option, read_centre
 from gateway.commands.options import config_option
 from gateway.commands.progress import progress
-from gateway.errors import EXIT_FAILED, NotDurable, Rejected
+from gateway.errors import EXIT_FAILED, Misconfigured, NotDurable, Rejected
 from gateway.journal import Reader, find_journal
 from gateway.journal.export import export, wanted
 from gateway.journal.schema import Error
+from gateway.signature import Signer, unsigned
 from gateway.wire import timestamp
 from traceability import carried
 from traceability.database import database_path
 from traceability.ledger import Ledger
+from traceability.sign import GatewayKeys
 
 
 @click.command("export")
@@ -33,22 +36,28 @@ from traceability.ledger import Ledger
 @click.option("--since-seq", type=click.IntRange(1), default=1, show_default=True, help="First record.")
 @click.option("--unsettled", is_flag=True, help="Only what the centre has not committed yet.")
 def export_command(config: Path, output: Path, since_seq: int, unsettled: bool) -> None:
-    """Write records into a file for `punchgate journal import` at the centre; safe beside the daemon."""
-    gateway = assembly.read_settings(config).gateway
+    """Write records into a file for `punchgate journal import` at the centre; safe beside the daemon.
+
+    With sign.key_file it is signed, and a centre that knows the public key takes no other.
+    """
+    settings = assembly.read_settings(config)
+    gateway = settings.gateway
     path = find_journal(gateway.state_dir)
     reader = Reader(path)
     try:
         made = timestamp(Clock().unix_ms())
         head = Head(site=gateway.site, gateway=gateway.id, epoch=reader.meta("epoch") or "", made=made)
         with _whole(output) as file:
-            writer = CarryWriter(file, head)
+            writer = CarryWriter(file, head, _signer(settings))
             export(reader, wanted(reader, since_seq, unsettled=unsettled), writer, progress("exporting"))
             seal = writer.seal()
     except Error as error:
         raise NotDurable(f"{path}: cannot be read: {error}", remedy="see `punchgate journal verify`") from error
     finally:
         reader.close()
-    click.echo(f"{output}: {_told(seal)} of {head.site}/{head.gateway}, epoch {head.epoch}")
+    click.echo(
+        f"{output}: {_told(seal)} of {head.site}/{head.gateway}, epoch {head.epoch}{', signed' if seal.sig else ''}"
+    )
 
 
 @click.command("import")
@@ -59,13 +68,14 @@ def import_command(config: Path, as_json: bool, file: Path) -> int:
     """Take a file of `punchgate journal export` into the centre's ledger; safe beside the running centre.
 
     The configuration is the centre's. A file that was damaged on its way is refused whole; one that was taken
-    before changes nothing. Exit 1 if the file is refused, or a record in it is refused or contradicts another.
+    before changes nothing. Of a gateway whose public key is in centre.gateway_keys only what it has signed is
+    taken. Exit 1 if the file is refused, or a record in it is refused or contradicts another.
     """
     settings = read_centre(config).centre
     ledger = Ledger(database_path(settings.database), settings.id or "import", Clock().unix_ms)
     try:
         with file.open("rb") as source:
-            taken = carried.take(ledger, source, progress("importing"))
+            taken = carried.take(ledger, source, progress("importing"), GatewayKeys(settings.gateway_keys))
     except Rejected as error:
         raise Rejected(f"{file}: {error.message}", remedy=error.remedy) from error
     except OSError as error:
@@ -92,6 +102,15 @@ def _report(taken: carried.Taken, file: Path, *, as_json: bool) -> None:
 
 def _told(seal: Seal) -> str:
     return f"{seal.count} records" if seal.first is None else f"{seal.count} records ({seal.first}..{seal.last})"
+
+
+def _signer(settings: Settings) -> Signer:
+    """A key that cannot be used must not keep records from getting away; whoever stands there is told."""
+    try:
+        return assembly.own_signer(settings)
+    except Misconfigured as trouble:
+        click.echo(f"punchgate: {trouble}; the file is not signed", err=True)
+        return unsigned
 
 
 @contextmanager

@@ -1,4 +1,8 @@
-"""The retained documents a gateway keeps at the broker: its state, and that of each device."""
+"""What a gateway says of itself and its journal in `state`, which the broker keeps.
+
+With a key it is signed: bounds, time and the hash of the newest line, so whoever keeps it can prove later that the
+chain up to there existed then, and that it was this gateway's.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import Literal
 
 from gateway.clock import Clock
 from gateway.uplink.settlement import Held, Settlement
-from gateway.wire import compact, timestamp
+from gateway.wire import timestamp
 
 VERSION = version("punchgate")
 
@@ -30,7 +34,7 @@ class Mood:
     warnings: tuple[str, ...]
 
 
-def online(clock: Clock, settlement: Settlement, head: Head, mood: Mood) -> bytes:
+def online(clock: Clock, settlement: Settlement, head: Head, mood: Mood) -> dict[str, object]:
     """The state document while connected."""
     words = _common("online", clock, settlement, head)
     words["settle"] = mood.settle
@@ -39,12 +43,12 @@ def online(clock: Clock, settlement: Settlement, head: Head, mood: Mood) -> byte
         words["reason"] = mood.reason
     if mood.warnings:
         words["warnings"] = list(mood.warnings)
-    return compact(words)
+    return words
 
 
-def offline(clock: Clock, settlement: Settlement, head: Head) -> bytes:
+def offline(clock: Clock, settlement: Settlement, head: Head) -> dict[str, object]:
     """The will, and the farewell of an orderly stop; `time` is when the document was made."""
-    return compact(_common("offline", clock, settlement, head))
+    return _common("offline", clock, settlement, head)
 
 
 def _common(status: str, clock: Clock, settlement: Settlement, head: Head) -> dict[str, object]:

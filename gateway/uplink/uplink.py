@@ -20,6 +20,7 @@ from gateway.clock import Clock
 from gateway.errors import Transient
 from gateway.journal import Entry, Journal, Opened
 from gateway.log import Once
+from gateway.signature import Signer, unsigned
 from gateway.uplink.acknowledgements import Acknowledgements
 from gateway.uplink.connection import Connection, Greeting
 from gateway.uplink.link import Link
@@ -44,11 +45,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class UplinkRules:
-    """How records travel. `settle`: what proves that one has arrived."""
+    """How records travel. `settle`: what proves that one has arrived; `sign` signs what is said of the journal."""
 
     settle: Literal["receipt", "puback"]
     deflate: bool
     window: WindowLimits
+    sign: Signer = unsigned
 
 
 class UplinkListener(CentreListener, Protocol):
@@ -144,7 +146,8 @@ class Uplink:
             self._said_at, self._said_clock = self._clock.mono(), self._clock.quality().state
             self._said_newest = self.head.held.newest
             mood = Mood(self._rules.settle, self.reason, tuple(self._listener.warnings))
-            self._connection.tell(self._topics.of("state"), online(self._clock, self.settlement, self.head, mood))
+            words = online(self._clock, self.settlement, self.head, mood)
+            self._connection.tell(self._topics.of("state"), compact(self._rules.sign(words)))
 
     async def run(self) -> None:
         """Keep a session up until `close`."""
@@ -172,7 +175,7 @@ class Uplink:
             except TimeoutError:
                 log.info("uplink.unfinished")
         if self._connection is not None:
-            self._connection.tell(self._topics.of("state"), offline(self._clock, self.settlement, self.head))
+            self._connection.tell(*self._farewell())
             self._connection.close()
         self._receipts.finish()
 
@@ -185,8 +188,7 @@ class Uplink:
         self._receipts.take(payload, retained=retained)
 
     async def _session(self) -> None:
-        will = (self._topics.of("state"), offline(self._clock, self.settlement, self.head))
-        connection = Connection(self._link, will, self)
+        connection = Connection(self._link, self._farewell(), self)
         try:
             self._greeting = await connection.open(clock_is_wrong=self._clock.quality().state == "unset")
             self._connection = connection
@@ -214,6 +216,11 @@ class Uplink:
             self._connection = None
             self._sender.detach()
             connection.close()
+
+    def _farewell(self) -> tuple[str, bytes]:
+        """Topic and document that say offline. The will is made, dated and signed now, whenever it is published."""
+        words = offline(self._clock, self.settlement, self.head)
+        return self._topics.of("state"), compact(self._rules.sign(words))
 
     async def _centre_is_there(self) -> None:
         """A centre that has answered before answers this birth: let it come back too, or the broker may take for

@@ -9,14 +9,17 @@ from pathlib import Path
 from unittest.mock import patch
 
 import docs_records as morning
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.clock import Quality
 from gateway.port import Health
+from gateway.signature import Signer, signer
 from gateway.spans import Spans
 from gateway.uplink import presence
 from gateway.uplink.presence import Head, Mood
 from gateway.uplink.settlement import Held, Settlement
-from gateway.wire import line_hash
+from gateway.wire import compact, line_hash
 from traceability.ledger import Ledger
 from traceability.states import State
 from traceability.streams import Key
@@ -49,13 +52,13 @@ def state() -> bytes:
     exposed = "organisation.key: privacy.key_file: is open to every user of this machine (mode 0644); chmod 600 …"
     mood = Mood("receipt", text, (exposed,))
     with patch.object(presence, "VERSION", morning.VERSION):
-        return presence.online(Clock(), _settlement(), _head(), mood)  # type: ignore[arg-type]
+        return compact(sign()(presence.online(Clock(), _settlement(), _head(), mood)))  # type: ignore[arg-type]
 
 
 def will() -> bytes:
     """What the broker says of a gateway that has vanished."""
     with patch.object(presence, "VERSION", morning.VERSION):
-        return presence.offline(Clock(), _settlement(), _head())  # type: ignore[arg-type]
+        return compact(sign()(presence.offline(Clock(), _settlement(), _head())))  # type: ignore[arg-type]
 
 
 def device() -> bytes:
@@ -65,6 +68,12 @@ def device() -> bytes:
         morning.START_MS + 80_000, None, frames=6, reads=6, bad_frames=Counter(integrity=1),
     )  # fmt: skip
     return json.dumps(health.as_dict(), separators=(",", ":")).encode()
+
+
+def sign() -> Signer:
+    """A gateway's signer, with a key that is always the same."""
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    return signer(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), "sign.key_file")
 
 
 def receipt() -> bytes:
