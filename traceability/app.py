@@ -26,7 +26,7 @@ from traceability.consumer import Consumer
 from traceability.database import database_path
 from traceability.identity import Identity, claim
 from traceability.ledger import Ledger
-from traceability.sign import signer, unsigned
+from traceability.sign import GatewayKeys, signer, unsigned
 from traceability.subscription import Broker, Inbox, Subscription
 
 
@@ -61,6 +61,8 @@ class Settings(Protocol):
     def tls_key_file(self) -> Path | None: ...
     @property
     def key_file(self) -> Path | None: ...
+    @property
+    def gateway_keys(self) -> Path | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +84,15 @@ def run(settings: Settings) -> None:
     inbox: Inbox = SimpleQueue()
     ledger = Ledger(path, service, unix_ms)
     link = Subscription(broker, Topics(settings.prefix), settings.share, inbox)
-    consumer = Consumer(ledger, link, inbox, settings.prefix, sign)
+    keys = GatewayKeys(settings.gateway_keys)
+    consumer = Consumer(ledger, link, inbox, settings.prefix, sign, keys)
     ledger_id = ledger.open()
+    if ledger.copied is not None:
+        log.warning("ledger.migrated", copy=str(ledger.copied))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: consumer.stop())
     link.start()
-    for warning in _exposed(settings):
+    for warning in [*_exposed(settings), *keys.flaws()]:
         log.warning("config.warning", reason=warning)
     log.info("centre.started", service=service, ledger=ledger_id, database=str(path), client_id=broker.client_id)
     notify("READY=1")

@@ -14,8 +14,9 @@ from typing import Any
 
 from gateway.errors import Unavailable
 from gateway.wire import timestamp
-from traceability import spans
+from traceability import spans, times
 from traceability.database import Connection, reading
+from traceability.dating import Chronicle
 from traceability.receipts import HOLE_AGE_MS
 
 MAX_SHOWN = 20
@@ -61,7 +62,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """One epoch of one gateway. `conflicts` and `breaks` are seqs; `held` counts lines."""
+    """One epoch of one gateway. `conflicts` and `breaks` are seqs; `held` counts lines, `dated` them by basis."""
 
     site: str
     gateway: str
@@ -74,6 +75,7 @@ class Coverage:
     refused: list[Refusal]
     conflicts: list[int]
     breaks: list[int]
+    dated: dict[str, int]
     last_arrival: str | None
     state: Heard | None
 
@@ -111,10 +113,12 @@ def survey(path: Path, now_ms: int) -> Report:
         streams = connection.execute(
             "SELECT id, site, gateway, epoch, held, last_ms FROM streams ORDER BY site, gateway, epoch"
         ).fetchall()
-        return Report(row[0], [_coverage(connection, stream, now_ms) for stream in streams])
+        names = dict.fromkeys((site, gateway) for _, site, gateway, *_ in streams)
+        chronicles = {name: times.chronicle_of(connection, *name) for name in names}
+        return Report(row[0], [_coverage(connection, row, chronicles[row[1], row[2]], now_ms) for row in streams])
 
 
-def _coverage(connection: Connection, row: tuple[Any, ...], now_ms: int) -> Coverage:
+def _coverage(connection: Connection, row: tuple[Any, ...], chronicle: Chronicle, now_ms: int) -> Coverage:
     stream, site, gateway, epoch, held, last_ms = row
     state = _heard(connection, site, gateway, epoch)
     missing = spans.holes(spans.read(connection, stream), _tail(connection, site, gateway, epoch))
@@ -130,6 +134,7 @@ def _coverage(connection: Connection, row: tuple[Any, ...], now_ms: int) -> Cove
         refused=[Refusal(*row) for row in _select(connection, "seq, reason", "refused", stream)],
         conflicts=[seq for (seq,) in _select(connection, "DISTINCT seq", "conflicts", stream)],
         breaks=[seq for (seq,) in _select(connection, "DISTINCT seq", "breaks", stream)],
+        dated=times.count(connection, stream, held, chronicle),
         last_arrival=None if last_ms is None else timestamp(last_ms),
         state=state,
     )
@@ -176,6 +181,8 @@ def _lines(stream: Coverage) -> Iterator[str]:
         f"{stream.site}/{stream.gateway}/{stream.epoch}  {status}  through {stream.through}  seen {stream.seen}"
         f"  held {stream.held}  last arrival {stream.last_arrival or 'never'}"
     )
+    if stream.dated["anchor"] or stream.dated["order"]:
+        yield "  dated by " + ", ".join(f"{basis} {count}" for basis, count in stream.dated.items())
     yield from _few("missing", [_range(hole.first, hole.last) for hole in stream.missing])
     yield from _few("lost", [_loss(loss) for loss in stream.lost])
     yield from _few("refused", [f"{refusal.seq}: {refusal.reason}" for refusal in stream.refused])

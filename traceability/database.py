@@ -6,6 +6,8 @@ checkpoints happen inside commits, hence under the same lock. Readers open `mode
 
 After any error of a write the connection is thrown away and the next write opens a new one: a failed fsync must
 never be asked again and believed. This is the only module of the package that imports sqlite3.
+
+A file of an earlier version is brought forward when it is opened for writing, after a copy of it was put beside it.
 """
 
 from __future__ import annotations
@@ -13,25 +15,32 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
 from gateway.errors import Misconfigured, NotDurable, Unavailable
-from traceability.schema import APPLICATION_ID, SCHEMA, VERSION
+from traceability.schema import APPLICATION_ID, VERSION
 
 BUSY_TIMEOUT_S = 10.0
 CACHE_KIB = 16_384
 
 Connection = sqlite3.Connection
+Migration = Callable[[Connection, int], None]
+"""Brings a file from its version (0: empty) to ours, inside a transaction."""
 
 
 class Database:
-    """The writing side. Belongs to one thread; any number of processes may have one on the same file."""
+    """The writing side. Belongs to one thread; any number of processes may have one on the same file.
 
-    def __init__(self, path: Path) -> None:
+    `copied` is the copy of a file that was brought forward; None: there was no need.
+    """
+
+    def __init__(self, path: Path, migration: Migration) -> None:
         self.path = path
+        self.copied: Path | None = None
+        self._migration = migration
         self._connection: Connection | None = None
         self._lock: int | None = None
 
@@ -79,12 +88,26 @@ class Database:
             _create(self.path)
             connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
             try:
-                _prepare(connection, self.path)
+                self._prepare(connection)
             except BaseException:
                 connection.close()
                 raise
             self._connection = connection
         return self._connection
+
+    def _prepare(self, connection: Connection) -> None:
+        version = _version(connection, self.path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        if version == VERSION:
+            return
+        if version:
+            self.copied = _copy(connection, self.path, version)
+        connection.execute("BEGIN IMMEDIATE")
+        self._migration(connection, version)
+        connection.execute("COMMIT")
 
     def _discard(self) -> None:
         connection, self._connection = self._connection, None
@@ -125,26 +148,43 @@ def _create(path: Path) -> None:
     """An empty file that others cannot read (SQLite gives its side files the same mode), and its name on disk."""
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync(path.parent)
 
 
-def _prepare(connection: Connection, path: Path) -> None:
-    version = _version(connection, path)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    if version == 0:
-        connection.executescript(SCHEMA)
+def _copy(connection: Connection, path: Path, version: int) -> Path:
+    """All of the file as it is, on the disk before anything is changed."""
+    copy = path.with_name(f"{path.name}.schema-{version}")
+    part = copy.with_name(f"{copy.name}.part")
+    part.unlink(missing_ok=True)
+    os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
+    target = sqlite3.connect(part)
+    try:
+        connection.backup(target)
+    finally:
+        target.close()
+    _sync(part)
+    part.rename(copy)
+    _sync(path.parent)
+    return copy
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _check(connection: Connection, path: Path) -> None:
-    if _version(connection, path) == 0:
+    version = _version(connection, path)
+    if version == 0:
         raise Unavailable(f"{path}: the ledger is empty", remedy="has `punchgate centre run` been started once?")
+    if version < VERSION:
+        raise Unavailable(
+            f"{path}: written by an earlier punchgate (schema {version}, this one reads {VERSION})",
+            remedy="start `punchgate centre run` of this version: it brings the ledger forward",
+        )
 
 
 def _version(connection: Connection, path: Path) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from gateway.errors import Rejected
 from gateway.wire import MAX_LINE_BYTES, Line, line_hash, read_line
-from traceability import chain, losses, spans
+from traceability import chain, clocks, evidence, losses, spans
 from traceability.streams import MAX_SEQ, Key, Tx, stream_of
 
 _EPOCH = re.compile(r"[0-9a-f]{16}")
@@ -79,6 +79,8 @@ def _account(tx: Tx, key: Key, stream: int, new: dict[int, tuple[Line, str]]) ->
         "UPDATE streams SET held = held + ?, last_ms = ? WHERE id = ?", (len(new), tx.now_ms, stream)
     )
     chain.check(tx, key, stream, new)
+    evidence.check(tx, key, stream, new)
+    clocks.note(tx.connection, stream, [line for line, _ in new.values()])
     for line, _ in new.values():
         if line.type == losses.LOST_TYPE:
             losses.declare(tx, key, stream, line)

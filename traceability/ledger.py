@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from traceability import intake, receipts, states
+from traceability import evidence, intake, migration, receipts, states
 from traceability.database import Database
 from traceability.receipts import Receipt
 from traceability.states import State
@@ -43,8 +43,13 @@ class Group:
         """Take the lines of a message from this gateway's topic; returns the streams that want a receipt."""
         return intake.take(self._tx, site, gateway, lines)
 
-    def hear(self, site: str, gateway: str, state: State) -> Key | None:
-        """Take note of a state message; returns the stream that wants a receipt."""
+    def hear(self, site: str, gateway: str, state: State, signed: bytes | None = None) -> Key | None:
+        """Take note of a state message; returns the stream that wants a receipt.
+
+        `signed`: the message itself, if this gateway's signature was checked; that is evidence and kept.
+        """
+        if signed is not None and state.epoch is not None:
+            evidence.keep(self._tx, Key(site, gateway, state.epoch), state, signed)
         return states.hear(self._tx, site, gateway, state)
 
     def receipt(self, key: Key) -> Receipt:
@@ -59,7 +64,7 @@ class Ledger:
     """
 
     def __init__(self, path: Path, service: str, now_ms: Callable[[], int]) -> None:
-        self._database = Database(path)
+        self._database = Database(path, migration.bring_forward)
         self._service = service
         self._now_ms = now_ms
 
@@ -73,6 +78,11 @@ class Ledger:
         """Make or open the file; returns the ledger's id. Raises NotDurable."""
         with self._database.writing() as connection:
             return states.ledger_id(Tx(connection, self._now_ms()))
+
+    @property
+    def copied(self) -> Path | None:
+        """The copy of a ledger of an earlier version that was brought forward; None: there was no need."""
+        return self._database.copied
 
     def close(self) -> None:
         """Checkpoint and close."""

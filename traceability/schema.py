@@ -8,6 +8,8 @@
 - `gateways`: the last state message of each gateway. `newest_ms`: since when `newest` has been ahead of us.
 - `conflicts`: other bytes under a name that was taken; both are kept. `breaks`: where the hash chain does not fit.
 - `refused`: lines we will never take; `told` is the receipt that said so first. `losses`: declared lost.
+- `anchors`, `boots`, `doubts`: what records say of their clocks, see `clocks`; `streams.previous`: the epoch before.
+- `evidence`: signed heads as the gateway sent them, see `evidence`; `said` is its time, `hash` that of line `newest`.
 - `ledger`: the random id of this database, the last row counts; a new one is minted when a backup was restored.
 
 All times are unix milliseconds of the centre's clock.
@@ -16,10 +18,8 @@ All times are unix milliseconds of the centre's clock.
 from __future__ import annotations
 
 APPLICATION_ID = 0x70676C67
-VERSION = 1
 
-SCHEMA = f"""
-BEGIN IMMEDIATE;
+_FIRST = """
 CREATE TABLE ledger (id TEXT NOT NULL, minted_ms INTEGER NOT NULL, cause TEXT NOT NULL);
 CREATE TABLE streams (
   id INTEGER PRIMARY KEY,
@@ -98,7 +98,52 @@ CREATE TABLE losses (
   at_ms INTEGER NOT NULL,
   UNIQUE (declared_by, declared_seq)
 );
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {VERSION};
-COMMIT;
 """
+
+_CLOCKS = """
+ALTER TABLE streams ADD COLUMN previous TEXT;
+CREATE TABLE anchors (
+  stream INTEGER NOT NULL REFERENCES streams,
+  seq INTEGER NOT NULL,
+  boot TEXT NOT NULL,
+  boot_ns INTEGER NOT NULL,
+  offset_ms INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  error_ms INTEGER,
+  PRIMARY KEY (stream, seq)
+) WITHOUT ROWID;
+CREATE TABLE boots (
+  stream INTEGER NOT NULL REFERENCES streams,
+  boot TEXT NOT NULL,
+  last_ns INTEGER NOT NULL,
+  PRIMARY KEY (stream, boot)
+) WITHOUT ROWID;
+CREATE TABLE doubts (
+  stream INTEGER NOT NULL REFERENCES streams,
+  seq INTEGER NOT NULL,
+  time_ms INTEGER NOT NULL,
+  boot TEXT NOT NULL,
+  boot_ns INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  error_ms INTEGER,
+  live INTEGER NOT NULL,
+  PRIMARY KEY (stream, seq)
+) WITHOUT ROWID;
+"""
+
+_EVIDENCE = """
+CREATE TABLE evidence (
+  stream INTEGER NOT NULL REFERENCES streams,
+  newest INTEGER NOT NULL,
+  hash BLOB NOT NULL,
+  said TEXT NOT NULL,
+  message BLOB NOT NULL,
+  at_ms INTEGER NOT NULL
+);
+CREATE INDEX evidence_by_seq ON evidence (stream, newest);
+"""
+
+STEPS = (_FIRST, _CLOCKS, _EVIDENCE)
+"""What makes each version of the one before, oldest first; a ledger is only ever taken forward."""
+
+VERSION = len(STEPS)

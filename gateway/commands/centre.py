@@ -6,6 +6,7 @@ import json
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -13,8 +14,9 @@ from gateway import log
 from gateway.commands.carry import import_command
 from gateway.commands.centre_options import centre_option, read_centre
 from gateway.errors import EXIT_FAILED, NotDurable
-from traceability import app, coverage, export
+from traceability import app, coverage, export, times
 from traceability.database import database_path
+from traceability.dating import Basis
 
 
 @click.group("centre")
@@ -59,6 +61,31 @@ def show_export(config: Path, site: str | None, gateway: str | None, epoch: str 
     wanted = export.Wanted(site, gateway, epoch, since_seq)
     for lines in export.slices(database_path(read_centre(config).centre.database), wanted):
         _print(b"\n".join(lines) + b"\n")
+
+
+@command.command("times")
+@centre_option
+@click.option("--site", help="Only this site.")
+@click.option("--gateway", help="Only this gateway.")
+@click.option("--epoch", help="Only this epoch (16 hex digits).")
+@click.option("--since-seq", type=click.IntRange(1), default=1, show_default=True, help="First seq of each epoch.")
+@click.option("--basis", type=click.Choice(get_args(Basis)), help="Only what is dated in this way.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: one object a line.")
+def show_times(
+    config: Path,
+    site: str | None,
+    gateway: str | None,
+    epoch: str | None,
+    since_seq: int,
+    basis: str | None,
+    as_json: bool,
+) -> None:
+    """When each record happened, and how that is known: by its own clock, by an anchor, or by the order only."""
+    wanted = export.Wanted(site, gateway, epoch, since_seq)
+    for told in times.tell(database_path(read_centre(config).centre.database), wanted):
+        chosen = [time for time in told if basis in (None, time.dated.basis)]
+        rows = [json.dumps(time.as_dict()) if as_json else time.text() for time in chosen]
+        _print("".join(f"{row}\n" for row in rows).encode())
 
 
 def _print(text: bytes) -> None:

@@ -257,6 +257,12 @@ class Site:
         """The exported records, parsed."""
         return [json.loads(line) for line in self.export()]
 
+    def times(self) -> list[dict[str, Any]]:
+        """What `punchgate centre times --json` prints."""
+        done = punchgate("centre", "times", "--json", "-c", self.folder / "centre.toml")
+        assert done.returncode == 0, done.stderr.decode()
+        return [json.loads(row) for row in done.stdout.splitlines()]
+
     def coverage(self) -> dict[str, Any]:
         return dict(json.loads(punchgate("centre", "coverage", "--json", "-c", self.folder / "centre.toml").stdout))
 

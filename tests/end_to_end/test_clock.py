@@ -1,7 +1,8 @@
 """The wall clock is wrong, or set while the daemon runs: records say so, and can be dated all the same.
 
 libfaketime lies about the wall clock and leaves CLOCK_MONOTONIC and CLOCK_BOOTTIME alone. The kernel knows nothing of
-that, so these steps are seen as they are on a kernel that does not tell: when the next record is made.
+that, so these steps are seen as they are on a kernel that does not tell: when the next record is made. What the
+kernel says of the clock is not faked either: on a machine with NTP these clocks are `synced`, elsewhere `restored`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.needs("mosquitto", "faketime")
 
 HOUR_S = 3600
 IN_1970_S = 600
+READ = "punchgate.credential.read.v1"
 
 
 class Wall:
@@ -91,6 +93,32 @@ def test_what_was_read_in_1970_can_be_dated_when_the_clock_is_right(site: Site, 
         assert (anchors[-1]["offset_ms"] + clock["boot_ns"] / 1e6) / 1e3 == pytest.approx(presented_s, abs=1.0)
 
 
+def test_fifty_swipes_of_1970_are_at_the_centre_at_the_right_time_and_it_says_how_it_knows(
+    site: Site, wall: Wall
+) -> None:
+    wall.set(IN_1970_S - int(time.time()))
+    reader = begin(site, wall)
+    swipe(site, reader, *cards(50))
+    site.wait_settled(newest=2 + 100)
+    reads = [told for told in site.times() if told["type"] == READ]
+    assert {(told["dated"]["basis"], told["dated"]["time"]) for told in reads} == {("order", None)}, "not known yet"
+    wall.set(0)
+    swipe(site, reader, *cards(1, start=50))
+    site.wait_settled(newest=2 + 102 + 2)
+    reads = [told for told in site.times() if told["type"] == READ]
+    step = of(site, "clock.anchor")[-1]
+    for told, (_, presented_s) in zip(reads[:50], reader.presented, strict=False):
+        dated = told["dated"]
+        assert told["time"].startswith("1970-01-01")
+        assert _unix_ms(dated["time"]) / 1e3 == pytest.approx(presented_s, abs=1.0)
+        assert dated["basis"] == "anchor"
+        assert dated["by"] in {step["id"], of(site, "clock.stepped")[-1]["id"]}
+        assert (dated["error_ms"] is not None) == (dated["quality"] == "synced") == _is_synced(step)
+    assert (reads[50]["dated"]["basis"], len(reads)) == ("clock", 51)
+    counts = site.coverage()["streams"][0]["dated"]
+    assert (counts["anchor"] >= 100, counts["order"]) == (True, 0)
+
+
 def test_a_clock_set_by_hours_both_ways_is_recorded_and_disturbs_no_punch(site: Site, wall: Wall) -> None:
     reader = begin(site, wall)
     for turn, ahead_s in enumerate((0, 2 * HOUR_S, -3 * HOUR_S, 0)):
@@ -101,6 +129,7 @@ def test_a_clock_set_by_hours_both_ways_is_recorded_and_disturbs_no_punch(site: 
     assert steps == [pytest.approx(hours * HOUR_S * 1000, abs=500) for hours in (2, -5, 3)]
     assert [punch["data"]["outcome"] for punch in of(site, "punch")] == ["assumed"] * 8
     _every_record_fits_the_anchor_before_it(site.events())
+    _every_read_is_dated_by_the_clock_that_was_set_last(site, reader)
     site.verify()
 
 
@@ -123,6 +152,20 @@ def _every_record_fits_the_anchor_before_it(events: list[dict[str, Any]]) -> Non
             offset_ms = data["offset_ms"]
         elif event["type"] in {"punchgate.credential.read.v1", "punchgate.punch.v1"}:
             assert _unix_ms(event["time"]) - data["clock"]["boot_ns"] // 1_000_000 == pytest.approx(offset_ms, abs=50)
+
+
+def _every_read_is_dated_by_the_clock_that_was_set_last(site: Site, reader: Reader) -> None:
+    """Where the kernel called the wrong clocks `synced`, the interval tells that they contradict each other."""
+    reads = [told["dated"] for told in site.times() if told["type"] == READ]
+    for dated, (_, presented_s) in zip(reads, reader.presented, strict=True):
+        if dated["quality"] == "restored":
+            assert _unix_ms(dated["time"]) / 1e3 == pytest.approx(presented_s, abs=1.0)
+        else:
+            assert _unix_ms(dated["earliest"]) / 1e3 - 1 <= presented_s <= _unix_ms(dated["latest"]) / 1e3 + 1
+
+
+def _is_synced(anchor: dict[str, Any]) -> bool:
+    return bool(anchor["data"]["quality"]["state"] == "synced")
 
 
 def _unix_ms(text: str) -> int:

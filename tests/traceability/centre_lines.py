@@ -14,15 +14,15 @@ LATER_EPOCH = "a0b1c2d3e4f50617"
 def line(
     seq: int, prev: str, *, site: str = "hq", gateway: str = "edge-01", epoch: str = EPOCH, **words: Any
 ) -> bytes:
-    """One line of about 500 bytes. Words: `type`, and whatever goes into data."""
-    kind = words.pop("type", "punch")
+    """One line of about 500 bytes. Words: `type`, `time`, and whatever goes into data."""
+    kind, time = words.pop("type", "punch"), words.pop("time", "2026-11-23T00:31:07.412Z")
     data = {"seq": seq, "epoch": epoch, "prev": prev, "site": site, "portal": "lobby", "lane": "lobby-1"} | words
     event = {
         "specversion": "1.0",
         "id": f"{site}/{gateway}/{epoch}/{seq}",
         "source": f"/{site}/{gateway}/lane-1-in",
         "type": f"punchgate.{kind}.v1",
-        "time": "2026-11-23T00:31:07.412Z",
+        "time": time,
         "datacontenttype": "application/json",
         "data": data,
     }

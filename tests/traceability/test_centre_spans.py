@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from traceability import spans
-from traceability.schema import SCHEMA
+from traceability.migration import bring_forward
 from traceability.spans import Hole, Tail
 
 ranges = st.tuples(st.integers(1, 60), st.integers(0, 9)).map(lambda pair: (pair[0], pair[0] + pair[1]))
@@ -14,7 +14,7 @@ ranges = st.tuples(st.integers(1, 60), st.integers(0, 9)).map(lambda pair: (pair
 
 def fresh() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(SCHEMA)
+    bring_forward(connection, 0)
     return connection
 
 

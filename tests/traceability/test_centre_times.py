@@ -1,0 +1,192 @@
+"""The ledger's answer to when: whatever came first, as a command prints it, and of a ledger of an earlier version."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from centre_lines import EPOCH, LATER_EPOCH, line
+from click.testing import CliRunner
+
+from gateway.commands.centre import command
+from gateway.errors import NotDurable, Unavailable
+from gateway.wire import timestamp
+from traceability import coverage, export, schema, times
+from traceability.ledger import Ledger
+
+NOW_MS = 1_795_390_000_000
+PREV = "0" * 64
+
+
+def record(seq: int, boot_s: int, from_ms: int, state: str, boot: str = "b1", **words: Any) -> bytes:
+    clock = {"state": state, "source": "x", "error_ms": 9 if state == "synced" else None}
+    clock |= {"boot": boot, "boot_ns": boot_s * 1_000_000_000}
+    return line(seq, PREV, time=timestamp(from_ms + boot_s * 1000), live=True, clock=clock, **words)
+
+
+def anchor(seq: int, boot_s: int, from_ms: int, state: str = "synced", **words: Any) -> bytes:
+    return record(seq, boot_s, from_ms, state, type="clock.anchor", offset_ms=from_ms, **words)
+
+
+STORY = [
+    anchor(1, 10, 0, "unset"),
+    record(2, 60, 0, "unset"),
+    record(3, 61, 0, "unset"),
+    record(4, 7000, NOW_MS, "synced"),
+    anchor(5, 7200, NOW_MS),
+]
+
+
+def take(ledger: Ledger, *lines: bytes) -> None:
+    with ledger.group() as group:
+        group.take("hq", "edge-01", lines)
+
+
+def told(tmp_path: Path, **wanted: Any) -> list[times.Time]:
+    return [time for many in times.tell(tmp_path / "ledger.sqlite", export.Wanted(**wanted)) for time in many]
+
+
+def counted(tmp_path: Path) -> list[dict[str, int]]:
+    return [stream.dated for stream in coverage.survey(tmp_path / "ledger.sqlite", NOW_MS).streams]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(5)))[::17])
+def test_times_are_the_same_whatever_came_first_and_what_came_twice(
+    ledger: Ledger, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    for at in (*order, order[0]):
+        take(ledger, STORY[at])
+    answer = told(tmp_path)
+    assert [time.dated.basis for time in answer] == ["anchor", "anchor", "anchor", "clock", "clock"]
+    assert [time.dated.time_ms for time in answer[1:3]] == [NOW_MS + 60_000, NOW_MS + 61_000]
+    assert {time.dated.by for time in answer[:3]} == {f"hq/edge-01/{EPOCH}/5"}
+    assert answer[1].time == "1970-01-01T00:01:00.000Z", "the original stays"
+    assert counted(tmp_path) == [{"clock": 2, "anchor": 3, "order": 0}]
+
+
+def test_a_good_anchor_that_comes_hours_later_dates_what_was_here_before(ledger: Ledger, tmp_path: Path) -> None:
+    take(ledger, *STORY[:3])
+    assert counted(tmp_path) == [{"clock": 0, "anchor": 0, "order": 3}]
+    take(ledger, STORY[4])
+    assert counted(tmp_path) == [{"clock": 1, "anchor": 3, "order": 0}]
+
+
+def test_a_step_is_as_good_as_the_anchor_that_follows_it(ledger: Ledger, tmp_path: Path) -> None:
+    take(ledger, STORY[1], record(6, 90, NOW_MS, "synced", type="clock.stepped", to_offset_ms=NOW_MS))
+    assert told(tmp_path)[0].dated.time_ms == NOW_MS + 60_000
+
+
+def test_an_epoch_that_follows_another_one_bounds_it(ledger: Ledger, tmp_path: Path) -> None:
+    lost = dict.fromkeys(("epoch", "first", "last", "count", "from", "to", "device", "cause"))
+    previous = {"epoch": EPOCH, "seq": 2, "hash": None}
+    begin = {"type": "records.lost", "lost": lost, "previous": previous, "epoch": LATER_EPOCH, "boot": "b2"}
+    later = [
+        record(1, 5, NOW_MS, "synced", **begin),
+        anchor(2, 5, NOW_MS, boot="b2", epoch=LATER_EPOCH),
+    ]
+    take(ledger, *later, *STORY[:2])
+    unset = told(tmp_path, epoch=EPOCH)[1].dated
+    assert (unset.basis, unset.earliest_ms, unset.between) == ("order", None, (None, f"hq/edge-01/{LATER_EPOCH}/2"))
+    assert unset.latest_ms == NOW_MS + 9 + 500 + 1
+    take(ledger, STORY[2])
+    assert told(tmp_path, epoch=EPOCH)[1].dated.latest_ms == NOW_MS + 9 + 500 + 1 - 1000 + 1, "one more second passed"
+
+
+def test_clocks_that_make_no_sense_are_dated_by_nothing(ledger: Ledger, tmp_path: Path) -> None:
+    clocks: list[Any] = [
+        None,
+        7,
+        {},
+        {"boot": "b1", "boot_ns": 2**70, "state": "unset"},
+        {"boot": "b1", "boot_ns": -1},
+    ]
+    take(ledger, *(line(seq, PREV, clock=clock) for seq, clock in enumerate(clocks, 1)))
+    take(
+        ledger,
+        line(9, PREV, time="2026-13-45T99:00:00Z"),
+        record(10, 5, NOW_MS, "synced", type="clock.anchor", offset_ms=2**80),
+    )
+    take(ledger, record(11, 6, 0, "unset"))
+    assert [time.dated.basis for time in told(tmp_path, since_seq=1)][-3:] == ["order", "clock", "order"]
+    assert counted(tmp_path)[0]["order"] == 7
+
+
+def test_the_command_prints_when_and_how_that_is_known(ledger: Ledger, tmp_path: Path) -> None:
+    take(ledger, *STORY)
+    file = tmp_path / "centre.toml"
+    file.write_text(f'[centre]\nurl = "mqtt://127.0.0.1:1"\ndatabase = "{tmp_path}/ledger.sqlite"\n')
+    arguments = ["times", "-c", str(file), "--since-seq", "2", "--basis", "anchor"]
+    plain = CliRunner().invoke(command, arguments, catch_exceptions=False).output.splitlines()
+    by = f"hq/edge-01/{EPOCH}/5"
+    at = timestamp(NOW_MS + 60_000)
+    assert plain[0] == f"hq/edge-01/{EPOCH}/2  1970-01-01T00:01:00.000Z  {at} ± 1.223 s, by anchor {by}, synced"
+    assert len(plain) == 2
+    first = json.loads(CliRunner().invoke(command, [*arguments, "--json"]).output.splitlines()[0])
+    assert (first["id"], first["type"]) == (f"hq/edge-01/{EPOCH}/2", "punchgate.punch.v1")
+    assert first["dated"] == {
+        "time": at,
+        "error_ms": 1223,
+        "earliest": timestamp(NOW_MS + 60_000 - 1223),
+        "latest": timestamp(NOW_MS + 60_000 + 1223),
+        "basis": "anchor",
+        "quality": "synced",
+        "by": by,
+        "between": None,
+    }
+
+
+# --- a ledger of an earlier version
+
+
+def make_old(path: Path) -> None:
+    """As version 1 left it."""
+    with sqlite3.connect(path) as connection:
+        for table in ("anchors", "boots", "doubts"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("ALTER TABLE streams DROP COLUMN previous")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+
+def test_a_ledger_of_version_1_is_brought_forward_after_a_copy_was_made(ledger: Ledger, tmp_path: Path) -> None:
+    take(ledger, *STORY)
+    before, path = told(tmp_path), tmp_path / "ledger.sqlite"
+    ledger.close()
+    make_old(path)
+    with pytest.raises(Unavailable, match="start `punchgate centre run`"):
+        told(tmp_path)
+    ledger.open()
+    assert ledger.copied == tmp_path / "ledger.sqlite.schema-1"
+    assert told(tmp_path) == before
+    with sqlite3.connect(ledger.copied) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone() == (1,)
+        assert copy.execute("SELECT count(*) FROM records").fetchone() == (5,)
+    ledger.close()
+    again = Ledger(path, "centre-1", lambda: NOW_MS)
+    again.open()
+    assert again.copied is None
+    again.close()
+
+
+def test_a_ledger_that_cannot_be_copied_is_not_changed(ledger: Ledger, tmp_path: Path) -> None:
+    take(ledger, *STORY)
+    ledger.close()
+    make_old(tmp_path / "ledger.sqlite")
+    (tmp_path / "ledger.sqlite.schema-1").mkdir()
+    with pytest.raises(NotDurable):
+        ledger.open()
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as untouched:
+        assert untouched.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+def test_a_ledger_of_a_later_version_is_refused_untouched(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.close()
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
+        connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+    for ask in (ledger.open, lambda: told(tmp_path)):
+        with pytest.raises(NotDurable, match="written by a newer punchgate"):
+            ask()

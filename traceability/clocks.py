@@ -1,0 +1,104 @@
+"""What lines say of their clocks, kept beside them: so that dating need not read the whole ledger.
+
+Kept are all anchors, the last moment of each boot, the epoch before each epoch, and, of records whose own clock was
+not `synced`, what their clocks said (`doubts`). Lines come in any order, late and again: each adds what it knows,
+nothing here depends on which came first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeGuard
+
+from gateway.wire import Line
+from traceability.anchors import Anchor, Reading
+from traceability.database import Connection
+
+ANCHOR_TYPE, STEP_TYPE = "punchgate.clock.anchor.v1", "punchgate.clock.stepped.v1"
+MAX_NUMBER = 2**53
+MAX_WORD = 64
+NO_CLOCK = Reading(0, "", 0, "none")
+
+
+def note(connection: Connection, stream: int, lines: Iterable[Line]) -> None:
+    """Keep what these lines, new in the ledger, say of their clocks."""
+    last_ns: dict[str, int] = {}
+    doubts: list[tuple[object, ...]] = []
+    for line in lines:
+        reading = reading_of(line)
+        if reading.boot:
+            last_ns[reading.boot] = max(reading.boot_ns, last_ns.get(reading.boot, 0))
+        if reading.state != "synced":
+            doubts.append((stream, line.seq, *_columns(reading)))
+        anchor = anchor_of(line)
+        if anchor is not None:
+            _keep_anchor(connection, stream, line.seq, anchor)
+        if line.seq == 1:
+            _keep_previous(connection, stream, line)
+    connection.executemany("INSERT OR REPLACE INTO doubts VALUES (?, ?, ?, ?, ?, ?, ?, ?)", doubts)
+    connection.executemany(
+        "INSERT INTO boots VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET last_ns = max(last_ns, excluded.last_ns)",
+        [(stream, boot, boot_ns) for boot, boot_ns in last_ns.items()],
+    )
+
+
+def reading_of(line: Line) -> Reading:
+    """What a record says of its moment; a state of `none` where it says nothing that could be used."""
+    clock, time_ms = line.data.get("clock"), _unix_ms(line.time)
+    if not isinstance(clock, dict) or time_ms is None:
+        return NO_CLOCK if time_ms is None else replace(NO_CLOCK, time_ms=time_ms)
+    boot, boot_ns, state = clock.get("boot"), _number(clock.get("boot_ns")), clock.get("state")
+    if not _is_word(boot) or boot_ns is None or boot_ns < 0 or not _is_word(state):
+        return replace(NO_CLOCK, time_ms=time_ms)
+    return Reading(time_ms, boot, boot_ns, state, _bound(clock.get("error_ms")), line.data.get("live") is not False)
+
+
+def anchor_of(line: Line) -> Anchor | None:
+    """The anchor a record is: a `clock.anchor`, or the end of a `clock.stepped`; None for any other."""
+    reading = reading_of(line)
+    if line.type not in {ANCHOR_TYPE, STEP_TYPE} or not reading.boot:
+        return None
+    offset_ms = _number(line.data.get("offset_ms" if line.type == ANCHOR_TYPE else "to_offset_ms"))
+    if offset_ms is None:
+        return None
+    name = f"{line.site}/{line.gateway}/{line.epoch}/{line.seq}"
+    return Anchor(name, reading.boot, reading.boot_ns, offset_ms, reading.state, reading.error_ms)
+
+
+def _keep_anchor(connection: Connection, stream: int, seq: int, anchor: Anchor) -> None:
+    row = (stream, seq, anchor.boot, anchor.boot_ns, anchor.offset_ms, anchor.state, anchor.error_ms)
+    connection.execute("INSERT OR REPLACE INTO anchors VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def _keep_previous(connection: Connection, stream: int, line: Line) -> None:
+    """The first record of an epoch that follows another one names it."""
+    previous = line.data.get("previous")
+    epoch = previous.get("epoch") if isinstance(previous, dict) else None
+    if _is_word(epoch):
+        connection.execute("UPDATE streams SET previous = ? WHERE id = ?", (epoch, stream))
+
+
+def _columns(reading: Reading) -> tuple[object, ...]:
+    return (reading.time_ms, reading.boot, reading.boot_ns, reading.state, reading.error_ms, reading.live)
+
+
+def _is_word(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= MAX_WORD
+
+
+def _number(value: Any) -> int | None:
+    return value if type(value) is int and abs(value) < MAX_NUMBER else None
+
+
+def _bound(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None or number < 0 else number
+
+
+def _unix_ms(text: str) -> int | None:
+    try:
+        return round(datetime.fromisoformat(text).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,42 @@
+"""A ledger of an earlier version, brought forward: in one transaction, after a copy of it was put beside it.
+
+Forward only: who wants the earlier version back takes the copy. Lines are never touched; what later versions keep
+beside them is made from the lines that are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.wire import Line, read_line
+from traceability import clocks, schema
+from traceability.database import Connection
+
+SLICE_ROWS = 2000
+CLOCKS_SINCE = 2
+
+
+def bring_forward(connection: Connection, version: int) -> None:
+    """From this version (0: an empty file) to ours; to be called inside a transaction."""
+    for step in schema.STEPS[version:]:
+        for statement in step.split(";"):
+            connection.execute(statement)
+    if 0 < version < CLOCKS_SINCE:
+        _read_clocks(connection)
+    connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+
+
+def _read_clocks(connection: Connection) -> None:
+    for (stream,) in connection.execute("SELECT id FROM streams").fetchall():
+        for lines in _slices(connection, stream):
+            clocks.note(connection, stream, lines)
+
+
+def _slices(connection: Connection, stream: int) -> Iterator[list[Line]]:
+    seq = 0
+    while rows := connection.execute(
+        "SELECT seq, line FROM records WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?", (stream, seq, SLICE_ROWS)
+    ).fetchall():
+        seq = rows[-1][0]
+        yield [read_line(raw) for _, raw in rows]
