@@ -7,16 +7,19 @@ real power cut. What it does not play: a drive that lies about its cache, and se
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 IMAGE_BYTES = 64 * 2**20
 EXT4_IOC_SHUTDOWN, NO_FLUSH = 0x8004587D, struct.pack("I", 2)
-BUSY_S = 5.0
+BUSY_S = 60.0
+"""A namespace that somebody made meanwhile has a copy of our mount, and keeps the filesystem until it is gone."""
 
 
 class Disk:
@@ -59,15 +62,29 @@ class Disk:
 
     def unmount(self) -> None:
         """Whoever had files open here must be dead; the kernel may take a moment to bury them."""
-        deadline = time.monotonic() + BUSY_S
-        while subprocess.run(["umount", self.point], check=False, capture_output=True).returncode:
-            assert time.monotonic() < deadline, f"{self.point} is still in use"
-            time.sleep(0.01)
+        self._wait(lambda: not subprocess.run(["umount", self.point], check=False, capture_output=True).returncode)
+        self._wait(self._free)
 
     def replug(self) -> None:
         """After a cut: what the disk really has."""
         self.unmount()
         self.mount()
+
+    def _free(self) -> bool:
+        """Whether no filesystem is on the device any more; the next mount would get the dead one back."""
+        try:
+            os.close(os.open(self._device, os.O_RDONLY | os.O_EXCL))
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            return False
+        return True
+
+    def _wait(self, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + BUSY_S
+        while not holds():
+            assert time.monotonic() < deadline, f"{self.point} is still in use"
+            time.sleep(0.01)
 
 
 def _run(*arguments: object) -> str:
