@@ -80,6 +80,7 @@ class Line:
         self._clock = clock
         self._listener = listener
         self._gap = unwatched_ms
+        self._fed_at = 0.0
         self._was_still = was_still
         self._driver = rules.spec.new(*rules.options)
         self._port: OpenPort | None = None
@@ -121,9 +122,9 @@ class Line:
         if self._tap is not None:
             self._tap.open()
 
-    def take(self, data: bytes, moment: Moment) -> bool:
+    def take(self, data: bytes, moment: Moment, *, resumed: bool) -> bool:
         """See TapOwner."""
-        made_records = self._pass_on(self._driver.feed(data, moment.mono), moment)
+        made_records = self._pass_on(self._feed(data, moment, resumed=resumed), moment)
         self._write()
         self._set_timer()
         return made_records
@@ -131,6 +132,10 @@ class Line:
     def when_durable(self, then: Callable[[], None]) -> None:
         """See TapOwner."""
         self._listener.when_durable(then)
+
+    def nothing_waited(self) -> None:
+        """See TapOwner."""
+        self._set_timer()
 
     def watched(self) -> None:
         """See TapOwner: the first time after an opening the port is up."""
@@ -172,6 +177,7 @@ class Line:
             )
 
     async def _listen(self, port: OpenPort) -> str:
+        self._fed_at = self._clock.mono()
         self._port, self._gone = port, asyncio.get_running_loop().create_future()
         self._driver.reset()
         kind = Tap if port.descriptor is not None else ThreadedTap
@@ -180,7 +186,18 @@ class Line:
             self._tap.open()
         return await self._gone
 
+    def _feed(self, data: bytes, moment: Moment, *, resumed: bool) -> list[Event]:
+        """While nobody read, no time has run for a frame that was begun before: its rest follows on its heels."""
+        events: list[Event] = []
+        while resumed and data and not events and self._driver.next_poll() is not None:
+            events = list(self._driver.feed(data[:1], self._fed_at))
+            data = data[1:]
+        self._fed_at = moment.mono
+        return [*events, *self._driver.feed(data, moment.mono)] if data else events
+
     def _poll(self) -> None:
+        if self._tap is None or not self._tap.is_reading:
+            return  # what it waits for may wait for us: `take` sets the timer again
         moment = self._clock.now()
         self._pass_on(self._driver.poll(moment.mono), moment)
         self._write()

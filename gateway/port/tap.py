@@ -37,11 +37,17 @@ Gap = Callable[[Moment], int]
 class TapOwner(Protocol):
     """Who is served; all calls come on the loop."""
 
-    def take(self, data: bytes, moment: Moment) -> bool:
-        """Bytes that had all arrived at `moment`; whether they made records, which are not durable yet."""
+    def take(self, data: bytes, moment: Moment, *, resumed: bool) -> bool:
+        """Bytes that had all arrived at `moment`; whether they made records, which are not durable yet.
+
+        `resumed`: before them nobody has read for a while, so they may have been there long ago.
+        """
 
     def when_durable(self, then: Callable[[], None]) -> None:
         """Call `then` on the loop when all records made so far are on the disk."""
+
+    def nothing_waited(self) -> None:
+        """After a commit: reading goes on, and there was nothing to read."""
 
     def watched(self) -> None:
         """All that had waited was read; from now on what happens is read when it happens."""
@@ -66,16 +72,22 @@ class Tap:
         self._was_still = was_still
         self._is_open = self._is_watched = False
         self._held: Moment | None = None
+        self._resumed = False
         self._commit_s = 0.0
         self._left = 0
         self._settled = False
         self._next: asyncio.Handle | None = None
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether what the device says now is read now."""
+        return self._is_open and self._held is None
+
     def open(self) -> None:
         """Read, first what has waited."""
         if self._is_open:
             return
-        self._is_open = True
+        self._is_open = self._resumed = True
         self._left, self._settled = KERNEL_BYTES_MAX, False
         if self._held is None:
             self._catch_up()
@@ -113,7 +125,7 @@ class Tap:
             self._next = asyncio.get_running_loop().call_later(SETTLE_S, self._catch_up)
 
     def _watch(self) -> None:
-        self._is_watched = True
+        self._is_watched, self._resumed = True, False
         self._listen()
         self._owner.watched()
 
@@ -135,6 +147,9 @@ class Tap:
             self._hand_over(data, self._clock.now().late_by(late_ms))
         elif data == b"":
             self._lose()
+        elif self._resumed:
+            self._resumed = False
+            self._owner.nothing_waited()
 
     def _lose(self) -> None:
         self._ignore()
@@ -142,7 +157,8 @@ class Tap:
 
     def _hand_over(self, data: bytes, moment: Moment) -> bool:
         """Whether nothing more may be read for now."""
-        if not self._owner.take(data, moment) or not self._is_open:
+        resumed, self._resumed = self._resumed, False
+        if not self._owner.take(data, moment, resumed=resumed) or not self._is_open:
             return not self._is_open
         self._held = self._clock.now()
         self._ignore()
@@ -159,7 +175,7 @@ class Tap:
         if self._held is None:
             return
         waited_s, self._held = self._clock.mono() - self._held.mono, None
-        self._commit_s = waited_s
+        self._commit_s, self._resumed = waited_s, True
         if not self._is_open:
             return
         self._cancel()

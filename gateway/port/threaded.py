@@ -30,6 +30,11 @@ class ThreadedTap:
         self._task = asyncio.create_task(self._read())
         self._task.add_done_callback(_raise)
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether what the device says now is read now."""
+        return self._wanted.is_set()
+
     def open(self) -> None:
         """Read."""
         if not self._wanted.is_set():
@@ -57,7 +62,7 @@ class ThreadedTap:
             if data == b"":
                 self._owner.gone("connection lost")
                 return
-            if data and self._owner.take(data, self._dated()):
+            if data and self._owner.take(data, self._dated(), resumed=False):
                 self._durable.clear()
                 self._owner.when_durable(self._durable.set)
                 await self._durable.wait()

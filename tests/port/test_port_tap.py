@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from port_bench import Ear, Pty, frame, line_on, listen, until, value
 
+from drivers.events import BadFrame
 from gateway.clock import Clock
 
 
@@ -101,6 +102,41 @@ def test_what_came_during_a_commit_says_by_how_much_it_may_be_late(pty: Pty) -> 
     if first.quality.error_ms is not None:
         assert second.quality.error_ms is not None
         assert 90 <= second.quality.error_ms - first.quality.error_ms < 300
+
+
+def test_a_frame_cut_by_a_slow_disk_is_finished_by_its_rest(pty: Pty) -> None:
+    ear = SlowDisk()
+    line = line_on(str(pty.path), ear)
+
+    async def story() -> None:
+        await until(lambda: ear.changes == ["up"])
+        pty.write(frame(1) + frame(2)[:7])
+        await until(lambda: bool(ear.waiting))
+        pty.write(frame(2)[7:] + frame(3))
+        await asyncio.sleep(1.5)
+        ear.commit()
+        await until(lambda: len(ear.cards()) == 3)
+
+    assert listen(line, story) == []
+    assert ear.cards() == [value(1), value(2), value(3)]
+
+
+def test_a_half_frame_before_a_slow_commit_that_has_no_rest_spoils_no_later_one(pty: Pty) -> None:
+    ear = SlowDisk()
+    line = line_on(str(pty.path), ear)
+
+    async def story() -> None:
+        await until(lambda: ear.changes == ["up"])
+        pty.write(frame(1) + frame(2)[:7])
+        await until(lambda: bool(ear.waiting))
+        await asyncio.sleep(1.5)
+        ear.commit()
+        await until(lambda: any(isinstance(event, BadFrame) for _, event, _ in ear.events))
+        pty.write(frame(3))
+        await until(lambda: len(ear.cards()) == 2)
+
+    assert listen(line, story) == []
+    assert ear.cards() == [value(1), value(3)]
 
 
 def test_a_pause_while_the_disk_works_and_a_close_in_it_lose_nothing(pty: Pty) -> None:
