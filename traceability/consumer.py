@@ -24,7 +24,7 @@ from traceability import remedies
 from traceability.cadence import Cadence
 from traceability.ledger import Group, Ledger
 from traceability.receipts import Receipt
-from traceability.sign import Signer
+from traceability.sign import NO_KEYS, Forged, GatewayKeys, Signer
 from traceability.states import read_state
 from traceability.streams import Alarm, Key
 from traceability.subscription import Connected, Delivery, Died, Disconnected, Event, Inbox, Refused, Wake
@@ -54,13 +54,16 @@ class Link(Protocol):
 class Consumer:
     """Owns the ledger, in the thread that calls `run`."""
 
-    def __init__(self, ledger: Ledger, link: Link, inbox: Inbox, prefix: str, sign: Signer) -> None:
+    def __init__(
+        self, ledger: Ledger, link: Link, inbox: Inbox, prefix: str, sign: Signer, keys: GatewayKeys = NO_KEYS
+    ) -> None:
         self.tally = Tally()
         self._ledger = ledger
         self._link = link
         self._inbox = inbox
         self._topics = Topics(prefix)
         self._sign = sign
+        self._keys = keys
         self._cadence = Cadence()
         self._held: list[Delivery] = []
         self._held_bytes = 0
@@ -170,12 +173,21 @@ class Consumer:
             site, gateway, leaf = self._topics.parse(delivery.topic)
             part = "state" if leaf == "state" else "batch"
             if leaf == "state":
-                key = group.hear(site, gateway, read_state(delivery.payload))
-                return set() if key is None else {key}
+                return self._hear(group, site, gateway, delivery.payload)
             return group.take(site, gateway, _lines(delivery))
+        except Forged as error:
+            self._say("state.forged", delivery.topic, reason=str(error)[:300], topic=delivery.topic[:200])
+            return set()
         except Rejected as error:
             self._say("message.malformed", part, part=part, reason=error.message[:200], topic=delivery.topic[:200])
             return set()
+
+    def _hear(self, group: Group, site: str, gateway: str, payload: bytes) -> set[Key]:
+        """A state: of a gateway whose key is known only with its signature, and that is evidence then."""
+        state = read_state(payload)
+        is_signed = self._keys.check(site, gateway, payload)
+        key = group.hear(site, gateway, state, payload if is_signed else None)
+        return set() if key is None else {key}
 
     # --- tell
 

@@ -13,6 +13,7 @@ import click
 from gateway import log
 from gateway.commands.carry import import_command
 from gateway.commands.centre_options import centre_option, read_centre
+from gateway.commands.evidence import evidence_command
 from gateway.errors import EXIT_FAILED, NotDurable
 from traceability import app, coverage, export, times
 from traceability.database import database_path
@@ -24,6 +25,7 @@ def command() -> None:
     """The traceability service and its questions."""
 
 
+command.add_command(evidence_command)
 command.add_command(import_command)
 
 
