@@ -68,7 +68,8 @@ class DriverSpec:
 
     `options` is a frozen dataclass whose fields all have defaults and whose `__post_init__` raises ValueError with a
     message naming the field. `directions` are the words its passages use, `aliases` other words for them that a
-    configuration may use. `bus` says that several devices may share the line.
+    configuration may use. `bus` says that several devices may share the line, `has_memory` that the device keeps what
+    it is not asked for, so that it may be left unread for a while.
     """
 
     name: str
@@ -78,6 +79,7 @@ class DriverSpec:
     emits: frozenset[Emits]
     baud: int = 9600
     bus: bool = False
+    has_memory: bool = False
     directions: tuple[str, ...] = ()
     aliases: dict[str, str] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()

@@ -29,7 +29,7 @@ from gateway.clock import Clock, Moment
 from gateway.control import ControlServer, Desk
 from gateway.directory import Registry
 from gateway.errors import EXIT_BUG, Misconfigured, PunchgateError
-from gateway.journal import Entry, Journal, Listeners, Opened, Trouble
+from gateway.journal import Entry, Fullness, Journal, Level, Listeners, Opened, Trouble
 from gateway.log import configure
 from gateway.passage import OpenRead, Passage
 from gateway.pausing import Pausing
@@ -37,6 +37,7 @@ from gateway.port import Line
 from gateway.pulse import Pulse
 from gateway.records import Draft, Lost, Notice
 from gateway.spans import Range
+from gateway.sparing import Sparing
 from gateway.status import StatusServer, Watchdog, notify
 from gateway.status.report import Report
 from gateway.timekeeping import Timekeeping
@@ -87,8 +88,9 @@ class Gateway:
             for rules in assembly.line_rules(settings)
         ]
         self._pausing = Pausing(self.lines, self.clock)
-        self._timekeeping = Timekeeping(self.clock, self.journal.append)
-        self.warnings = assembly.warnings(settings)
+        self._sparing = Sparing(self.clock, self.journal.append, self._on_level)
+        self._timekeeping = Timekeeping(self.clock, self._sparing.append)
+        self._warnings = assembly.warnings(settings)
         self.report = Report(self.clock, self.uplink, self.lines, self)
         self._status = StatusServer(gateway.state_dir, self.report.describe)
         self._control = ControlServer(gateway.state_dir, Desk(self.journal, self.uplink, self.clock).answer)
@@ -103,7 +105,10 @@ class Gateway:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        self._begin(self.journal.open(Listeners(self._committed, self._pausing.on_trouble, self._on_epoch)))
+        listeners = Listeners(
+            self._committed, self._pausing.on_trouble, self._on_epoch, self._sparing.on_level, self._on_left_open
+        )
+        self._begin(self.journal.open(listeners))
         await self._status.start()
         await self._control.start()
         self._timekeeping.watch()
@@ -124,6 +129,16 @@ class Gateway:
 
     def _stood_still(self, since: Moment) -> None:
         self._pausing.stood_still(since)
+
+    @property
+    def warnings(self) -> list[str]:
+        """See UplinkListener."""
+        return [*self._warnings, *self._sparing.warnings()]
+
+    @property
+    def fullness(self) -> Fullness:
+        """See report.Watched."""
+        return self.journal.fullness()
 
     @property
     def trouble(self) -> Trouble | None:
@@ -148,7 +163,7 @@ class Gateway:
         """See UplinkListener: close the story of this epoch and begin another one."""
         was = self.uplink.settlement.epoch
         alarm = f"the centre has more of epoch {was} than this journal: it was an old copy or is sent by two boxes"
-        self.warnings = [*self.warnings, f"{alarm}; what was not settled is in journal-*.aside"]
+        self._warnings = [*self._warnings, f"{alarm}; what was not settled is in journal-*.aside"]
         self._append(self._passage.stop(self.clock.now()))
         self.journal.begin_epoch()
 
@@ -156,19 +171,27 @@ class Gateway:
         moment = self.clock.now()
         if self.journal.found_damaged:
             log.error("journal.damaged", path=str(self.journal.path))
-        for warning in self.warnings:
+        for warning in self._warnings:
             log.warning("config.warning", reason=warning)
         self._unwatched.begin(opened.last, list(self._places))
         self.uplink.begin(opened)
         details = {"version": VERSION, "config": assembly.fingerprint(self.settings)}
         self._append([Draft(Notice(kind="gateway.started", details=details), moment)])
         self._timekeeping.begin()
-        reads = [_open_read(entry) for entry in opened.open_reads]
-        self._append(self._passage.recover(reads, moment))
+        self._on_left_open(opened.open_reads)
+
+    def _on_left_open(self, entries: Sequence[Entry]) -> None:
+        """Reads that an earlier run left open, found at the start or later in the emergency ring."""
+        reads = [_open_read(entry) for entry in entries]
+        self._append(self._passage.recover(reads, self.clock.now()))
+
+    def _on_level(self, level: Level) -> None:
+        self._pausing.on_level(level)
+        self.uplink.say_state()
 
     def _append(self, drafts: Sequence[Draft]) -> None:
         self._timekeeping.look()
-        self.journal.append(drafts)
+        self._sparing.append(drafts)
         if self._tick is not None:
             self._tick.cancel()
             self._tick = None
@@ -199,7 +222,7 @@ class Gateway:
             return
         fixed = assembly.fixed_parts(self.settings, fresh)
         self.settings = assembly.adopt(self.settings, fresh)
-        self.warnings = assembly.warnings(fresh)
+        self._warnings = assembly.warnings(fresh)
         configure(fresh.log.level, fresh.log.format)
         self.uplink.reconfigure(
             assembly.link(self.settings), assembly.uplink_rules(self.settings), assembly.centre_key(self.settings)

@@ -26,6 +26,7 @@ EVENTS = {
     "gateway.stopped": "an orderly stop",
     "journal.damaged": "the journal's file was broken and is set aside; a new epoch begins",
     "journal.epoch": "a new epoch begins",
+    "journal.level": "how full the journal is: another step is reached, or left behind",
     "journal.trouble": "the journal cannot keep records now; reading from the ports is paused",
     "journal.recovered": "the journal keeps records again",
     "port.down": "a port is gone or cannot be opened",

@@ -2,6 +2,8 @@
 
 A process that has stood still did the same without knowing; so the ports are paused as of then, and resumed.
 
+A journal that is nearly full still takes what nobody else keeps; only devices with a memory of their own must wait.
+
 Nothing is dropped that way, but until the ports are read again nobody has watched the lanes: each line says so.
 """
 
@@ -13,7 +15,7 @@ from collections.abc import Sequence
 import structlog
 
 from gateway.clock import Clock, Moment
-from gateway.journal import Trouble
+from gateway.journal import Level, Trouble
 from gateway.port import Line
 
 CATCH_UP_S = 0.05
@@ -28,6 +30,15 @@ class Pausing:
         self.trouble: Trouble | None = None
         self._lines = lines
         self._clock = clock
+        self._is_critical = False
+
+    def on_level(self, level: Level) -> None:
+        """See Sparing."""
+        self._is_critical = level == "critical"
+        for line in self._lines:
+            if self._must_wait(line):
+                line.pause("the journal is nearly full")
+        self._resume()
 
     def on_trouble(self, trouble: Trouble | None) -> None:
         """See journal.Listeners. A full journal is no reason to pause: it still counts what it cannot take."""
@@ -36,7 +47,7 @@ class Pausing:
             log.info("journal.recovered")
         else:
             log.error("journal.trouble", kind=trouble.kind, reason=trouble.text)
-        if self._must_wait():
+        if self._keeps_nothing():
             self._pause("paused")
         else:
             self._resume()
@@ -47,14 +58,17 @@ class Pausing:
         self._pause("stood still", since)
         asyncio.get_running_loop().call_later(CATCH_UP_S, self._resume)
 
-    def _must_wait(self) -> bool:
+    def _keeps_nothing(self) -> bool:
         return self.trouble is not None and self.trouble.kind != "quota"
+
+    def _must_wait(self, line: Line) -> bool:
+        return self._keeps_nothing() or (self._is_critical and line.rules.spec.has_memory)
 
     def _pause(self, reason: str, since: Moment | None = None) -> None:
         for line in self._lines:
             line.pause(reason, since)
 
     def _resume(self) -> None:
-        if not self._must_wait():
-            for line in self._lines:
+        for line in self._lines:
+            if not self._must_wait(line):
                 line.resume()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gateway.check.case import Case
 from gateway.check.finding import Finding
+from gateway.journal.ladder import Room, free_bytes
 from gateway.status.report import LEAST_BYTES_A_DAY, MIB, journal_bytes
 
 FEW_DAYS = 7.0
@@ -19,6 +20,11 @@ CLOCKS = {
     "holdover": "it was set by the network and runs on its own now; it drifts by some seconds a day",
     "restored": "it comes from the hardware clock or the last shutdown; punches may be dated seconds to hours off",
     "unset": "it stands before 2025: punches get no usable date, and no certificate can be checked",
+}
+GIVEN_UP = {
+    "filling": "from 85 % on diagnostics are left out, from 95 % on devices with a memory are not read",
+    "sparing": "diagnostics are left out; from 95 % on devices with a memory are not read",
+    "critical": "diagnostics are left out, devices with a memory are not read; next the emergency ring fills",
 }
 SYNC = "let systemd-timesyncd or chrony reach a time server: timedatectl set-ntp true"
 
@@ -63,13 +69,14 @@ def disk(case: Case) -> Iterator[Finding]:
 def autonomy(case: Case) -> Iterator[Finding]:
     """For how many days of outage there is room."""
     days = _days(case) if case.daemon is None else float(case.daemon["autonomy_days"])
+    yield from _fullness(case)
     if days >= FEW_DAYS:
         yield Finding("ok", f"autonomy: room for {days:g} days without a network")
         return
     yield Finding(
         "finding" if days < NO_DAY else "warning",
         f"autonomy: room for only {days:g} days without a network",
-        "after that new records are refused",
+        "after that the emergency ring takes some thousand records, and then new ones are refused",
         "raise journal.max_mb, or free space on the disk",
     )
 
@@ -79,8 +86,27 @@ def _days(case: Case) -> float:
     a_day = float(LEAST_BYTES_A_DAY)
     if case.past is not None and case.past.span_ms >= DAY_MS:
         a_day = max(a_day, case.past.used_bytes * DAY_MS / case.past.span_ms)
-    free = shutil.disk_usage(_existing(case.settings.gateway.state_dir)).free
-    return round(min(free, _still_to_come(case)) / a_day, 1)
+    return round(_room(case).left / a_day, 1)
+
+
+def _fullness(case: Case) -> Iterator[Finding]:
+    """By the same measure as the daemon's."""
+    room = _room(case)
+    level = room.level() if case.daemon is None else case.daemon["journal"]["level"]
+    if level != "ok":
+        yield Finding(
+            "warning" if level == "filling" else "finding",
+            f"journal: {room.percent} % full",
+            GIVEN_UP[level],
+            "mend the network, raise journal.max_mb" if room.limit == "max_mb" else "free space on the disk",
+        )
+
+
+def _room(case: Case) -> Room:
+    past = case.past
+    free = free_bytes(_existing(case.settings.gateway.state_dir))
+    max_bytes = case.settings.journal.max_mb * MIB
+    return Room(0, free, max_bytes) if past is None else Room(past.used_bytes, past.free_bytes + free, max_bytes)
 
 
 def _still_to_come(case: Case) -> int:

@@ -13,13 +13,15 @@ from gateway.journal.schema import Error
 @dataclass(frozen=True, slots=True)
 class Past:
     """`used_bytes` hold records committed over `span_ms`; the oldest unsettled one was committed at
-    `waiting_since_ms` (None: all are settled). `ledger` names the centre's, if it ever gave a receipt."""
+    `waiting_since_ms` (None: all are settled). `ledger` names the centre's, if it ever gave a receipt; `free_bytes`
+    inside the file can be used again."""
 
     newest: int
     used_bytes: int
     span_ms: int
     waiting_since_ms: int | None
     ledger: str | None = None
+    free_bytes: int = 0
 
 
 def read_past(state_dir: Path) -> Past | None:
@@ -34,7 +36,8 @@ def read_past(state_dir: Path) -> Past | None:
         waiting = reader.lines(reader.settled().through() + 1, newest, 1, 1)
         span_ms = max(0, made[-1] - made[0]) if made else 0
         since_ms = waiting[0].made_ms if waiting else None
-        return Past(newest, reader.used_bytes(), span_ms, since_ms, reader.meta("ledger"))
+        used, free = reader.page_bytes()
+        return Past(newest, used, span_ms, since_ms, reader.meta("ledger"), free)
     except Error:
         return None
     finally:

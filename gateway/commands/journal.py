@@ -14,8 +14,11 @@ from gateway.commands.options import config_option
 from gateway.commands.requests import quarantine_command, resend_command
 from gateway.errors import EXIT_FAILED, Rejected, Unavailable
 from gateway.journal import Reader, find_journal
+from gateway.journal.overflow import DRAINED
+from gateway.journal.ring import Filling, count_of, find_ring, peek
 from gateway.wire import line_hash, read_line
 
+MIB = 1024 * 1024
 SLICE = 1000
 SLICE_BYTES = 8 * 1024 * 1024
 
@@ -34,7 +37,9 @@ for other in (export_command, import_command, quarantine_command, resend_command
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def stats(config: Path, as_json: bool) -> None:
     """Epoch, bounds, what is settled, sizes."""
-    figures = asdict(_reader(config).stats())
+    settings = assembly.read_settings(config)
+    reader = Reader(find_journal(settings.gateway.state_dir))
+    figures = asdict(reader.stats()) | _fullness(reader, settings.journal.max_mb * MIB)
     if as_json:
         click.echo(json.dumps(figures))
         return
@@ -85,6 +90,20 @@ def verify(config: Path, as_json: bool) -> int:
             click.echo(flaw, err=True)
         click.echo(f"epoch {epoch}: records {oldest}..{newest}, chain {'BROKEN' if flaws else 'intact'}, head {head}")
     return EXIT_FAILED if flaws else 0
+
+
+def _fullness(reader: Reader, max_bytes: int) -> dict[str, object]:
+    """How full it is, and what waits in the emergency ring."""
+    room = reader.room(max_bytes)
+    try:
+        filling, frames, size = peek(find_ring(reader.path))
+    except OSError:
+        filling, frames, size = Filling(0, 0, {}), [], 0
+    if reader.meta(DRAINED) == str(filling.generation):
+        filling, frames = Filling(0, 0, {}), []
+    waiting = sum(len(json.loads(frame.letter)) for frame in frames)
+    ring = {"kept": waiting, "refused": count_of(filling.refused), "size": size}
+    return {"percent": room.percent, "level": room.level(), "ring": ring}
 
 
 def _flaws(reader: Reader, oldest: int, newest: int) -> list[str]:

@@ -24,16 +24,20 @@ def command(config: Path, as_json: bool) -> None:
 
 def _readable(status: dict[str, Any]) -> str:
     uplink, journal = status["uplink"], status["journal"]
+    size = f"{journal['bytes'] / 2**20:.1f} MiB ({journal['percent']} %)"
+    ring = journal["ring"]
     waiting = status["newest"] - status["settled"]
     connected = "connected" if uplink["connected"] else "not connected"
     lines = [
         f"{status['site']}/{status['gateway']}  punchgate {status['version']}, pid {status['pid']}, "
         f"up since {status['started']}",
         f"journal  epoch {status['epoch']}, records {status['oldest']}..{status['newest']}, "
-        f"{waiting} not settled, {journal['bytes'] / 2**20:.1f} MiB, room for {status['autonomy_days']} days",
+        f"{waiting} not settled, {size}, room for {status['autonomy_days']} days",
         f"uplink   {uplink['broker']} {connected}" + (f": {uplink['reason']}" if uplink["reason"] else ""),
         f"clock    {status['clock']['state']} ({status['clock']['source']})",
     ]
+    if ring["kept"] or ring["refused"]:
+        lines.append(f"ring     {ring['kept']} records wait for room, {ring['refused']} could not be kept")
     if journal["trouble"]:
         lines.append(f"TROUBLE  journal: {journal['trouble']['reason']}")
     lines += [f"WARNING  {warning}" for warning in status["warnings"]]

@@ -28,6 +28,7 @@ from gateway.records import Draft
 from gateway.spans import Spans
 
 STOP_TIMEOUT_S = 3.0
+LOSSES_MAX = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +244,14 @@ def _raise(error: BaseException) -> None:
     raise error
 
 
+def _witness(store: Store) -> Entry | None:
+    """The newest record that proves when an earlier run was there: a loss may have been declared by this one."""
+    tail = store.lines(store.newest - LOSSES_MAX, store.newest, LOSSES_MAX + 1, 1 << 30)
+    return next((entry for entry in reversed(tail) if b"punchgate.records.lost.v1" not in entry.line), None)
+
+
 def describe(store: Store) -> Opened:
     """What an open store holds."""
-    tail = store.lines(store.newest, store.newest, 1, 1)
     return Opened(
         epoch=store.origin.epoch,
         oldest=store.oldest,
@@ -255,5 +261,5 @@ def describe(store: Store) -> Opened:
         ledger=store.meta("ledger") or None,
         receipt=int(store.meta("receipt") or 0),
         open_reads=store.open_reads(),
-        last=tail[0] if tail else None,
+        last=_witness(store),
     )

@@ -101,7 +101,7 @@ class Overflow:
         """Inside a transaction: the entries of all that waits, and drafts that cannot become records."""
         if self._epoch != store.origin.epoch:
             self._read_again(store.origin.epoch)
-        entries = store.append(self._drafts, moment.time_ms)
+        entries = [entry for draft in self._drafts for entry in store.append([draft], draft.moment.time_ms)]
         entries += store.append(self._confessions(moment), moment.time_ms)
         store.remember(DRAINED, str(self._ring.filling.generation))
         return entries, [draft for draft in self._drafts if draft.seq is None]

@@ -121,11 +121,11 @@ class Reader:
 
     def used_bytes(self) -> int:
         """Bytes of pages in use; free pages inside the file do not count."""
-        return self._page_bytes()[0]
+        return self.page_bytes()[0]
 
     def room(self, max_bytes: int) -> Room:
         """How full the journal is, if it may have `max_bytes`."""
-        used, free = self._page_bytes()
+        used, free = self.page_bytes()
         return Room(used, free + free_bytes(self.path.parent), max_bytes)
 
     def stats(self) -> Stats:
@@ -149,7 +149,8 @@ class Reader:
                 ledger=self.meta("ledger"),
             )
 
-    def _page_bytes(self) -> tuple[int, int]:
+    def page_bytes(self) -> tuple[int, int]:
+        """Bytes of pages in use, and of free ones inside the file."""
         (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
         (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
         (size,) = self._connection.execute("PRAGMA page_size").fetchone()

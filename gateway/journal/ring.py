@@ -136,8 +136,12 @@ class Ring:
 
     def _make(self, file: int) -> None:
         """Allocate, and write it all once: blocks that were only promised may need room again when they are used."""
-        os.posix_fallocate(file, 0, self.size_bytes)
-        _write(file, bytes(self.size_bytes), 0)
+        try:
+            os.posix_fallocate(file, 0, self.size_bytes)
+            _write(file, bytes(self.size_bytes), 0)
+        except OSError:
+            os.ftruncate(file, 0)
+            raise
         folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(file)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
 from config import Settings
 from gateway.clock import Clock
-from gateway.journal import Trouble
+from gateway.journal import Fullness, Trouble
 from gateway.port import Line
 from gateway.uplink import Uplink
 from gateway.uplink.presence import VERSION
@@ -36,6 +36,10 @@ class Watched(Protocol):
         """Why the journal cannot keep records now."""
 
     @property
+    def fullness(self) -> Fullness:
+        """How full the journal is."""
+
+    @property
     def warnings(self) -> Sequence[str]:
         """What should be mended though the daemon works."""
 
@@ -56,7 +60,7 @@ class Report:
         """The document; its keys are in CONTRACT section 1 and docs/operations.md."""
         settings, uplink = self._watched.settings, self._uplink
         quality = self._clock.quality()
-        trouble = self._watched.trouble
+        trouble, full = self._watched.trouble, self._watched.fullness
         held = uplink.head.held
         return {
             "gateway": settings.gateway.id,
@@ -79,6 +83,9 @@ class Report:
             "journal": {
                 "bytes": self._journal_bytes(),
                 "max_bytes": settings.journal.max_mb * MIB,
+                "level": full.level,
+                "percent": full.room.percent,
+                "ring": asdict(full.waiting),
                 "trouble": None if trouble is None else {"kind": trouble.kind, "reason": trouble.text},
             },
             "clock": {"state": quality.state, "source": quality.source, "error_ms": quality.error_ms},
@@ -88,9 +95,7 @@ class Report:
 
     def autonomy_days(self) -> float:
         """For how many days of the traffic seen so far there is room, on the disk and under journal.max_mb."""
-        settings = self._watched.settings
-        free = shutil.disk_usage(settings.gateway.state_dir).free
-        room = max(0, min(free, settings.journal.max_mb * MIB - self._journal_bytes()))
+        room = self._watched.fullness.room.left
         observed_s = max(LEAST_OBSERVED_S, self._clock.mono() - self._started)
         a_day = max(LEAST_BYTES_A_DAY, self.written * BYTES_ON_DISK / observed_s * DAY_S)
         return round(room / a_day, 1)

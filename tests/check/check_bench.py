@@ -109,7 +109,7 @@ def daemon(**words: object) -> dict[str, Any]:
     uplink = {"connected": True, "reason": None}
     clock = {"state": "synced", "source": "ntp"}
     told: dict[str, Any] = {"version": "0.1.0", "pid": 1, "devices": [], "newest": 9, "settled": 9}
-    told |= {"journal": {"trouble": None}, "uplink": uplink, "clock": clock, "autonomy_days": 90.0}
+    told |= {"journal": {"trouble": None, "level": "ok"}, "uplink": uplink, "clock": clock, "autonomy_days": 90.0}
     return told | words
 
 

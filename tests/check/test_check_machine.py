@@ -65,7 +65,7 @@ def test_the_daemon_says_for_how_many_days_there_is_room(bench: Bench) -> None:
 
 
 def test_without_a_daemon_the_journals_past_traffic_says_it(bench: Bench) -> None:
-    bench.edit(("[privacy]", "[journal]\nmax_mb = 30\n[privacy]"))
+    bench.edit(("[privacy]", "[journal]\nmax_mb = 50\n[privacy]"))
     busy = Past(newest=9, used_bytes=20 * MIB, span_ms=2 * DAY_MS, waiting_since_ms=None)
     (found,) = autonomy(replace(bench.case(), past=busy))
     assert found.what == "autonomy: room for only 3 days without a network"
