@@ -173,6 +173,9 @@ def _trouble(story: Morning) -> None:
     lost = Lost(device="lane-1-out", cause="quota", count=3, since=since, until=until)
     story.append([Draft(lost, at(151.25))])
     story.append([Draft(Lost(cause="pruned", epoch=EPOCH, first=2, last=5, count=4), at(160.0))])
+    story.notice(
+        "journal.level", 170.0, details={"level": "filling", "before": "ok", "percent": 71, "limit": "max_mb"}
+    )
     details = {"config": "41d6b1a7c0e9f352", "restart_needed_for": ["lanes"]}
     story.notice("config.applied", 180.0, details=details)
     story.set_clock(185.0, by_ms=1_250)
