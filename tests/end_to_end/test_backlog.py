@@ -6,27 +6,17 @@ import time
 
 import pytest
 
-from gateway.simulation import frames
 from gateway.simulation.broker import HOST
 
+from .backlog import fill
 from .conftest import BrokerMaker, SiteMaker
 from .ear import Ear, token
-from .site import Reader, Site, cards, eventually
+from .site import Site
 
 pytestmark = pytest.mark.needs("mosquitto")
 
 BACKLOG = 20_000
 LIVE_WITHIN_S = 2.0
-
-
-def _fill(site: Site, readers: list[Reader], records: int) -> None:
-    """Swipe until the journal has this many records: two for each frame."""
-    frames_of = [frames.rdm6300(card) for card in cards(records // 2)]
-    heaps = [b"".join(frames_of[at : at + 200]) for at in range(0, len(frames_of), 200)]
-    for number, heap in enumerate(heaps):
-        port = readers[number % len(readers)].port
-        eventually(lambda port=port, heap=heap: port.write(heap), "the daemon reading", 30.0)
-    eventually(lambda: site.status()["newest"] >= records, "capturing all", 60.0)
 
 
 def test_a_live_punch_overtakes_twenty_thousand_records_and_none_is_missing(
@@ -38,7 +28,7 @@ def test_a_live_punch_overtakes_twenty_thousand_records_and_none_is_missing(
     readers = [site.reader(f"reader-{number}") for number in range(4)]
     daemon = site.start()
     site.wait_up()
-    _fill(site, readers, BACKLOG)
+    fill(site, readers, BACKLOG)
     broker.start()
     site.centre()
     with Ear(HOST, broker.port, site.prefix) as ear:
@@ -66,7 +56,7 @@ def test_replay_pauses_while_nothing_is_receipted_and_live_goes_on(site: Site, e
     readers = [site.reader("reader-1")]
     site.start()
     site.wait_up()
-    _fill(site, readers, 2000)
+    fill(site, readers, 2000)
     assert site.daemon is not None
     site.daemon.kill()
     site.tables["uplink"]["url"] = site.url
