@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +38,7 @@ class Crowd:
         self._due: list[tuple[float, int, Deed]] = []
         self._cards = itertools.count(1)
         self._passes = itertools.count(1)
+        self._asked: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._quiet, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="crowd", daemon=True)
 
@@ -57,6 +59,10 @@ class Crowd:
     def resume(self) -> None:
         self._quiet.clear()
 
+    def ask(self, device: str) -> None:
+        """Somebody presents a card at this reader at once; at an arm one waits for who comes."""
+        self._asked.put(device)
+
     def stop(self) -> None:
         """All go home."""
         self._stop.set()
@@ -67,6 +73,8 @@ class Crowd:
         while not self._stop.wait(LOOK_EVERY_S):
             while self._due and self._due[0][0] <= time.monotonic():
                 heapq.heappop(self._due)[2]()
+            while not self._asked.empty():
+                self._answer(self._asked.get())
             for wire in self._wires.values():
                 wire.look()
 
@@ -87,6 +95,12 @@ class Crowd:
             self._after(self._rng.uniform(0.8, 1.2) * ENTER_EVERY_S, enter)
 
         return enter
+
+    def _answer(self, device: str) -> None:
+        for gate in self._gates:
+            for heading, post in gate.readers.items():
+                if post.device == device:
+                    self._present(gate, heading)
 
     def _present(self, gate: Gate, heading: Heading) -> bool:
         post = gate.readers[heading]

@@ -40,6 +40,7 @@ class Drill:
         self._seed, self._progress = seed, progress
         self._remarks: list[str] = []
         self._current: tuple[Stroke, float | None] | None = None
+        self._struck = False
         self._counted = dict.fromkeys(self.stage.wires, 0)
 
     def play(self, faults: Sequence[Fault], enough: Enough) -> Verdict:
@@ -67,17 +68,19 @@ class Drill:
 
     def _stroke(self, stroke: Stroke) -> None:
         stage = self.stage
-        self._current = stroke, None
-        self._progress.begin(f"{stroke.fault.name} for {stroke.lasts_s:.1f} s: {stroke.fault.does}")
+        self._current, self._struck = (stroke, None), False
         stage.crowd.resume()
         stage.run(BEFORE_S)
+        self._struck = True
+        self._progress.begin(f"{stroke.fault.name} for {stroke.lasts_s:.1f} s: {stroke.fault.does}")
         device = stage.strike(stroke)
-        full = stroke.fault.name == "disk-full"
         stage.run(stroke.lasts_s)
-        if full and not stage.run(FIRST_WITHIN_S, until=stage.look_for_trouble):
+        if stroke.fault.name == "disk-full" and not stage.run(FIRST_WITHIN_S, until=stage.look_for_trouble):
             self._remarks.append("disk-full: the journal had no trouble; nothing is proved")
         stage.repair()
         stage.watch.expect(time.time(), device)
+        if device is not None:
+            stage.crowd.ask(device)
         if not stage.run(FIRST_WITHIN_S, until=lambda: stage.watch.first_s is not None):
             self._remarks.append(f"{stroke.fault.name}: no record at the centre within {FIRST_WITHIN_S:g} s")
         self._current = stroke, stage.watch.first_s
@@ -95,7 +98,8 @@ class Drill:
             self._remarks.append(f"{stroke.fault.name}: a port is not read within {DRAIN_WITHIN_S:g} s")
         stage.run(QUIET_S)
         stage.wait_ready()
-        self.played.append(Played(stroke.fault.name, self._new_frames(), int(stage.status()["newest"]), first_s))
+        newest = int(stage.status()["newest"])
+        self.played.append(Played(stroke.fault.name, self._new_frames(), newest, first_s, self._struck))
         self._current = None
         self._progress.end(stroke, self.played[-1])
 

@@ -53,7 +53,11 @@ class Progress:
         """How a stroke ended."""
         self._now = ""
         frames = sum(map(len, played.frames.values()))
-        first = "nothing came" if played.first_s is None else f"first record {played.first_s:.2f} s after the mend"
+        first = (
+            "no record seen after the mend"
+            if played.first_s is None
+            else f"first record {played.first_s:.2f} s after the mend"
+        )
         self.say(f"{stroke.fault.name:<12} for {stroke.lasts_s:.1f} s  {frames:4} frames  {first}")
 
     def _wipe(self) -> None:

@@ -61,19 +61,19 @@ class Stage(Scene):
 
     def wait_ready(self) -> None:
         """Until the gateway listens and is connected; what it says at its start does not matter."""
-        deadline = time.monotonic() + READY_WITHIN_S
-        while not self._ready():
-            self.tick()
-            if time.monotonic() > deadline:
-                raise Unavailable(f"the gateway is not ready yet; the end of its log:\n{self.gateway.tail()}")
+        if not self.run(READY_WITHIN_S, until=lambda: not self._lacking()):
+            raise Unavailable(f"{self._lacking()}; the end of the gateway's log:\n{self.gateway.tail()}")
 
-    def _ready(self) -> bool:
+    def _lacking(self) -> str:
+        """Why the gateway is not ready; empty: it is."""
         try:
             status = self.status()
-        except Unavailable:
-            return False
-        up = all(device["status"] == "up" for device in status["devices"])
-        return up and bool(status["uplink"]["connected"])
+        except Unavailable as error:
+            return str(error)
+        down = [device["device"] for device in status["devices"] if device["status"] != "up"]
+        if down:
+            return f"not up: {', '.join(down)}"
+        return "" if status["uplink"]["connected"] else f"not connected: {status['uplink']['reason']}"
 
     def tick(self) -> None:
         """Let a moment pass. Unavailable if a daemon has died that nobody has killed."""

@@ -33,12 +33,16 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """One stroke as it was played: frames by device, the last number of its records, mend to first record in s."""
+    """One stroke as it was played: frames by device, the last number of its records, mend to first record in s.
+
+    `struck` is False if it was interrupted before.
+    """
 
     fault: str
     frames: Mapping[str, Sequence[Frame]]
     through: int
     first_s: float | None = None
+    struck: bool = True
 
 
 @dataclass(slots=True)
@@ -93,7 +97,7 @@ def judge(played: Sequence[Played], lines: Sequence[bytes], token: Callable[[str
     verdict = Verdict(records=len(lines))
     for stroke in played:
         row = verdict.rows.setdefault(stroke.fault, Row(stroke.fault))
-        row.struck += 1
+        row.struck += stroke.struck
         row.frames += sum(map(len, stroke.frames.values()))
         if stroke.first_s is not None:
             row.first_s = max(row.first_s or 0.0, stroke.first_s)

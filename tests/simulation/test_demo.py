@@ -12,25 +12,10 @@ import pytest
 
 from gateway.simulation.scene import PUNCHGATE
 
+from .machine import path_without_mosquitto, processes_of
+
 DEMO = [*PUNCHGATE, "demo"]
 VERDICT = re.compile(r"([1-9]\d*) punches, 0 lost, 0 duplicated")
-
-
-def path_without_mosquitto(tmp_path: Path) -> str:
-    (tmp_path / "sh").symlink_to(shutil.which("sh") or "/bin/sh")
-    return str(tmp_path)
-
-
-def processes_of(folder: str) -> list[str]:
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if folder in words:
-            found.append(words)
-    return found
 
 
 @pytest.mark.parametrize("broker", [pytest.param("mosquitto", marks=pytest.mark.needs("mosquitto")), "iotcore"])
