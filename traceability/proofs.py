@@ -1,9 +1,9 @@
 """What the kept testimony is worth now: each signed head against the key, the stored line and the chain before it.
 
-Nothing the ledger says of itself is believed here: what it noted must be what the message says, the hash
-of a line is computed from its bytes, and the chain is walked line by line. A testimony *holds* if the gateway's key
-fits, the line it names is here with that hash, and every line from `since` to there names the one before. `since` is 1
-if the whole epoch is here; where lines are missing or changed, what lies before the last such place is not proved.
+Nothing the ledger says of itself is believed here: what it noted must be what the message says, the hash of a line is
+computed from its bytes, and the chain is walked line by line. A testimony *holds* if the gateway's key fits, the line
+it names is here with that hash, and every line from `since` to there names the one before. `since` is 1 if the whole
+epoch is here; where lines are missing or changed, what lies before the last such place is not proved.
 """
 
 from __future__ import annotations
