@@ -29,6 +29,7 @@ DEFLATE = "deflate"
 MAX_INFLATED_BYTES = 4 * 1024 * 1024
 MAX_LINE_BYTES = 64 * 1024
 MAX_MISSING_RANGES = 32
+MAX_HEADS = 8
 COMPRESS_FROM_BYTES = 4096
 
 _NAME = re.compile(r"[a-z0-9-]{1,32}")
@@ -249,6 +250,15 @@ class Refusal(BaseModel):
     reason: str = Field(max_length=500)
 
 
+class Head(BaseModel):
+    """A record the ledger holds, by the hash of its line; who has another line there is not the only one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seq: Annotated[int, Field(strict=True, ge=1, lt=2**63)]
+    hash: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
 class Receipt(BaseModel):
     """What the centre has committed of one epoch of one gateway; see CONTRACT section 4 for the meaning."""
 
@@ -261,6 +271,7 @@ class Receipt(BaseModel):
     missing: list[Range] = Field(default_factory=list, max_length=MAX_MISSING_RANGES)
     seen: Seq
     rejected: list[Refusal] = Field(default_factory=list, max_length=1000)
+    heads: list[Head] = Field(default_factory=list, max_length=MAX_HEADS)
     service: str = Field(default="", max_length=64)
     time: str = Field(default="", max_length=40)
 

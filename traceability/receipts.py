@@ -11,6 +11,9 @@ A full list may be cut short, as every gateway knows: it settles nothing above `
 
 Refused records hold too: those that do not fit into one receipt keep `through` and `seen` below them until they were
 told, or the gateway would settle what it should set aside.
+
+`heads` names lines that are here by their hash. Where two boxes run from one cloned card, one of them holds another
+line under such a number: it must not settle by this receipt, and begins an epoch of its own.
 """
 
 from __future__ import annotations
@@ -94,6 +97,7 @@ def make(tx: Tx, key: Key, service: str) -> Receipt:
         "missing": [list(pair) for pair in told.missing],
         "seen": told.seen,
         "rejected": [{"seq": seq, "reason": reason} for seq, reason in refusals.told],
+        "heads": _heads(tx, stream, told.seen),
         "service": service,
         "time": timestamp(tx.now_ms),
     }
@@ -114,6 +118,19 @@ def _held(whole: Account, refusals: Refusals) -> Account:
         return whole
     missing = tuple(pair for pair in whole.missing if pair[1] < hold)
     return Account(min(whole.through, hold - 1), missing, min(whole.seen, hold - 1), again_s=0.0)
+
+
+def _heads(tx: Tx, stream: int, seen: int) -> list[dict[str, object]]:
+    """Records a gateway can tell by whether it is the one whose lines are here: the last of them, and, where other
+    bytes came under the name of one, the first and the last such."""
+    query = (
+        "SELECT seq, hash FROM records WHERE stream = ?1 AND seq IN ("
+        "(SELECT max(seq) FROM records WHERE stream = ?1 AND seq <= ?2),"
+        "(SELECT min(seq) FROM conflicts WHERE stream = ?1), (SELECT max(seq) FROM conflicts WHERE stream = ?1)"
+        ") ORDER BY seq"
+    )
+    rows = tx.connection.execute(query, (stream, seen)).fetchall()
+    return [{"seq": seq, "hash": own_hash.hex()} for seq, own_hash in rows]
 
 
 def _next_number(tx: Tx, stream: int, ledger: str) -> int:

@@ -18,10 +18,11 @@ from gateway.journal import Journal, Opened
 from gateway.log import Once
 from gateway.spans import Range
 from gateway.uplink.outbox import Shipment
+from gateway.uplink.proof import Proof
 from gateway.uplink.sender import Sender
 from gateway.uplink.settlement import Consequences, Held, Settlement
 from gateway.uplink.signature import CentreKey
-from gateway.wire import read_receipt
+from gateway.wire import Receipt, read_receipt
 
 REMEMBER_EVERY_S = 0.2
 
@@ -57,6 +58,8 @@ class Receipts:
         self._listener = listener
         self._held = held
         self._once = Once(clock.mono)
+        self._proof = Proof(journal)
+        self._proving: set[asyncio.Task[None]] = set()
         self._remembering: asyncio.TimerHandle | None = None
 
     def begin(self, opened: Opened) -> None:
@@ -72,17 +75,17 @@ class Receipts:
             if self.centre_key is not None:
                 self.centre_key.check(payload)
             receipt = read_receipt(payload)
-            if retained and receipt.epoch != self.settlement.epoch:
-                return
-            then = self.settlement.take(receipt, self._held())
         except Rejected as refusal:
-            if times := self._once.due("receipt", refusal.message):
-                log.warning("receipt.refused", reason=refusal.message, times=times)
+            self._refuse(refusal)
             return
-        if not retained:
-            self.heard.set()
-        if then is not None:
-            self._follow(then)
+        if retained and receipt.epoch != self.settlement.epoch:
+            return
+        if receipt.epoch == self.settlement.epoch and self._proof.is_needed(receipt):
+            task = asyncio.get_running_loop().create_task(self._prove(receipt, retained=retained))
+            self._proving.add(task)
+            task.add_done_callback(self._proving.discard)
+        else:
+            self._believe(receipt, retained=retained)
 
     def resend(self, first: int, last: int) -> None:
         """A person wants records that are held sent once more, settled or not."""
@@ -113,6 +116,28 @@ class Receipts:
         if self._remembering is not None:
             self._remembering.cancel()
             self._remember()
+
+    async def _prove(self, receipt: Receipt, *, retained: bool) -> None:
+        """Before it settles anything: is the centre's line ours?"""
+        if not await self._proof.contradicts(receipt):
+            self._believe(receipt, retained=retained)
+        elif receipt.epoch == self.settlement.epoch and (then := self.settlement.disproved()) is not None:
+            self._follow(then)
+
+    def _believe(self, receipt: Receipt, *, retained: bool) -> None:
+        try:
+            then = self.settlement.take(receipt, self._held())
+        except Rejected as refusal:
+            self._refuse(refusal)
+            return
+        if not retained:
+            self.heard.set()
+        if then is not None:
+            self._follow(then)
+
+    def _refuse(self, refusal: Rejected) -> None:
+        if times := self._once.due("receipt", refusal.message):
+            log.warning("receipt.refused", reason=refusal.message, times=times)
 
     def _declare(self, lost: list[Range]) -> None:
         log.error("records.pruned", ranges=lost)

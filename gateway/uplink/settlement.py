@@ -3,7 +3,8 @@
 A receipt is believed only if it speaks of this epoch and is newer than the last one of the same ledger; several
 consumers answer for one ledger, so older ones arrive late and mean nothing. A ledger that was never seen before is a
 centre that was set up anew or restored from a backup: what it does not have is not settled any more, whatever an
-earlier one said. A receipt that knows more of this epoch than we do proves that our journal is an old copy.
+earlier one said. A receipt that knows more of this epoch than we do proves that our journal is an old copy; so does
+one that names another hash for a record we hold (see `proof`).
 """
 
 from __future__ import annotations
@@ -89,9 +90,8 @@ class Settlement:
             raise Rejected(f"receipt for epoch {receipt.epoch}, this journal is {self.epoch}")
         if self._is_copy:
             return None
-        if max(receipt.through, receipt.seen) > held.newest:
-            self._is_copy = True
-            return Consequences(is_copy=True)
+        if max(receipt.through, receipt.seen, *(head.seq for head in receipt.heads)) > held.newest:
+            return self.disproved()
         if receipt.receipt <= self._numbers.get(receipt.ledger, -1):
             return None
         then = Consequences()
@@ -106,6 +106,13 @@ class Settlement:
         self._refuse(receipt, held, then)
         self._want(receipt, held, then)
         return then
+
+    def disproved(self) -> Consequences | None:
+        """Our journal is an old copy, or one of two: nothing the centre says of this epoch settles ours any more."""
+        if self._is_copy:
+            return None
+        self._is_copy = True
+        return Consequences(is_copy=True)
 
     def _forget_above(self, through: int, then: Consequences) -> None:
         highest = self.settled.highest() or 0

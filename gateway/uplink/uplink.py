@@ -94,7 +94,7 @@ class Uplink:
         self._greeting = Greeting(1, None)
         self._said_at = 0.0
         self._said_clock = ""
-        self._said_newest = 0
+        self._said_newest = self._said_settled = 0
         self._closing = False
         self._at_once = False
 
@@ -144,7 +144,7 @@ class Uplink:
         """Publish the state document."""
         if self._connection is not None:
             self._said_at, self._said_clock = self._clock.mono(), self._clock.quality().state
-            self._said_newest = self.head.held.newest
+            self._said_newest, self._said_settled = self.head.held.newest, self.settlement.through()
             mood = Mood(self._rules.settle, self.reason, tuple(self._listener.warnings))
             words = online(self._clock, self.settlement, self.head, mood)
             self._connection.tell(self._topics.of("state"), compact(self._rules.sign(words)))
@@ -237,10 +237,7 @@ class Uplink:
             self._receipts.delivered(shipment)
 
     async def _keep_house(self, connection: Connection) -> None:
-        """Notice a broker that no longer answers; keep the retained documents fresh.
-
-        While records stay unsettled the centre is told the newest number more often: it may lack the last ones.
-        """
+        """Notice a broker that no longer answers; keep the retained documents fresh."""
         while True:
             await self._clock.sleep(HOUSEKEEPING_S)
             self._acknowledgements.tell()
@@ -252,8 +249,16 @@ class Uplink:
             elif now - self._said_at >= STATE_EVERY_S or self._clock.quality().state != self._said_clock:
                 self.say_devices()
                 self.say_state()
-            elif self.settlement.through() < self.head.held.newest != self._said_newest:
+            elif self._has_moved_on():
                 self.say_state()
+
+    def _has_moved_on(self) -> bool:
+        """What was said is out of date: what is settled, or the newest record while the centre may lack it.
+
+        A centre that was restored from a backup sees by the retained `settled` that it is one.
+        """
+        settled, newest = self.settlement.through(), self.head.held.newest
+        return settled != self._said_settled or settled < newest != self._said_newest
 
     def _change_reason(self, reason: str | None) -> None:
         if reason != self.reason:

@@ -49,9 +49,25 @@ def test_a_receipt_has_the_members_of_the_contract(ledger: Ledger) -> None:
         "missing": [],
         "seen": 2,
         "rejected": [],
+        "heads": [{"seq": 2, "hash": line_hash(LINES[1])}],
         "service": "centre-1",
         "time": "2027-01-15T08:00:00.000Z",
     }
+
+
+def test_heads_name_the_last_record_that_is_told_and_where_other_bytes_came(ledger: Ledger, wall: Wall) -> None:
+    take(ledger, *range(1, 7), 9)
+    heads = receipt(ledger).message["heads"]
+    assert heads == [{"seq": 6, "hash": line_hash(LINES[5])}], "9 is not told yet"
+    with ledger.group() as group:
+        group.take("hq", "edge-01", [line(seq, "0" * 64) for seq in (3, 4, 5)])
+    told = {head["seq"]: head["hash"] for head in receipt(ledger).message["heads"]}  # type: ignore[attr-defined]
+    assert told == {seq: line_hash(LINES[seq - 1]) for seq in (3, 5, 6)}
+
+
+def test_a_stream_without_records_names_none(ledger: Ledger) -> None:
+    hear(ledger, newest=3)
+    assert receipt(ledger).message["heads"] == []
 
 
 def test_receipts_of_a_stream_are_numbered_upwards_and_keep_the_ledger_id(ledger: Ledger) -> None:

@@ -152,6 +152,21 @@ def test_a_centre_that_knows_more_than_we_made_proves_a_copy_once(knows: dict[st
     assert list(of.settled) == [(1, 3)]
 
 
+def test_a_head_beyond_what_we_made_proves_a_copy() -> None:
+    head = {"seq": 101, "hash": "a" * 64}
+    then = fresh().take(Receipt.model_validate(receipt(1, 5).model_dump() | {"heads": [head]}), HELD)
+    assert then is not None
+    assert then.is_copy
+
+
+def test_what_is_disproved_once_is_settled_by_no_receipt() -> None:
+    of = fresh()
+    first = of.disproved()
+    assert first is not None
+    assert first.is_copy
+    assert (of.disproved(), of.take(receipt(9, 50), HELD), list(of.settled)) == (None, None, [])
+
+
 def test_bodies_that_turn_out_to_be_gone_are_declared_once() -> None:
     of = fresh((1, 3))
     assert of.lost([(10, 20)]) == [(10, 20)]
