@@ -34,7 +34,7 @@ from measure import PREFIX, PUNCHGATE, Gateway, figures, say, site, subscriber, 
 SCENES = ("replug", "stopped", "frozen", "half_open", "backlog")
 LIMITS_S = {"replug": 5.0, "stopped": 2.0, "frozen": 2.0, "backlog": 1.0}
 SWIPE_EVERY_S = 0.2
-WAIT_S = 60.0
+WAIT_S, FILL_S = 60.0, 400.0
 HEAP = 200
 CARD = b"punchgate.credential.read.v1"
 CENTRE = '[centre]\nurl = "{url}"\nprefix = "{prefix}"\ndatabase = "ledger.sqlite"\nstate_dir = "centre"\n'
@@ -59,6 +59,14 @@ class Centre:
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait(10)
+
+
+@contextmanager
+def running(centre: Centre) -> Iterator[Centre]:
+    try:
+        yield centre
+    finally:
+        centre.stop()
 
 
 class Swipes(threading.Thread):
@@ -96,8 +104,8 @@ class Arrivals:
 @contextmanager
 def playing() -> Iterator[tuple[Gateway, Centre, Arrivals]]:
     """A site with a centre, a subscriber and swipes."""
-    with site() as gateway:
-        centre, heard = Centre(gateway.folder, gateway.broker.url), Arrivals()
+    with site() as gateway, running(Centre(gateway.folder, gateway.broker.url)) as centre:
+        heard = Arrivals()
         gateway.start()
         with subscriber(gateway.broker, f"{PREFIX}/hq/edge-01/records", heard.hear):
             swipes = Swipes(gateway)
@@ -107,7 +115,6 @@ def playing() -> Iterator[tuple[Gateway, Centre, Arrivals]]:
                 yield gateway, centre, heard
             finally:
                 swipes.end()
-                centre.stop()
 
 
 def replug(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -166,16 +173,17 @@ def backlog(arguments: argparse.Namespace) -> dict[str, Any]:
         newest, heard = int(gateway.status()["newest"]), Arrivals()
         gateway.broker.start()
         begun = time.monotonic()
-        centre = Centre(gateway.folder, gateway.broker.url)
         delays = []
-        with subscriber(gateway.broker, f"{PREFIX}/hq/edge-01/records", heard.hear):
+        with (
+            running(Centre(gateway.folder, gateway.broker.url)),
+            subscriber(gateway.broker, f"{PREFIX}/hq/edge-01/records", heard.hear),
+        ):
             wait_until(lambda: gateway.status()["uplink"]["connected"])
             while gateway.status()["settled"] < newest:
                 card = frames.rdm6300(f"FF{len(delays):08X}")
                 delays.append(_first(lambda card=card: gateway.reader.write(card), heard.first_since))
                 time.sleep(0.05)
             drained_s = time.monotonic() - begun
-        centre.stop()
     return {"live": figures(delays), "swipes": len(delays), "records": newest, "drained_s": round(drained_s, 1)}
 
 
@@ -218,7 +226,7 @@ def _fill(gateway: Gateway, records: int) -> None:
     for at in range(0, records // 2, HEAP):
         heap = b"".join(frames.rdm6300(f"0C{at + number:08X}") for number in range(HEAP))
         wait_until(lambda heap=heap: gateway.reader.write(heap), WAIT_S)
-    wait_until(lambda: int(gateway.status()["newest"]) >= records, WAIT_S)
+    wait_until(lambda: int(gateway.status()["newest"]) >= records, FILL_S)
 
 
 def main() -> int:

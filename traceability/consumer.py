@@ -119,8 +119,8 @@ class Consumer:
                 self._held_bytes += len(event.payload)
             case Connected(resumed):
                 self._log.info("broker.connected", resumed=resumed)
-            case Disconnected(code, reason):
-                self._say("broker.lost", code, reason=reason, remedy=remedies.for_connection(code))
+            case Disconnected(code, reason, remedy):
+                self._say("broker.lost", (code, remedy), reason=reason, remedy=remedy)
             case Refused(code, reason):
                 self._resubscribe_at = time.monotonic() + RESUBSCRIBE_S
                 self._say("subscription.refused", code, reason=reason, remedy=remedies.for_subscription(code))

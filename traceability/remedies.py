@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
+
+EARLIEST_PLAUSIBLE_S = 1_735_689_600  # 2025-01-01: a clock before it was never set
+OUT_OF_DATE = frozenset({9, 10})
+"""X509_V_ERR_CERT_NOT_YET_VALID and CERT_HAS_EXPIRED."""
+NO_BROKER = "is the broker running, and are centre.url, ca_file and the network right? The centre tries again"
+
 CONNECTION = {
     132: "this broker does not speak MQTT 5; the centre needs one that does",
     133: "the broker refuses the client id: allow punchgate-centre-* in its ACL",
@@ -21,9 +28,25 @@ SUBSCRIPTION = {
 
 def for_connection(code: int | None) -> str:
     """Remedy for a CONNACK or DISCONNECT reason code; None: the network, no broker, or a broker that just hung up."""
-    if code is None:
-        return "is the broker running, and are centre.url, ca_file and the network right? The centre tries again"
-    return CONNECTION.get(code, "look into the broker's log; the centre tries again")
+    return NO_BROKER if code is None else CONNECTION.get(code, "look into the broker's log; the centre tries again")
+
+
+def for_network(error: BaseException | None, now_s: float) -> tuple[str, str]:
+    """Text and remedy for what went wrong while connecting, at this unix time."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if now_s < EARLIEST_PLAUSIBLE_S:
+            return (
+                f"clock: certificate check failed: {error.verify_message}",
+                "set the clock; the centre tries again",
+            )
+        dated = getattr(error, "verify_code", None) in OUT_OF_DATE
+        return (
+            f"broker's certificate refused: {error.verify_message}",
+            "is this machine's clock right? Then the broker or centre.ca_file needs a certificate that is valid now"
+            if dated
+            else "check centre.ca_file and the name in centre.url",
+        )
+    return str(error or "cannot connect"), NO_BROKER
 
 
 def for_subscription(code: int) -> str:

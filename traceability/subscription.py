@@ -29,6 +29,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.wire import Topics
+from traceability import remedies
 
 RECEIVE_MAXIMUM = 64
 MAX_WAITING = 1024
@@ -78,6 +79,7 @@ class Disconnected:
 
     code: int | None
     reason: str
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,20 +184,20 @@ class Subscription:
         self, client: Client, userdata: Any, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
         if code.is_failure:
-            self._inbox.put(Disconnected(code.value, str(code)))
+            self._inbox.put(_disconnected(code.value, str(code)))
             return
         self._connection += 1
         self.subscribe()
         self._inbox.put(Connected(flags.session_present))
 
     def _on_connect_fail(self, client: Client, userdata: Any) -> None:
-        self._inbox.put(Disconnected(None, str(sys.exc_info()[1] or "cannot connect")))
+        self._inbox.put(Disconnected(None, *remedies.for_network(sys.exc_info()[1], time.time())))
 
     def _on_disconnect(
         self, client: Client, userdata: Any, flags: DisconnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
         told = flags.is_disconnect_packet_from_server
-        self._inbox.put(Disconnected(code.value if told else None, str(code)))
+        self._inbox.put(_disconnected(code.value if told else None, str(code)))
 
     def _on_subscribe(
         self, client: Client, userdata: Any, mid: int, codes: list[ReasonCode], properties: Properties | None
@@ -227,6 +229,10 @@ def _tune(client: Client, userdata: Any, sock: Any) -> None:
     with suppress(OSError):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_MS)
+
+
+def _disconnected(code: int | None, reason: str) -> Disconnected:
+    return Disconnected(code, reason, remedies.for_connection(code))
 
 
 def filters(topics: Topics, share: str) -> list[str]:

@@ -9,6 +9,8 @@ import ssl
 NO_SUBSCRIBER = 0x10
 FAILURE_FROM = 0x80
 PACKET_TOO_LARGE = 0x95
+OUT_OF_DATE = frozenset({9, 10})
+"""X509_V_ERR_CERT_NOT_YET_VALID and CERT_HAS_EXPIRED: the certificate's fault, or the clock's."""
 
 REASONS = {
     128: ("unspecified error", "look into the broker's log"),
@@ -56,9 +58,12 @@ def said_by_network(error: BaseException, *, clock_is_wrong: bool) -> tuple[str,
                 f"clock: certificate check failed: {error.verify_message}",
                 "set the clock; capture goes on meanwhile",
             )
+        dated = getattr(error, "verify_code", None) in OUT_OF_DATE
         return (
             f"broker's certificate refused: {error.verify_message}",
-            "check uplink.ca_file and the name in uplink.url",
+            "is this machine's clock right? Then the broker or uplink.ca_file needs a certificate that is valid now"
+            if dated
+            else "check uplink.ca_file and the name in uplink.url",
         )
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or error}", "check uplink.cert_file, uplink.key_file and the broker's CA"

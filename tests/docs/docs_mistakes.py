@@ -103,7 +103,9 @@ def _said(code: int) -> str:
 
 def network_reasons() -> str:
     certificate = ssl.SSLCertVerificationError(1, "certificate verify failed")
-    certificate.verify_message = "certificate has expired"
+    certificate.verify_message = "self-signed certificate in certificate chain"
+    outdated = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    outdated.verify_code, outdated.verify_message = 9, "certificate is not yet valid"
     tls = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")
     tls.reason = "WRONG_VERSION_NUMBER"
     missing = FileNotFoundError(errno.ENOENT, "No such file or directory", f"{FOLDER}/edge-01.key")
@@ -112,7 +114,8 @@ def network_reasons() -> str:
         ("no answer within seconds: cable, firewall, wrong address", TimeoutError(), False),
         ("DNS", socket.gaierror(-2, "Name or service not known"), False),
         ("the broker's certificate is not accepted", certificate, False),
-        ("… while the clock stands before 2025", certificate, True),
+        ("its dates do not fit", outdated, False),
+        ("… while the clock stands before 2025", outdated, True),
         ("no TLS there, or no common version", tls, False),
         ("the broker does not accept our certificate", remedies.HungUp("[SSL: TLSV1_ALERT_UNKNOWN_CA]"), False),
         ("the same on some brokers, or another MQTT version", remedies.HungUp("reset by peer"), False),

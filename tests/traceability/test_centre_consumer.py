@@ -168,7 +168,7 @@ def test_a_broker_that_stays_away_is_said_once_a_minute(desk: Desk) -> None:
     with capture_logs() as logs:
         desk.consumer._log = structlog.get_logger()
         for _ in range(50):
-            desk.inbox.put(Disconnected(None, "Connection refused"))
+            desk.inbox.put(Disconnected(None, "Connection refused", "is the broker running?"))
         desk.deliver(1, chain(1))
         eventually(desk.acked)
     assert len([entry for entry in logs if entry["event"] == "broker.lost"]) == 1

@@ -193,10 +193,10 @@ def test_every_reason_of_a_broker_has_a_remedy() -> None:
 @pytest.mark.parametrize("wrong", [True, False])
 def test_a_wrong_clock_is_named_as_the_cause_of_a_refused_certificate(wrong: bool) -> None:
     error = ssl.SSLCertVerificationError()
-    error.verify_message = "certificate is not yet valid"
+    error.verify_code, error.verify_message = 9, "certificate is not yet valid"
     text, remedy = said_by_network(error, clock_is_wrong=wrong)
     assert text.startswith("clock:") == wrong
-    assert remedy
+    assert "clock" in remedy
 
 
 @pytest.fixture(scope="module")
