@@ -26,7 +26,7 @@ from traceability.consumer import Consumer
 from traceability.database import database_path
 from traceability.identity import Identity, claim
 from traceability.ledger import Ledger
-from traceability.sign import GatewayKeys, signer, unsigned
+from traceability.sign import GatewayKeys, Signer, signer, unsigned
 from traceability.subscription import Broker, Inbox, Subscription
 
 
@@ -77,7 +77,7 @@ def run(settings: Settings) -> None:
     """Run the centre until SIGTERM or SIGINT. Raises Misconfigured or NotDurable when it cannot start."""
     log = structlog.get_logger("traceability")
     path, secrets = database_path(settings.database), _secrets(settings)
-    sign = signer(secrets.signing_key) if secrets.signing_key is not None else unsigned
+    sign = own_signer(settings)
     identity = claim(settings.state_dir)
     broker = _broker(settings, identity, secrets.password)
     service = settings.id or identity.service
@@ -103,6 +103,12 @@ def run(settings: Settings) -> None:
         link.stop()
         ledger.close()
     log.info("centre.stopped", service=service)
+
+
+def own_signer(settings: Settings) -> Signer:
+    """What signs for this centre. Raises Misconfigured if its key cannot be used."""
+    key = _secrets(settings).signing_key
+    return unsigned if key is None else signer(key)
 
 
 def unix_ms() -> int:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 import click
 
@@ -18,6 +14,7 @@ from gateway.clock import Clock
 from gateway.commands.centre_options import centre_option, read_centre
 from gateway.commands.options import config_option
 from gateway.commands.progress import progress
+from gateway.commands.whole_file import whole_file
 from gateway.errors import EXIT_FAILED, Misconfigured, NotDurable, Rejected
 from gateway.journal import Reader, find_journal
 from gateway.journal.export import export, wanted
@@ -47,7 +44,7 @@ def export_command(config: Path, output: Path, since_seq: int, unsettled: bool) 
     try:
         made = timestamp(Clock().unix_ms())
         head = Head(site=gateway.site, gateway=gateway.id, epoch=reader.meta("epoch") or "", made=made)
-        with _whole(output) as file:
+        with whole_file(output) as file:
             writer = CarryWriter(file, head, _signer(settings))
             export(reader, wanted(reader, since_seq, unsettled=unsettled), writer, progress("exporting"))
             seal = writer.seal()
@@ -111,33 +108,3 @@ def _signer(settings: Settings) -> Signer:
     except Misconfigured as trouble:
         click.echo(f"punchgate: {trouble}; the file is not signed", err=True)
         return unsigned
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only when all of it is on the medium; for its owner only."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(path)
-        _sync_folder(path.parent)
-    except BaseException as error:
-        with suppress(OSError):
-            part.unlink()
-        if isinstance(error, OSError):
-            remedy = "make room there, or name another file"
-            raise NotDurable(f"{path}: {error.strerror or error}; nothing was written", remedy=remedy) from error
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """The new name too is to survive an unplugged stick; not every file system can sync a folder."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -14,10 +14,14 @@ from gateway import log
 from gateway.commands.carry import import_command
 from gateway.commands.centre_options import centre_option, read_centre
 from gateway.commands.evidence import evidence_command
+from gateway.commands.whole_file import whole_file
 from gateway.errors import EXIT_FAILED, NotDurable
+from gateway.wire import compact, timestamp
 from traceability import app, coverage, export, times
 from traceability.database import database_path
 from traceability.dating import Basis
+from traceability.manifest import Manifest
+from traceability.sign import unsigned
 
 
 @click.group("centre")
@@ -58,11 +62,25 @@ def show_coverage(config: Path, as_json: bool) -> None:
 @click.option("--gateway", help="Only this gateway.")
 @click.option("--epoch", help="Only this epoch (16 hex digits).")
 @click.option("--since-seq", type=click.IntRange(1), default=1, show_default=True, help="First seq of each epoch.")
-def show_export(config: Path, site: str | None, gateway: str | None, epoch: str | None, since_seq: int) -> None:
+@click.option(
+    "--manifest",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for counts, ranges and hashes, signed with centre.key_file.",
+)
+def show_export(
+    config: Path, site: str | None, gateway: str | None, epoch: str | None, since_seq: int, manifest: Path | None
+) -> None:
     """Print the stored lines unchanged, one a line, ordered by site, gateway, epoch, seq."""
-    wanted = export.Wanted(site, gateway, epoch, since_seq)
-    for lines in export.slices(database_path(read_centre(config).centre.database), wanted):
-        _print(b"\n".join(lines) + b"\n")
+    settings, wanted = read_centre(config).centre, export.Wanted(site, gateway, epoch, since_seq)
+    sign, account = app.own_signer(settings) if manifest else unsigned, Manifest(wanted)
+    for lines in export.slices(database_path(settings.database), wanted):
+        printed = b"\n".join(lines) + b"\n"
+        _print(printed)
+        if manifest:
+            account.add(lines, printed)
+    if manifest:
+        with whole_file(manifest) as file:
+            file.write(compact(sign(account.words(timestamp(app.unix_ms())))) + b"\n")
 
 
 @command.command("times")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from check_bench import Bench, clean, only
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from key_pairs import lay, pair
 
 from gateway.assembly import warnings
 from gateway.check.keys import keys
@@ -68,3 +69,19 @@ def test_the_centres_key_must_be_one(bench: Bench) -> None:
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     (bench.folder / "centre.pem").write_bytes(pem)
     assert clean(bench.examine(keys))
+
+
+def test_our_own_key_must_be_one_and_nobody_elses_to_read(bench: Bench) -> None:
+    bench.edit(("[privacy]", '[sign]\nkey_file = "gateway.key"\n\n[privacy]'))
+    missing = only(bench.examine(keys), "finding")
+    assert "sign.key_file: there is no such file" in missing.what
+    assert "unsigned" in missing.why
+    key = lay(bench.folder / "gateway.key", pair(1)[1])
+    assert "openssl genpkey -algorithm ed25519" in only(bench.examine(keys), "finding").mend
+    assert "nothing is signed" in warnings(bench.settings())[0]
+    lay(key, pair(1)[0])
+    assert clean(bench.examine(keys))
+    assert warnings(bench.settings()) == []
+    key.chmod(0o644)
+    assert only(bench.examine(keys), "finding").mend == f"chmod 600 {key}"
+    assert "sign.key_file" in warnings(bench.settings())[0]
