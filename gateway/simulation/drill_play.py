@@ -69,6 +69,8 @@ class Drill:
     def _stroke(self, stroke: Stroke) -> None:
         stage = self.stage
         self._current, self._struck = (stroke, None), False
+        if stroke.fault.name != "clock":
+            stage.end_lie()
         stage.crowd.resume()
         stage.run(BEFORE_S)
         self._struck = True
