@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-DEFAULT_COUNT, DEFAULT_SEED = 100, 6
+DEFAULT_COUNT, DEFAULT_SEED = 100, 1
 """A selection in which every kind of fault is drawn."""
 PER_EPISODE = 25
 GAP_S = (0.05, 1.3)
@@ -18,27 +18,35 @@ STRACE_SYNCS = 60
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A way to fail. `weight`: how often it is drawn; `needs`: what the machine must have for it."""
+    """A way to fail. `weight`: how often it is drawn; `needs`: what the machine must have for it.
+
+    `deadly`: the daemon may end by itself meanwhile, and is started again as systemd would.
+    """
 
     name: str
     target: str
     weight: int
     lasts_s: tuple[float, float] = (0.0, 0.0)
     needs: str = ""
+    deadly: bool = False
 
 
 KINDS = (
     Kind("kill", "gateway", 8, (0.0, 0.8)),
     Kind("terminate", "gateway", 2, (0.0, 0.5)),
     Kind("stop", "gateway", 4, (0.2, 2.0)),
-    Kind("sync_fails", "gateway", 5, (2.0, 3.5), "strace"),
-    Kind("sync_kills", "gateway", 5, (2.0, 3.5), "strace"),
+    Kind("sync_fails", "gateway", 5, (2.0, 3.5), "strace", deadly=True),
+    Kind("sync_kills", "gateway", 5, (2.0, 3.5), "strace", deadly=True),
+    Kind("write_fails", "gateway", 4, (0.3, 1.5), "strace", deadly=True),
+    Kind("slow_disk", "gateway", 3, (0.5, 2.0), "strace"),
     Kind("disk_full", "gateway", 4, (0.3, 1.5), "tmpfs"),
+    Kind("read_only", "gateway", 3, (0.8, 2.0), "tmpfs", deadly=True),
     Kind("wipe", "broker", 6, (0.0, 2.0)),
     Kind("freeze", "broker", 5, (0.5, 3.0)),
     Kind("kill", "centre", 5, (0.0, 1.0)),
     Kind("stop", "centre", 3, (0.5, 2.0)),
     Kind("lock", "centre", 4, (0.5, 3.0)),
+    Kind("restore", "centre", 3, (0.5, 2.0)),
     Kind("cut", "gateway_link", 4),
     Kind("refuse", "gateway_link", 2, (0.3, 1.5)),
     Kind("delay", "gateway_link", 3, (0.5, 2.0)),
@@ -50,6 +58,7 @@ KINDS = (
     Kind("deaf", "centre_link", 3, (0.5, 2.5)),
     Kind("unplug", "port", 7, (0.0, 1.2)),
     Kind("babble", "port", 4, (0.2, 0.6)),
+    Kind("hold", "port", 3, (0.2, 2.0)),
     Kind("repeated", "receipts", 3),
     Kind("shuffled", "receipts", 3),
     Kind("forged", "receipts", 4),

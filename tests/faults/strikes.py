@@ -5,22 +5,24 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 import random
+import shutil
 import signal
 import threading
-import time
 from collections.abc import Callable
+from pathlib import Path
 
-from .plan import STRACE_SYNCS, Fault
+from . import disk
+from .disk import Mend
+from .plan import Fault
 from .proxy import Proxy, Way
 from .stage import Stage
 from .wire import Wire
 
 BABBLE_EVERY_S = 0.01
-RECOVER_S = 8.0
+LEDGER_FILES = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
 FOREIGN_EPOCH = "f" * 16
-
-Mend = Callable[[], None]
 
 
 def strike(stage: Stage, fault: Fault) -> Mend:
@@ -65,40 +67,6 @@ def _stop_gateway(stage: Stage, _: float) -> Mend:
     return lambda: stage.signal("gateway", signal.SIGCONT)
 
 
-def _sync(stage: Stage, what: str, value: float) -> Mend:
-    """A new start of the gateway whose Nth fdatasync ends so; the first ones often, they belong to the start."""
-    nth = 1 + int(STRACE_SYNCS * value**2)
-    stage.kill_gateway()
-    inject = f"inject=fdatasync:{what}:when={nth}"
-    stage.start_gateway(("strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", inject))
-    return lambda: _recover(stage)
-
-
-def _fill_disk(stage: Stage, _: float) -> Mend:
-    ballast = stage.site.state_dir / "ballast"
-    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
-
-    def mend() -> None:
-        ballast.unlink()
-        _recover(stage)
-
-    return mend
-
-
-def _recover(stage: Stage) -> None:
-    """Until the journal takes records again: a kill in the middle of its trouble is another story than a kill."""
-    deadline = time.monotonic() + RECOVER_S
-    while time.monotonic() < deadline:
-        stage.mind()
-        with contextlib.suppress(LookupError):
-            if stage.site.status()["journal"]["trouble"] is None:
-                return
-        time.sleep(0.02)
-    raise AssertionError(f"the journal does not recover within {RECOVER_S} s")
-
-
 # --- broker, centre
 
 
@@ -130,6 +98,30 @@ def _lock_ledger(stage: Stage, _: float) -> Mend:
     return file.close
 
 
+def _restore_ledger(stage: Stage, _: float) -> Mend:
+    """The centre's database, as it is now, comes back as a backup later."""
+    stage.kill_centre()
+    backup = stage.folder / "backup"
+    backup.mkdir(exist_ok=True)
+    _copy(stage.site.folder, backup)
+    stage.start_centre()
+
+    def restore() -> None:
+        stage.kill_centre()
+        _copy(backup, stage.site.folder)
+        stage.start_centre()
+        stage.links["gateway_link"].cut()  # back at the broker it says its state; without that it does every 30 s
+
+    return restore
+
+
+def _copy(source: Path, target: Path) -> None:
+    for name in LEDGER_FILES:
+        (target / name).unlink(missing_ok=True)
+        if (source / name).exists():
+            shutil.copy2(source / name, target)
+
+
 # --- ports
 
 
@@ -155,6 +147,17 @@ def _babble(stage: Stage, value: float) -> Mend:
         thread.join()
 
     return mend
+
+
+def _hold(stage: Stage, value: float) -> Mend:
+    """Plugged in again, and another program has it, which hangs: the port is there and cannot be had."""
+    wire = _one_of(stage, value)
+    wire.unplug()
+    wire.plug()
+    held = os.open(wire.port.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):  # the daemon was faster
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return lambda: os.close(held)
 
 
 def _one_of(stage: Stage, value: float) -> Wire:
@@ -206,16 +209,21 @@ _STRIKES: dict[tuple[str, str], Callable[[Stage, float], Mend]] = {
     ("gateway", "kill"): _kill_gateway,
     ("gateway", "terminate"): _terminate_gateway,
     ("gateway", "stop"): _stop_gateway,
-    ("gateway", "sync_fails"): lambda stage, value: _sync(stage, "error=EIO", value),
-    ("gateway", "sync_kills"): lambda stage, value: _sync(stage, "signal=SIGKILL", value),
-    ("gateway", "disk_full"): _fill_disk,
+    ("gateway", "sync_fails"): lambda stage, value: disk.sync(stage, "error=EIO", value),
+    ("gateway", "sync_kills"): lambda stage, value: disk.sync(stage, "signal=SIGKILL", value),
+    ("gateway", "write_fails"): disk.refuse,
+    ("gateway", "slow_disk"): disk.slow,
+    ("gateway", "disk_full"): disk.fill,
+    ("gateway", "read_only"): disk.read_only,
     ("broker", "wipe"): _wipe_broker,
     ("broker", "freeze"): _freeze_broker,
     ("centre", "kill"): _kill_centre,
     ("centre", "stop"): _stop_centre,
     ("centre", "lock"): _lock_ledger,
+    ("centre", "restore"): _restore_ledger,
     ("port", "unplug"): _unplug,
     ("port", "babble"): _babble,
+    ("port", "hold"): _hold,
     ("receipts", "repeated"): _repeated,
     ("receipts", "shuffled"): _shuffled,
     ("receipts", "forged"): _forged,
