@@ -69,6 +69,13 @@ class Privacy(Table):
     key_file: FilePath = Field(
         description="File with the organisation's key: [KEYID:]64 hex digits; the same on all its gateways."
     )
+    keep_days: Whole = Field(
+        default=0,
+        ge=0,
+        le=3650,
+        description="Days any record stays on the box; then it goes even if the centre never got it, and is declared "
+        "lost. 0: no limit. Needs a synchronised clock.",
+    )
 
 
 class Journal(Table):

@@ -35,8 +35,8 @@ from gateway.passage import OpenRead, Passage
 from gateway.pausing import Pausing
 from gateway.port import Line
 from gateway.pulse import Pulse
-from gateway.records import Draft, Lost, Notice
-from gateway.spans import Range
+from gateway.records import Draft, LossCause, Lost, Notice
+from gateway.spans import Range, Spans
 from gateway.sparing import Sparing
 from gateway.status import StatusServer, Watchdog, notify
 from gateway.status.report import Report
@@ -94,6 +94,7 @@ class Gateway:
         self.report = Report(self.clock, self.uplink, self.lines, self)
         self._status = StatusServer(gateway.state_dir, self.report.describe)
         self._control = ControlServer(gateway.state_dir, Desk(self.journal, self.uplink, self.clock).answer)
+        self._expired = Spans()
         self._tick: asyncio.TimerHandle | None = None
         self._exit_code = 0
         self._stop = asyncio.Event()
@@ -106,7 +107,12 @@ class Gateway:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         listeners = Listeners(
-            self._committed, self._pausing.on_trouble, self._on_epoch, self._sparing.on_level, self._on_left_open
+            self._committed,
+            self._pausing.on_trouble,
+            self._on_epoch,
+            self._sparing.on_level,
+            self._on_left_open,
+            self._on_expired,
         )
         self._begin(self.journal.open(listeners))
         await self._status.start()
@@ -150,14 +156,11 @@ class Gateway:
         return [health.as_dict() for line in self.lines for health in line.health.values()]
 
     def pruned(self, epoch: str, ranges: Sequence[Range]) -> None:
-        """See UplinkListener."""
+        """See UplinkListener. What had expired may be asked for again by a centre that was restored."""
         moment = self.clock.now()
-        self._append(
-            [
-                Draft(Lost(cause="pruned", epoch=epoch, first=first, last=last, count=last - first + 1), moment)
-                for first, last in ranges
-            ]
-        )
+        for span in ranges:
+            self._append([_lost("expired", epoch, part, moment) for part in self._expired.within(*span)])
+            self._append([_lost("pruned", epoch, part, moment) for part in self._expired.gaps(*span)])
 
     def journal_is_a_copy(self) -> None:
         """See UplinkListener: close the story of this epoch and begin another one."""
@@ -174,6 +177,7 @@ class Gateway:
         for warning in self._warnings:
             log.warning("config.warning", reason=warning)
         self._unwatched.begin(opened.last, list(self._places))
+        self._expired = opened.expired.copy()
         self.uplink.begin(opened)
         details = {"version": VERSION, "config": assembly.fingerprint(self.settings)}
         self._append([Draft(Notice(kind="gateway.started", details=details), moment)])
@@ -184,6 +188,11 @@ class Gateway:
         """Reads that an earlier run left open, found at the start or later in the emergency ring."""
         reads = [_open_read(entry) for entry in entries]
         self._append(self._passage.recover(reads, self.clock.now()))
+
+    def _on_expired(self, ranges: list[Range]) -> None:
+        log.warning("records.expired", ranges=ranges[:3], count=sum(last - first + 1 for first, last in ranges))
+        self._expired.update(ranges)
+        self.uplink.expired(ranges)
 
     def _on_level(self, level: Level) -> None:
         self._pausing.on_level(level)
@@ -211,6 +220,7 @@ class Gateway:
         """What pairing still held open belongs to the epoch before; nothing may refer to its numbers any more."""
         log.error("journal.epoch", epoch=opened.epoch)
         self._passage.stop(self.clock.now())
+        self._expired = opened.expired.copy()
         self.uplink.begin(opened)
 
     def _reload(self) -> None:
@@ -265,6 +275,11 @@ class Gateway:
             self._exit_code = EXIT_BUG
             log.error("gateway.bug", exc_info=error)
         self._stop.set()
+
+
+def _lost(cause: LossCause, epoch: str, span: Range, moment: Moment) -> Draft:
+    first, last = span
+    return Draft(Lost(cause=cause, epoch=epoch, first=first, last=last, count=last - first + 1), moment)
 
 
 def _open_read(entry: Entry) -> OpenRead:

@@ -140,7 +140,11 @@ def secret_files(settings: Settings) -> list[tuple[str, Path]]:
 
 def limits(settings: Settings) -> Limits:
     """What the journal may hold."""
-    return Limits(settings.journal.max_mb * MIB, settings.journal.keep_settled_days * DAY_MS)
+    return Limits(
+        settings.journal.max_mb * MIB,
+        settings.journal.keep_settled_days * DAY_MS,
+        keep_ms=settings.privacy.keep_days * DAY_MS,
+    )
 
 
 def link(settings: Settings) -> Link:

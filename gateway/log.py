@@ -36,6 +36,7 @@ EVENTS = {
     "frame.bad": "frames of a device were refused; once per flaw and minute",
     "receipt.refused": "a message from the centre was not believed; once per kind and minute",
     "records.dropped": "a person gave a refused record up; it is declared lost",
+    "records.expired": "records are older than privacy.keep_days and go though the centre never got them",
     "records.refused": "the centre refuses records; they are in quarantine",
     "records.requested": "a person wants records to be sent again",
     "records.resent": "the centre misses records; they are sent again",

@@ -16,6 +16,7 @@ from gateway.errors import EXIT_FAILED, Rejected, Unavailable
 from gateway.journal import Reader, find_journal
 from gateway.journal.overflow import DRAINED
 from gateway.journal.ring import Filling, count_of, find_ring, peek
+from gateway.spans import Spans
 from gateway.wire import line_hash, read_line
 
 MIB = 1024 * 1024
@@ -57,7 +58,7 @@ def show(config: Path, name: str) -> None:
     found = reader.lines(seq, seq, 1, 1)
     if not found:
         oldest, newest = reader.bounds()
-        raise Unavailable(f"record {seq} is not held; the journal has {oldest}..{newest}")
+        raise Unavailable(f"record {seq} is not held{_grave(reader, seq)}; the journal has {oldest}..{newest}")
     line = found[0].line
     refused = {number: reason for number, reason, _ in reader.quarantine()}
     life = {
@@ -106,26 +107,36 @@ def _fullness(reader: Reader, max_bytes: int) -> dict[str, object]:
     return {"percent": room.percent, "level": room.level(), "ring": ring}
 
 
+def _grave(reader: Reader, seq: int) -> str:
+    """What is still known of a record whose body is gone; the one behind a pruned one names its hash."""
+    if (hash_ := reader.tombstone(seq)) is not None:
+        return f": expired, hash {hash_}"
+    if not 1 <= seq < reader.bounds()[1]:
+        return ""
+    behind = reader.lines(seq + 1, seq + 1, 1, 1)
+    return f": pruned, hash {read_line(behind[0].line).prev}" if behind else ": pruned"
+
+
 def _flaws(reader: Reader, oldest: int, newest: int) -> list[str]:
     flaws: list[str] = []
-    expected, previous = oldest, None
-    while expected <= newest:
-        entries = reader.lines(expected, newest, SLICE, SLICE_BYTES)
+    settled, expired = reader.settled(), reader.expired()
+    expected, previous = oldest, reader.tombstone(oldest - 1)
+    while entries := reader.lines(expected, newest, SLICE, SLICE_BYTES):
         for entry in entries:
-            if previous is not None and entry.seq != expected and entry.seq - 1 > reader.settled().through():
-                flaws.append(f"records {expected}..{entry.seq - 1} are missing")
-                previous = None
+            if entry.seq != expected:
+                lacking = Spans(settled.gaps(expected, entry.seq - 1))
+                lacking.subtract(expired)
+                flaws += [f"records {first}..{last} are missing" for first, last in lacking]
+                previous = reader.tombstone(entry.seq - 1)
             try:
                 line = read_line(entry.line)
                 if line.seq != entry.seq:
                     flaws.append(f"record {entry.seq} calls itself {line.seq}")
-                if previous is not None and entry.seq == expected and line.prev != previous:
+                if previous is not None and line.prev != previous:
                     flaws.append(f"record {entry.seq} does not follow the bytes of {entry.seq - 1}")
             except Rejected as error:
                 flaws.append(f"record {entry.seq}: {error}")
             previous, expected = line_hash(entry.line), entry.seq + 1
-        if not entries:
-            break
     return flaws
 
 

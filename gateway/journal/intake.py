@@ -21,6 +21,7 @@ from gateway.journal.quota import Quota
 from gateway.journal.reader import Entry
 from gateway.journal.schema import Error, is_no_room
 from gateway.journal.store import Limits, Previous, Store, Trouble
+from gateway.spans import Range
 
 SHORT_S = 2.0
 FAILURES = (Error, OSError, NotDurable)
@@ -29,7 +30,8 @@ FAILURES = (Error, OSError, NotDurable)
 @dataclass(frozen=True, slots=True)
 class Callbacks:
     """What the thread reports, on the thread: durable entries, trouble or its end, a new epoch's store, its death,
-    how full the journal is when that has changed, and reads of an earlier run that came out of the ring open."""
+    how full the journal is when that has changed, reads of an earlier run that came out of the ring open, and what
+    was declared lost because it was too old."""
 
     committed: Callable[[list[Entry]], None]
     trouble: Callable[[Trouble | None], None]
@@ -37,6 +39,7 @@ class Callbacks:
     died: Callable[[BaseException], None]
     level: Callable[[Level, Room], None]
     left_open: Callable[[list[Entry]], None]
+    expired: Callable[[list[Range]], None]
 
 
 class Intake:

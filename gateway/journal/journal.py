@@ -25,7 +25,7 @@ from gateway.journal.schema import Error, is_damage
 from gateway.journal.store import Limits, Store, Trouble
 from gateway.journal.writer import Writer
 from gateway.records import Draft
-from gateway.spans import Spans
+from gateway.spans import Range, Spans
 
 STOP_TIMEOUT_S = 3.0
 LOSSES_MAX = 400
@@ -33,7 +33,8 @@ LOSSES_MAX = 400
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An epoch as it was found: bounds, chain head, what is settled, reads left open, its newest record."""
+    """An epoch as it was found: bounds, chain head, what is settled, reads left open, its newest record, what went
+    because it was too old."""
 
     epoch: str
     oldest: int
@@ -44,18 +45,20 @@ class Opened:
     receipt: int
     open_reads: list[Entry]
     last: Entry | None
+    expired: Spans
 
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
     """Called on the loop: what became durable, trouble or its end, a new epoch, how full the journal is when that has
-    changed, and reads that an earlier run left open in the emergency ring."""
+    changed, reads that an earlier run left open in the emergency ring, and what went because it was too old."""
 
     committed: Callable[[list[Entry]], None]
     trouble: Callable[[Trouble | None], None]
     epoch: Callable[[Opened], None]
     level: Callable[[Level, Room], None] = lambda level, room: None
     left_open: Callable[[list[Entry]], None] = lambda entries: None
+    expired: Callable[[list[Range]], None] = lambda ranges: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Journal:
             died=self._on_death,
             level=lambda level, room: self._tell(lambda _: listeners.level(level, room), None),
             left_open=lambda entries: self._tell(listeners.left_open, entries),
+            expired=lambda ranges: self._tell(listeners.expired, ranges),
         )
         try:
             self._writer = Writer(self.path, self._names, self._limits, self._clock, report)
@@ -262,4 +266,5 @@ def describe(store: Store) -> Opened:
         receipt=int(store.meta("receipt") or 0),
         open_reads=store.open_reads(),
         last=_witness(store),
+        expired=store.expired(),
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.errors import NotDurable
 from gateway.journal.ladder import Room, free_bytes
-from gateway.journal.schema import connect_reader
+from gateway.journal.schema import TOMBSTONES_SINCE, connect_reader
 from gateway.spans import Range, Spans
 from gateway.wire import GENESIS, line_hash
 
@@ -39,6 +39,7 @@ class Stats:
     unsettled: int
     open_reads: int
     quarantined: int
+    expired: int
     used_bytes: int
     head: str
     ledger: str | None
@@ -106,6 +107,22 @@ class Reader:
         story: dict[str, dict[str, Any]] = json.loads(self.meta("dropped") or "{}")
         return story
 
+    def expired(self) -> Spans:
+        """The records that went unsettled, because they were too old to be kept."""
+        return Spans((seq, seq) for (seq,) in self._tombstones("SELECT seq FROM tombstones ORDER BY seq"))
+
+    def tombstone(self, seq: int) -> str | None:
+        """The hash of such a record."""
+        return next(
+            (found.hex() for (found,) in self._tombstones(f"SELECT hash FROM tombstones WHERE seq={seq:d}")), None
+        )
+
+    def made(self, last: int, most: int) -> list[tuple[int, int]]:
+        """The lowest records up to `last`, at most `most`: seq and when committed (ms)."""
+        return self._connection.execute(
+            "SELECT seq, made_ms FROM records WHERE seq <= ? ORDER BY seq LIMIT ?", (last, most)
+        ).fetchall()
+
     def missing(self, first: int, last: int) -> list[Range]:
         """The records of `first` to `last` whose bodies are not held."""
         span = (first, last)
@@ -144,6 +161,7 @@ class Reader:
                 unsettled=sum(last - first + 1 for first, last in settled.gaps(oldest, newest)),
                 open_reads=count("SELECT count(*) FROM open_reads").fetchone()[0],
                 quarantined=count("SELECT count(*) FROM quarantine").fetchone()[0],
+                expired=len(self.expired()),
                 used_bytes=self.used_bytes(),
                 head=line_hash(tail[0].line) if tail else GENESIS,
                 ledger=self.meta("ledger"),
@@ -155,6 +173,11 @@ class Reader:
         (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
         (size,) = self._connection.execute("PRAGMA page_size").fetchone()
         return int((pages - free) * size), int(free * size)
+
+    def _tombstones(self, query: str) -> list[tuple[Any, ...]]:
+        """A journal of an older version, which only a reader meets, has none."""
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        return self._connection.execute(query).fetchall() if version >= TOMBSTONES_SINCE else []
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:

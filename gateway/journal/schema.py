@@ -3,25 +3,36 @@
 One file is one epoch. WAL with synchronous=FULL survives kill -9 and a power cut after each commit; 4 KiB pages write
 the least. Exactly one connection writes and checkpoints (SQLite before 3.51.3 can lose commits when two do); every
 other is opened read-only.
+
+An older file is taken over step by step, in one transaction, after a copy of it was made; there is no way back but
+that copy. A newer one is refused.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
 from gateway.errors import NotDurable
 
-SCHEMA_VERSION = 1
-SCHEMA = """
+STEPS = (
+    """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE records (seq INTEGER PRIMARY KEY, made_ms INTEGER NOT NULL, line BLOB NOT NULL);
 CREATE TABLE open_reads (seq INTEGER PRIMARY KEY);
 CREATE TABLE quarantine (seq INTEGER PRIMARY KEY, reason TEXT NOT NULL, at_ms INTEGER NOT NULL);
-"""
+""",
+    """
+CREATE TABLE tombstones (seq INTEGER PRIMARY KEY, hash BLOB NOT NULL);
+""",
+)
+"""What leads from each version to the next; nothing here is ever changed, only added to."""
 
+SCHEMA_VERSION = len(STEPS)
+TOMBSTONES_SINCE = 2
 Connection = sqlite3.Connection
 Error = sqlite3.Error
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -62,11 +73,47 @@ def is_no_room(error: BaseException) -> bool:
 
 
 def _migrate(connection: Connection, path: Path) -> None:
+    """Make the file one of SCHEMA_VERSION; interrupted, it is as it was. Raises sqlite3.Error, NotDurable."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
         raise NotDurable(
             f"{path}: journal of a newer punchgate (schema {version}, this one knows {SCHEMA_VERSION})",
             remedy="install the newer version again, or move the file away to begin a new epoch",
         )
-    if version == 0:
-        connection.executescript(f"BEGIN IMMEDIATE;{SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
+    if version == SCHEMA_VERSION:
+        return
+    if version > 0:
+        _back_up(connection, Path(f"{path}.v{version}.bak"))
+    steps = "".join(STEPS[version:])
+    connection.executescript(f"BEGIN IMMEDIATE;{steps}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
+
+
+def _back_up(connection: Connection, copy: Path) -> None:
+    """A consistent copy of the journal as it was, complete under its name or not there. Raises NotDurable."""
+    part = copy.with_name(f"{copy.name}.part")
+    try:
+        part.unlink(missing_ok=True)
+        target = sqlite3.connect(part, isolation_level=None)
+        try:
+            connection.backup(target)
+        finally:
+            target.close()
+        _sync(part)
+        part.replace(copy)
+        _sync(copy.parent)
+    except (sqlite3.Error, OSError) as error:
+        part.unlink(missing_ok=True)
+        if is_damage(error):
+            raise
+        raise NotDurable(
+            f"{copy}: the journal could not be copied before it is taken over: {error}",
+            remedy="make as much room on the disk as the journal takes, or go back to the older version",
+        ) from error
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -26,11 +26,13 @@ PRUNE_SLICE = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much the journal may hold, how long settled records stay, and the size of the emergency ring."""
+    """How much the journal may hold, how long settled records stay, the size of the emergency ring, and how long any
+    record stays (0: no limit)."""
 
     max_bytes: int
     keep_settled_ms: int
     ring_bytes: int = RING_BYTES
+    keep_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,15 @@ class Store(Reader):
         story = {"reason": known[seq][0], "refused_ms": known[seq][1], "dropped_ms": now_ms}
         self.remember("dropped", json.dumps(self.dropped() | {str(seq): story}, ensure_ascii=False))
         return self.release(seq)
+
+    def bury(self, seq: int, hash_: str) -> None:
+        """Leave a tombstone; to be called inside `transaction`."""
+        self._connection.execute("INSERT OR REPLACE INTO tombstones VALUES (?, ?)", (seq, bytes.fromhex(hash_)))
+
+    def forget(self, seqs: Sequence[int]) -> None:
+        """Delete bodies and all that waits for them; to be called inside `transaction`."""
+        for table in ("records", "open_reads", "quarantine"):
+            self._connection.executemany(f"DELETE FROM {table} WHERE seq=?", [(seq,) for seq in seqs])
 
     def prune(self, made_before_ms: int) -> int:
         """Delete one slice of settled bodies older than that; returns how many went. Opens its own transaction.

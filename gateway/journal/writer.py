@@ -19,6 +19,7 @@ from queue import Empty, SimpleQueue
 
 from gateway.clock import Clock
 from gateway.journal.aside import salvage, set_aside
+from gateway.journal.expiry import Expire
 from gateway.journal.intake import FAILURES, Callbacks, Intake
 from gateway.journal.jobs import Append, Job, NewEpoch, Tell, nothing
 from gateway.journal.quota import Quota
@@ -26,6 +27,7 @@ from gateway.journal.reader import Entry
 from gateway.journal.schema import Error, is_damage
 from gateway.journal.store import PRUNE_SLICE, Limits, Previous, Store, Trouble
 from gateway.records import Draft
+from gateway.spans import Range
 
 MAX_GROUP = 500
 RETRY_FIRST_S = 0.1
@@ -51,6 +53,7 @@ class Writer(threading.Thread):
         self._new_epoch = threading.Event()
         self._trouble: Trouble | None = None
         self._abandoned: Previous | None = None
+        self._keep_ms = limits.keep_ms
         self._pruned_at, self._prune_more = clock.mono(), False
         self.store, self.found_damaged = self._open_or_set_aside()
         self._intake = Intake(path, limits, self.store, self.quota, clock, report)
@@ -249,4 +252,12 @@ class Writer(threading.Thread):
         """One slice; what was committed meanwhile is more urgent than the next one."""
         self._prune_more = self.quota.prune(self.store) == PRUNE_SLICE
         self._pruned_at = self._clock.mono()
+        if self._keep_ms:
+            self.put(Expire(self._keep_ms, self._clock, self._intake.after, self._expired))
         self._say(self.quota.trouble())
+
+    def _expired(self, store: Store, ranges: list[Range], *, more: bool) -> None:
+        store.oldest = store.bounds()[0]
+        self._prune_more = self._prune_more or more
+        if ranges:
+            self._report.expired(ranges)

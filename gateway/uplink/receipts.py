@@ -65,6 +65,7 @@ class Receipts:
     def begin(self, opened: Opened) -> None:
         """Work on this epoch from now on."""
         self.settlement = Settlement(opened.epoch, opened.settled.copy(), opened.ledger, opened.receipt)
+        self.settlement.lost(list(opened.expired))
 
     def take(self, payload: bytes, *, retained: bool) -> None:
         """A message on the receipt topic.
@@ -110,6 +111,13 @@ class Receipts:
         if lost := self.settlement.lost([span]):
             self._declare(lost)
             self._remember()
+
+    def expired(self, ranges: list[Range]) -> None:
+        """Bodies that went because they were too old, declared lost already: nobody needs to ask for them."""
+        self.settlement.lost(ranges)
+        for first, last in ranges:
+            self._sender.outbox.drop(first, last)
+        self._remember()
 
     def finish(self) -> None:
         """Tell the journal what it has not been told yet."""

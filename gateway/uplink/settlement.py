@@ -76,9 +76,9 @@ class Settlement:
     def lost(self, ranges: list[Range]) -> list[Range]:
         """Bodies that are no longer held count as settled; returns those that were not declared lost before."""
         gone = Spans(ranges)
+        self.settled.update(gone)
         gone.subtract(self._declared)
         self._declared.update(gone)
-        self.settled.update(gone)
         return list(gone)
 
     def take(self, receipt: Receipt, held: Held) -> Consequences | None:
@@ -118,7 +118,8 @@ class Settlement:
         highest = self.settled.highest() or 0
         then.unsettled = highest > through
         self.settled.remove(through + 1, highest)
-        self._declared = Spans()
+        if self.ledger is not None:  # what was declared before there was any is still on its way
+            self._declared = Spans()
         self._refused.clear()
 
     def _settle(self, receipt: Receipt) -> None:

@@ -21,6 +21,7 @@ from gateway.errors import Transient
 from gateway.journal import Entry, Journal, Opened
 from gateway.log import Once
 from gateway.signature import Signer, unsigned
+from gateway.spans import Range
 from gateway.uplink.acknowledgements import Acknowledgements
 from gateway.uplink.connection import Connection, Greeting
 from gateway.uplink.link import Link
@@ -121,6 +122,10 @@ class Uplink:
         """Records that are durable now, and the oldest body still held: send what we can."""
         self.head = Head(Held(max(1, oldest), entries[-1].seq), line_hash(entries[-1].line))
         self._sender.committed(entries)
+
+    def expired(self, ranges: list[Range]) -> None:
+        """Records that are gone and declared lost: do not try to send them."""
+        self._receipts.expired(ranges)
 
     def resend(self, first: int, last: int) -> None:
         """Send records that are held once more, on `replay`, settled or not."""

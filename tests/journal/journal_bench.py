@@ -24,6 +24,7 @@ from gateway.journal import (
     writer,
 )
 from gateway.records import CredentialRead, Draft, Notice, Place, Punch, Subject
+from gateway.spans import Range
 from gateway.wire import GENESIS, line_hash, read_line
 
 NAMES = ("hq", "edge-01", "Asia/Shanghai")
@@ -101,6 +102,7 @@ class Heard:
         self.bugs: list[BaseException] = []
         self.levels: list[str] = []
         self.left_open: list[Entry] = []
+        self.expired: list[Range] = []
 
     def listeners(self) -> Listeners:
         return Listeners(
@@ -109,6 +111,7 @@ class Heard:
             self.epochs.append,
             lambda level, _: self.levels.append(level),
             self.left_open.extend,
+            self.expired.extend,
         )
 
 
