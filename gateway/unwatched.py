@@ -25,10 +25,15 @@ class Unwatched:
         self._registry = registry
 
     def begin(self, last: Entry | None, devices: Sequence[str]) -> None:
-        """The known devices that were watched until the journal's newest record have been alone since then."""
+        """The known devices that were watched until the journal's newest record have been alone since then.
+
+        On the disk before the first record of this run is: or, killed in between, it would prove to the next daemon
+        that this one had listened.
+        """
         if last is not None:
             clock = json.loads(last.line)["data"]["clock"]
             self._registry.lost(devices, Lost(clock["boot"], int(clock["boot_ns"]), last.made_ms))
+            self._registry.wait()
 
     def ms(self, devices: Sequence[str], moment: Moment) -> int:
         """Milliseconds before `moment` in which these devices may have said something unheard."""

@@ -23,6 +23,7 @@ from tinydb.table import Table
 
 FILE_NAME = "devices.json"
 CLOSE_TIMEOUT_S = 1.0
+WAIT_TIMEOUT_S = 1.0
 
 log = structlog.get_logger()
 
@@ -43,6 +44,8 @@ class AtomicStorage(Storage):
         self._path = Path(path)
         self._text: str | None = None
         self._changed = threading.Event()
+        self._tried = threading.Condition()
+        self._version = self._tried_version = 0
         self._closing = False
         self._writer = threading.Thread(target=self._keep_writing, name="registry", daemon=True)
 
@@ -64,9 +67,15 @@ class AtomicStorage(Storage):
     def write(self, data: dict[str, dict[str, Any]]) -> None:
         """Replace the document."""
         self._text = json.dumps(data, ensure_ascii=False, indent=1, sort_keys=True)
+        self._version += 1
         self._changed.set()
         if not self._writer.is_alive():
             self._writer.start()
+
+    def wait(self, timeout_s: float) -> None:
+        """Until the document as it is now is on the disk, or the disk has refused it."""
+        with self._tried:
+            self._tried.wait_for(lambda: self._tried_version == self._version, timeout_s)
 
     def close(self) -> None:
         """Write what is not written yet; a disk that does not take it is left alone."""
@@ -80,10 +89,14 @@ class AtomicStorage(Storage):
         while self._changed.wait():
             closing = self._closing
             self._changed.clear()
+            version = self._version
             try:
                 self._replace(self._text or "{}")
             except OSError as error:
                 log.error("registry.unwritten", reason=str(error))
+            with self._tried:
+                self._tried_version = version
+                self._tried.notify_all()
             if closing:
                 return
 
@@ -105,7 +118,8 @@ class Registry:
     """What is on which port, since when, when it was last seen. Times are RFC 3339."""
 
     def __init__(self, state_dir: Path) -> None:
-        self._database = TinyDB(str(state_dir / FILE_NAME), storage=AtomicStorage)
+        self._storage = AtomicStorage(str(state_dir / FILE_NAME))
+        self._database = TinyDB(storage=lambda: self._storage)
 
     def seen(self, device: str, driver: str, port: str, at: str) -> None:
         """The device answers on this port now."""
@@ -120,6 +134,10 @@ class Registry:
         alone = [device for device in devices if (known := self._known(device)) and not known.get("lost")]
         if alone:
             self._write(lambda table: table.update({"lost": asdict(since)}, where("device").one_of(alone)))
+
+    def wait(self) -> None:
+        """Until all that was said so far is on the disk; a disk that takes its time or refuses is not waited for."""
+        self._storage.wait(WAIT_TIMEOUT_S)
 
     def lost_at(self, device: str) -> Lost | None:
         """Since when nobody listens to it, if that is known."""

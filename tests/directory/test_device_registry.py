@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway.directory import Registry
+from gateway.directory import Lost, Registry
 
 FILE = "devices.json"
 
@@ -89,6 +89,17 @@ def test_a_disk_that_hangs_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.M
     hangs.set()
     registry.close()
     assert [one["last_seen"] for one in Registry(tmp_path).all()] == ["t19"]
+
+
+def test_what_was_said_before_a_wait_is_on_the_disk_after_it(tmp_path: Path) -> None:
+    """A daemon that is killed right after its first record must not look as if it had listened."""
+    registry = Registry(tmp_path)
+    seen(registry)
+    for number in range(20):
+        registry.lost(["lane-1-in"], Lost("boot", number, number))
+        registry.wait()
+        assert Registry(tmp_path).lost_at("lane-1-in") == Lost("boot", number, number)
+        seen(registry)
 
 
 def test_kill_9_while_writing_leaves_a_readable_file(tmp_path: Path) -> None:
