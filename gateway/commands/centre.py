@@ -17,7 +17,7 @@ from gateway.commands.evidence import evidence_command
 from gateway.commands.whole_file import whole_file
 from gateway.errors import EXIT_FAILED, NotDurable
 from gateway.wire import compact, timestamp
-from traceability import app, coverage, export, times
+from traceability import app, coverage, export, times, verify
 from traceability.database import database_path
 from traceability.dating import Basis
 from traceability.manifest import Manifest
@@ -81,6 +81,24 @@ def show_export(
     if manifest:
         with whole_file(manifest) as file:
             file.write(compact(sign(account.words(timestamp(app.unix_ms())))) + b"\n")
+
+
+@command.command("verify")
+@centre_option
+@click.option("--site", help="Only this site.")
+@click.option("--gateway", help="Only this gateway.")
+@click.option("--epoch", help="Only this epoch (16 hex digits).")
+@click.option("--since-seq", type=click.IntRange(1), default=1, show_default=True, help="First seq of each epoch.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: one object a line.")
+def show_flaws(
+    config: Path, site: str | None, gateway: str | None, epoch: str | None, since_seq: int, as_json: bool
+) -> int:
+    """Compute the hash chain of the stored lines anew. 1: a line was changed, or does not follow the one before."""
+    wanted, flawed = export.Wanted(site, gateway, epoch, since_seq), False
+    for checked in verify.verify(database_path(read_centre(config).centre.database), wanted):
+        flawed = flawed or bool(checked.flaws)
+        click.echo(json.dumps(checked.as_dict()) if as_json else "\n".join(checked.text()))
+    return EXIT_FAILED if flawed else 0
 
 
 @command.command("times")

@@ -1,0 +1,110 @@
+"""Reads the whole ledger, or a part of it, and computes the chain anew: is every line what it was, and in its place?
+
+What arrived was checked when it arrived (`chain`); this finds what was changed since, in the file. A line whose
+bytes do not have the hash that was written down with them is `changed`; one that does not name the hash of the line
+before it is `broken`. Where a line is missing there is no link to check, and that is `coverage`'s to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from gateway.errors import Rejected
+from gateway.wire import GENESIS, line_hash, read_line
+from traceability import spans
+from traceability.database import Connection, reading
+from traceability.export import Wanted
+
+SLICE_ROWS = 2000
+
+Kind = Literal["changed", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Seqs, both ends included, with the same thing wrong."""
+
+    first: int
+    last: int
+    kind: Kind
+
+
+@dataclass(slots=True)
+class Checked:
+    """One epoch of one gateway: how many lines and links were checked, and what was wrong."""
+
+    site: str
+    gateway: str
+    epoch: str
+    lines: int = 0
+    links: int = 0
+    flaws: list[Flaw] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+    def text(self) -> Iterator[str]:
+        """As a person reads it."""
+        found = "no flaw" if not self.flaws else "FLAWS"
+        yield f"{self.site}/{self.gateway}/{self.epoch}  {self.lines} lines, {self.links} links: {found}"
+        for flaw in self.flaws:
+            where = str(flaw.first) if flaw.first == flaw.last else f"{flaw.first}–{flaw.last}"
+            yield f"  {where}: {_MEANING[flaw.kind]}"
+
+
+_MEANING: dict[Kind, str] = {
+    "changed": "not the bytes that arrived; restore the ledger from a backup, gateways send what it lacks",
+    "broken": "does not name the hash of the line before it",
+}
+
+
+def verify(path: Path, wanted: Wanted) -> Iterator[Checked]:
+    """Each epoch that is wanted, one after the other. Raises Unavailable, NotDurable."""
+    with reading(path) as connection:
+        streams = connection.execute(
+            "SELECT id, site, gateway, epoch FROM streams WHERE (?1 IS NULL OR site = ?1) "
+            "AND (?2 IS NULL OR gateway = ?2) AND (?3 IS NULL OR epoch = ?3) ORDER BY site, gateway, epoch",
+            (wanted.site, wanted.gateway, wanted.epoch),
+        ).fetchall()
+        for stream, *name in streams:
+            yield _check(connection, stream, wanted.since_seq, Checked(*name))
+
+
+def _check(connection: Connection, stream: int, since_seq: int, checked: Checked) -> Checked:
+    wrong: dict[Kind, list[int]] = {"changed": [], "broken": []}
+    before = (0, GENESIS) if since_seq == 1 else (-1, "")
+    for seq, raw, own_hash in _rows(connection, stream, since_seq):
+        found = line_hash(raw)
+        checked.lines += 1
+        if found != own_hash.hex():
+            wrong["changed"].append(seq)
+        if before[0] == seq - 1:
+            checked.links += 1
+            if _prev(raw) != before[1]:
+                wrong["broken"].append(seq)
+        before = (seq, found)
+    flaws = [Flaw(first, last, kind) for kind, seqs in wrong.items() for first, last in spans.runs(seqs)]
+    checked.flaws = sorted(flaws, key=lambda flaw: flaw.first)
+    return checked
+
+
+def _rows(connection: Connection, stream: int, since_seq: int) -> Iterator[tuple[int, bytes, bytes]]:
+    """In slices, each its own short transaction, as the export reads."""
+    seq = since_seq - 1
+    while rows := connection.execute(
+        "SELECT seq, line, hash FROM records WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?",
+        (stream, seq, SLICE_ROWS),
+    ).fetchall():
+        seq = rows[-1][0]
+        yield from rows
+
+
+def _prev(raw: bytes) -> str | None:
+    try:
+        return read_line(raw).prev
+    except Rejected:
+        return None
