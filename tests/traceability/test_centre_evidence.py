@@ -220,3 +220,14 @@ def test_a_shared_key_and_a_misnamed_file_are_told(tmp_path: Path) -> None:
     assert len(flaws) == 2
     assert "is not called {site}.{gateway}.pub" in flaws[0]
     assert "is the key of hq.edge-01.pub too" in flaws[1]
+
+
+def test_a_ledger_from_before_there_was_evidence_gets_room_for_it(centre: Centre) -> None:
+    centre.take(*LINES)
+    centre.ledger.close()
+    with sqlite3.connect(centre.path) as connection:
+        connection.execute("DROP TABLE evidence")
+        connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    assert centre.hear(4) == []
+    assert [proof.since for proof in centre.proofs()] == [1]

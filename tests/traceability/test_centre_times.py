@@ -145,7 +145,7 @@ def test_the_command_prints_when_and_how_that_is_known(ledger: Ledger, tmp_path:
 def make_old(path: Path) -> None:
     """As version 1 left it."""
     with sqlite3.connect(path) as connection:
-        for table in ("anchors", "boots", "doubts"):
+        for table in ("anchors", "boots", "doubts", "evidence"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE streams DROP COLUMN previous")
         connection.execute("PRAGMA user_version = 1")
