@@ -146,7 +146,8 @@ class Sender:
                 return
         elif self._nobody_live:
             self.outbox.live_becomes_replay()
-        self._replay_wanted.set()
+        if not self._is_paused("replay"):
+            self._replay_wanted.set()
 
     async def send_replay(self) -> None:
         """Feed the replay until cancelled; ends by itself when the connection is lost."""
@@ -187,7 +188,8 @@ class Sender:
             self.gone(gone)
         elif outbox.replay_has_room() and not self._is_paused("replay"):
             self._ship("replay", batch)
-            await asyncio.sleep(0)
+            if outbox.replay_has_room():
+                await asyncio.sleep(0)
 
     async def _read(self, first: int, last: int, max_records: int, max_bytes: int) -> list[Entry]:
         """A contiguous piece of the journal; what was read and could not be sent is kept for the next time."""
