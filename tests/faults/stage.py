@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,26 @@ RESTART_S = 0.2
 EXIT_BUG = 70
 
 
+class Death:
+    """When a child died: whoever looks for it may be busy elsewhere, and comes late."""
+
+    def __init__(self, pid: int = 0) -> None:
+        self._at = 0.0
+        self._watch = threading.Thread(target=self._wait, args=(pid,), daemon=True)
+        self._watch.start()
+
+    def at(self) -> float:
+        """Unix time, s; waits for it."""
+        self._watch.join()
+        return self._at
+
+    def _wait(self, pid: int) -> None:
+        """The child stays for others to bury; if one of them was faster, it has just died."""
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        self._at = time.time()
+
+
 class Stage:
     """Everything of one episode in one folder."""
 
@@ -50,6 +71,7 @@ class Stage:
         self.gateway: Process | None = None
         self.centre: Process | None = None
         self._wanted = {"gateway": False, "centre": False}
+        self._death = Death()
         self._lay_ground()
         self._centre_file = self._settings()
         self.ear = Ear(HOST, self.broker.port, self.site.prefix, "receipt")
@@ -78,6 +100,7 @@ class Stage:
     def start_gateway(self, wrapper: Sequence[str] = ()) -> None:
         self._wanted["gateway"] = True
         self.gateway = self.site.start(ready=False, wrapper=wrapper)
+        self._death = Death(self.gateway.pid)
 
     def start_centre(self) -> None:
         self._wanted["centre"] = True
@@ -127,7 +150,7 @@ class Stage:
         """Start again what has ended by itself; who that was, and with which code."""
         known = len(self.exits)
         if self._wanted["gateway"] and self.gateway is not None and not self.gateway.running:
-            self._bury(time.time())
+            self._bury(self._death.at())
             self.exits.append(("gateway", self.gateway.popen.returncode))
             time.sleep(RESTART_S)
             self.start_gateway()
