@@ -43,7 +43,10 @@ class Callbacks:
 
 
 class Intake:
-    """Owned by the journal thread. `known` is what is durable in the store, `after` who waits for the next commit."""
+    """Owned by the journal thread. `known` is what is durable in the store, `after` who waits for the next commit.
+
+    `say_trouble` is called before anybody is told that something is durable.
+    """
 
     def __init__(
         self, path: Path, limits: Limits, store: Store, quota: Quota, clock: Clock, report: Callbacks
@@ -60,6 +63,7 @@ class Intake:
         self.has_started = False
         self._short_until = 0.0
         self._level: Level = "ok"
+        self.say_trouble: Callable[[], None] = lambda: None
         self._prepare(store)
 
     @property
@@ -121,6 +125,7 @@ class Intake:
             return
         left_open = self.overflow.drained() if self._is_draining else []
         self._unreported, self._is_draining = None, False
+        self.say_trouble()
         if entries:
             self._report.committed(entries)
         if left_open and self.has_started:
@@ -133,6 +138,7 @@ class Intake:
         if not self.overflow.is_ready:
             return
         self.overflow.keep([job.drafts for job in jobs if isinstance(job, Append)], store.origin.epoch)
+        self.say_trouble()
         for job in jobs:
             if isinstance(job, Tell):
                 job.done()

@@ -17,6 +17,7 @@ from typing import Any
 
 from gateway.clock import Clock
 from gateway.errors import NotDurable
+from gateway.journal.chain import require_chain
 from gateway.journal.intake import Callbacks
 from gateway.journal.ladder import Level, Room
 from gateway.journal.overflow import Waiting
@@ -201,7 +202,11 @@ class Journal:
         try:
             if self._reader is None:
                 self._reader = Reader(self.path)
-            return self._reader.lines(first, last, max_records, max_bytes)
+            entries = self._reader.lines(first, last, max_records, max_bytes)
+            require_chain(
+                entries, self._reader.lines(entries[-1].seq + 1, entries[-1].seq + 1, 1, 1) if entries else []
+            )
+            return entries
         except Error as error:
             self._close_reader()
             if is_damage(error):
@@ -250,8 +255,12 @@ def _raise(error: BaseException) -> None:
 
 def _witness(store: Store) -> Entry | None:
     """The newest record that proves when an earlier run was there: a loss may have been declared by this one."""
-    tail = store.lines(store.newest - LOSSES_MAX, store.newest, LOSSES_MAX + 1, 1 << 30)
-    return next((entry for entry in reversed(tail) if b"punchgate.records.lost.v1" not in entry.line), None)
+    with contextlib.suppress(Error):
+        for seq in range(store.newest, max(0, store.newest - LOSSES_MAX), -1):
+            for entry in store.lines(seq, seq, 1, 1):
+                if b"punchgate.records.lost.v1" not in entry.line:
+                    return entry
+    return None
 
 
 def describe(store: Store) -> Opened:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.errors import NotDurable
 from gateway.journal.ladder import Room, free_bytes
-from gateway.journal.schema import TOMBSTONES_SINCE, connect_reader
+from gateway.journal.schema import TOMBSTONES_SINCE, Damaged, connect_reader
 from gateway.spans import Range, Spans
 from gateway.wire import GENESIS, line_hash
 
@@ -84,11 +84,12 @@ class Reader:
             "SELECT seq, line, made_ms FROM records WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?",
             (first, last, max_records),
         )
-        for seq, line, made_ms in rows:
-            max_bytes -= len(line)
+        for row in rows:
+            entry = _entry(*row)
+            max_bytes -= len(entry.line)
             if entries and max_bytes < 0:
                 break
-            entries.append(Entry(seq, bytes(line), made_ms))
+            entries.append(entry)
         return entries
 
     def open_reads(self) -> list[Entry]:
@@ -96,7 +97,7 @@ class Reader:
         rows = self._connection.execute(
             "SELECT seq, line, made_ms FROM records WHERE seq IN (SELECT seq FROM open_reads) ORDER BY seq"
         )
-        return [Entry(seq, bytes(line), made_ms) for seq, line, made_ms in rows]
+        return [_entry(*row) for row in rows]
 
     def quarantine(self) -> list[tuple[int, str, int]]:
         """Records the centre refused: seq, reason, when (ms)."""
@@ -186,3 +187,10 @@ class Reader:
             yield
         finally:
             self._connection.execute("COMMIT")
+
+
+def _entry(seq: object, line: object, made_ms: object) -> Entry:
+    """SQLite hands out whatever a damaged page says, of any type."""
+    if isinstance(seq, int) and isinstance(line, bytes) and isinstance(made_ms, int):
+        return Entry(seq, line, made_ms)
+    raise Damaged(f"record {seq} is no line")

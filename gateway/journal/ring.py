@@ -114,7 +114,8 @@ class Ring:
             raise NotDurable(f"{self.path}: there is no emergency ring")
         data = bytearray()
         for place, letter in letters:
-            head = FRAME.pack(self.filling.generation, place, len(letter), zlib.crc32(letter, place & 0xFFFF_FFFF))
+            name = (self.filling.generation, place, len(letter))
+            head = FRAME.pack(*name, _check(*name, letter))
             data += (head + letter).ljust(_aligned(FRAME.size + len(letter)), b"\0")
         _write(self._file, bytes(data), self.end)
         self.end += len(data)
@@ -208,11 +209,16 @@ def _frames(data: bytes, generation: int) -> Iterator[Frame]:
 def _frame(data: bytes, at: int) -> Frame | None:
     if at + FRAME.size > len(data):
         return None
-    _, place, length, check = FRAME.unpack_from(data, at)
+    generation, place, length, check = FRAME.unpack_from(data, at)
     letter = data[at + FRAME.size : at + FRAME.size + length]
-    if len(letter) != length or zlib.crc32(letter, place & 0xFFFF_FFFF) != check:
+    if len(letter) != length or _check(generation, place, length, letter) != check:
         return None
     return Frame(place, letter, at + _aligned(FRAME.size + length))
+
+
+def _check(generation: int, place: int, length: int, letter: bytes) -> int:
+    """The CRC of a frame: of all that stands before it and behind it."""
+    return zlib.crc32(letter, zlib.crc32(FRAME.pack(generation, place, length, 0)))
 
 
 def _aligned(size: int) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gateway.errors import NotDurable
+from gateway.journal.ring import find_ring
 
 STEPS = (
     """
@@ -35,18 +36,27 @@ SCHEMA_VERSION = len(STEPS)
 TOMBSTONES_SINCE = 2
 Connection = sqlite3.Connection
 Error = sqlite3.Error
+SQLITE_ERROR = sqlite3.SQLITE_ERROR
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+NO_VERSION_FROM = 10_000
+
+
+class Damaged(sqlite3.OperationalError):
+    """The file is broken, though SQLite has not noticed."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
 
 
 def connect_writer(path: Path) -> Connection:
     """The one connection that writes. Raises sqlite3.Error if the file is damaged or cannot be written."""
+    existed = path.exists() and (path.stat().st_size > 0 or find_ring(path).exists())
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
     try:
         connection.execute("PRAGMA page_size=4096")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA temp_store=MEMORY")
-        _migrate(connection, path)
+        _migrate(connection, path, existed=existed)
     except BaseException:
         connection.close()
         raise
@@ -72,9 +82,14 @@ def is_no_room(error: BaseException) -> bool:
     return (getattr(error, "sqlite_errorcode", 0) & 0xFF) == sqlite3.SQLITE_FULL
 
 
-def _migrate(connection: Connection, path: Path) -> None:
-    """Make the file one of SCHEMA_VERSION; interrupted, it is as it was. Raises sqlite3.Error, NotDurable."""
+def _migrate(connection: Connection, path: Path, *, existed: bool) -> None:
+    """Make the file one of SCHEMA_VERSION; interrupted, it is as it was. Raises sqlite3.Error, NotDurable.
+
+    `existed`: there was something in it, or its ring says that there must have been.
+    """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if not 0 <= version < NO_VERSION_FROM:
+        raise Damaged(f"schema {version}")
     if version > SCHEMA_VERSION:
         raise NotDurable(
             f"{path}: journal of a newer punchgate (schema {version}, this one knows {SCHEMA_VERSION})",
@@ -82,6 +97,8 @@ def _migrate(connection: Connection, path: Path) -> None:
         )
     if version == SCHEMA_VERSION:
         return
+    if version == 0 and existed:
+        raise Damaged("nothing is left in it, or not its version")
     if version > 0:
         _back_up(connection, Path(f"{path}.v{version}.bak"))
     steps = "".join(STEPS[version:])

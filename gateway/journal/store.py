@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.clock import Moment
+from gateway.journal.chain import require_record
 from gateway.journal.reader import Entry, Reader
 from gateway.journal.ring import RING_BYTES
-from gateway.journal.schema import Connection, Error, connect_writer
+from gateway.journal.schema import SQLITE_ERROR, Connection, Damaged, Error, connect_writer, is_damage
 from gateway.records import Draft, Lost, Ref
 from gateway.wire import GENESIS, MAX_LINE_BYTES, Origin, encode, line_hash
 
 PRUNE_SLICE = 2_000
+SIGNED_OFF = "end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +195,23 @@ class Store(Reader):
         with self.transaction():
             return self.append([Draft(previous.loss(), moment)], moment.time_ms)
 
+    def sign_off(self) -> None:
+        """Note the end of the chain for the next start: the last line has none behind it to speak for it."""
+        with self.transaction():
+            self.remember(SIGNED_OFF, json.dumps([self.newest, self.head]))
+
     def _look(self, names: tuple[str, str, str]) -> None:
         """Read all that a start needs, so that damage shows here, where the file can still be set aside."""
+        try:
+            self._look_closely(names)
+        except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+            raise Damaged(f"{type(error).__name__}: {error}") from error
+        except Error as error:
+            if is_damage(error) or getattr(error, "sqlite_errorcode", SQLITE_ERROR) & 0xFF != SQLITE_ERROR:
+                raise
+            raise Damaged(str(error)) from error
+
+    def _look_closely(self, names: tuple[str, str, str]) -> None:
         self.created = self.meta("epoch") is None
         if self.created:
             self._mint()
@@ -202,7 +219,21 @@ class Store(Reader):
         self.oldest, self.newest = self.bounds()
         tail = self.lines(self.newest, self.newest, 1, 1)
         self.head = line_hash(tail[0].line) if tail else GENESIS
-        self.open_reads()
+        for entry in [*tail, *self.open_reads()]:
+            require_record(entry, self.origin.epoch)
+        self._compare_with_end()
+        self.settled()
+        self.expired()
+        self.quarantine()
+        self.dropped()
+        json.loads(self.meta("refused") or "{}")
+        int(self.meta("receipt") or 0)
+
+    def _compare_with_end(self) -> None:
+        seq, head = json.loads(self.meta(SIGNED_OFF) or f'[0, "{GENESIS}"]')
+        then = self.lines(seq, seq, 1, 1)
+        if self.newest < seq or (then and line_hash(then[0].line) != head):
+            raise Damaged(f"the journal ended with record {seq}, hash {head}")
 
     def _mint(self) -> None:
         with self.transaction():

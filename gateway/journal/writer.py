@@ -10,6 +10,7 @@ record says what was lost. A group that only finds no room is the business of `i
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -57,6 +58,7 @@ class Writer(threading.Thread):
         self._pruned_at, self._prune_more = clock.mono(), False
         self.store, self.found_damaged = self._open_or_set_aside()
         self._intake = Intake(path, limits, self.store, self.quota, clock, report)
+        self._intake.say_trouble = lambda: self._say(self.quota.trouble())
         self.overflow = self._intake.overflow
         self._commit([])
 
@@ -110,6 +112,8 @@ class Writer(threading.Thread):
         except BaseException as error:  # noqa: BLE001 - a journal that stands still in silence would lose everything
             self._report.died(error)
         finally:
+            with contextlib.suppress(*FAILURES):
+                self.store.sign_off()
             self.store.close()
             self.overflow.close()
 
