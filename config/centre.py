@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from config.broker import Broker
-from config.fields import FilePath, Id, Log, Text, refusal
+from config.fields import FilePath, Id, Log, Text, Whole, refusal
 from config.source import Root
 
 LEDGER_NAME = "ledger.sqlite"
@@ -49,6 +49,12 @@ class Centre(Broker):
     database: Text = Field(
         default=LEDGER_NAME,
         description="File of the ledger, or postgresql://…; not set: ledger.sqlite in state_dir.",
+    )
+    keep_days: Whole = Field(
+        default=0,
+        ge=0,
+        le=36_500,
+        description="Days a record's body is kept after its arrival; its number and hash stay. 0: no limit.",
     )
     listen: Annotated[Text, AfterValidator(_listen)] = Field(
         default="127.0.0.1:8080", description="Address and port of pages and API."

@@ -29,6 +29,8 @@ from traceability.ledger import Ledger
 from traceability.sign import GatewayKeys, Signer, signer, unsigned
 from traceability.subscription import Broker, Inbox, Subscription
 
+DAY_MS = 86_400_000
+
 
 class Settings(Protocol):
     """What the centre needs to be told; `config.CentreSettings.centre` is one."""
@@ -62,6 +64,8 @@ class Settings(Protocol):
     @property
     def key_file(self) -> Path | None: ...
     @property
+    def keep_days(self) -> int: ...
+    @property
     def gateway_keys(self) -> Path | None: ...
 
 
@@ -85,7 +89,7 @@ def run(settings: Settings) -> None:
     ledger = Ledger(path, service, unix_ms)
     link = Subscription(broker, Topics(settings.prefix), settings.share, inbox)
     keys = GatewayKeys(settings.gateway_keys)
-    consumer = Consumer(ledger, link, inbox, settings.prefix, sign, keys)
+    consumer = Consumer(ledger, link, inbox, settings.prefix, sign, keys, settings.keep_days * DAY_MS)
     ledger_id = ledger.open()
     if ledger.copied is not None:
         log.warning("ledger.migrated", copy=str(ledger.copied))

@@ -45,4 +45,4 @@ def hash_at(tx: Tx, stream: int, seq: int) -> str | None:
 
 def _prev_at(tx: Tx, stream: int, seq: int) -> str | None:
     row = tx.connection.execute("SELECT line FROM records WHERE stream = ? AND seq = ?", (stream, seq)).fetchone()
-    return read_line(row[0]).prev if row else None
+    return read_line(row[0]).prev if row and row[0] else None

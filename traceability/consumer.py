@@ -22,6 +22,7 @@ from gateway.errors import NotDurable, Rejected
 from gateway.wire import Topics, compact, unpack
 from traceability import remedies
 from traceability.cadence import Cadence
+from traceability.expiry import SLICE_ROWS
 from traceability.ledger import Group, Ledger
 from traceability.receipts import Receipt
 from traceability.sign import NO_KEYS, Forged, GatewayKeys, Signer
@@ -38,6 +39,8 @@ RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 5.0
 RESUBSCRIBE_S = 10.0
 RESEND_S = 1.0
+EXPIRE_EVERY_S = 60.0
+EXPIRE_PAUSE_S = 0.2
 NAP_S = 0.2
 
 
@@ -55,7 +58,14 @@ class Consumer:
     """Owns the ledger, in the thread that calls `run`."""
 
     def __init__(
-        self, ledger: Ledger, link: Link, inbox: Inbox, prefix: str, sign: Signer, keys: GatewayKeys = NO_KEYS
+        self,
+        ledger: Ledger,
+        link: Link,
+        inbox: Inbox,
+        prefix: str,
+        sign: Signer,
+        keys: GatewayKeys = NO_KEYS,
+        keep_ms: int = 0,
     ) -> None:
         self.tally = Tally()
         self._ledger = ledger
@@ -70,6 +80,8 @@ class Consumer:
         self._retry_at = 0.0
         self._retry_s = 0.0
         self._resubscribe_at: float | None = None
+        self._keep_ms = keep_ms
+        self._expire_at: float | None = time.monotonic() if keep_ms else None
         self._stopping = False
         self._log: Any = structlog.get_logger("traceability")
 
@@ -87,6 +99,7 @@ class Consumer:
                 self._link.subscribe()
             if time.monotonic() >= self._retry_at:
                 self._commit()
+                self._expire()
 
     # --- collect
 
@@ -107,7 +120,7 @@ class Consumer:
 
     def _patience_s(self) -> float | None:
         """Seconds until something is due by itself; None: never."""
-        due = [self._resubscribe_at, self._retry_at if self._held else None]
+        due = [self._resubscribe_at, self._expire_at, self._retry_at if self._held else None]
         due.append(self._cadence.next_at() if self._link.connected else None)
         moments = [at for at in due if at is not None]
         return max(0.0, min(moments) - time.monotonic(), self._retry_at - time.monotonic()) if moments else None
@@ -188,6 +201,21 @@ class Consumer:
         is_signed = self._keys.check(site, gateway, payload)
         key = group.hear(site, gateway, state, payload if is_signed else None)
         return set() if key is None else {key}
+
+    def _expire(self) -> None:
+        """Now and then a slice of what is older than it may be; the next one soon if there is more."""
+        if self._expire_at is None or time.monotonic() < self._expire_at:
+            return
+        self._expire_at = time.monotonic() + EXPIRE_EVERY_S
+        try:
+            count = self._ledger.expire(self._keep_ms)
+        except NotDurable as error:
+            self._say("ledger.failed", "expiry", error=error.message, remedy=error.remedy, waiting=len(self._held))
+            return
+        if count == SLICE_ROWS:
+            self._expire_at = time.monotonic() + EXPIRE_PAUSE_S
+        if count:
+            self._log.info("records.expired", count=count)
 
     # --- tell
 

@@ -62,7 +62,9 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """One epoch of one gateway. `conflicts` and `breaks` are seqs; `held` counts lines, `dated` them by basis."""
+    """One epoch of one gateway. `conflicts` and `breaks` are seqs. `held` counts lines, `expired` those of them whose
+    body is gone since, `dated` all of them by basis.
+    """
 
     site: str
     gateway: str
@@ -70,6 +72,7 @@ class Coverage:
     through: int
     seen: int
     held: int
+    expired: int
     missing: list[Range]
     lost: list[Loss]
     refused: list[Refusal]
@@ -111,7 +114,7 @@ def survey(path: Path, now_ms: int) -> Report:
         if row is None:
             raise Unavailable(f"{path}: the ledger is empty")
         streams = connection.execute(
-            "SELECT id, site, gateway, epoch, held, last_ms FROM streams ORDER BY site, gateway, epoch"
+            "SELECT id, site, gateway, epoch, held, expired, last_ms FROM streams ORDER BY site, gateway, epoch"
         ).fetchall()
         names = dict.fromkeys((site, gateway) for _, site, gateway, *_ in streams)
         chronicles = {name: times.chronicle_of(connection, *name) for name in names}
@@ -119,7 +122,7 @@ def survey(path: Path, now_ms: int) -> Report:
 
 
 def _coverage(connection: Connection, row: tuple[Any, ...], chronicle: Chronicle, now_ms: int) -> Coverage:
-    stream, site, gateway, epoch, held, last_ms = row
+    stream, site, gateway, epoch, held, expired, last_ms = row
     state = _heard(connection, site, gateway, epoch)
     missing = spans.holes(spans.read(connection, stream), _tail(connection, site, gateway, epoch))
     return Coverage(
@@ -129,6 +132,7 @@ def _coverage(connection: Connection, row: tuple[Any, ...], chronicle: Chronicle
         through=spans.through(connection, stream),
         seen=spans.top(connection, stream),
         held=held,
+        expired=expired,
         missing=[Range(hole.first, hole.last) for hole in missing if now_ms - hole.since_ms >= HOLE_AGE_MS],
         lost=_lost(connection, stream),
         refused=[Refusal(*row) for row in _select(connection, "seq, reason", "refused", stream)],
@@ -183,6 +187,8 @@ def _lines(stream: Coverage) -> Iterator[str]:
     )
     if stream.dated["anchor"] or stream.dated["order"]:
         yield "  dated by " + ", ".join(f"{basis} {count}" for basis, count in stream.dated.items())
+    if stream.expired:
+        yield f"  expired {stream.expired}: number and hash are here, the body is gone"
     yield from _few("missing", [_range(hole.first, hole.last) for hole in stream.missing])
     yield from _few("lost", [_loss(loss) for loss in stream.lost])
     yield from _few("refused", [f"{refusal.seq}: {refusal.reason}" for refusal in stream.refused])

@@ -1,6 +1,7 @@
 """The stored lines, bytes unchanged, ordered by site, gateway, epoch (as text) and seq.
 
-Other bytes under a name that was taken follow the first, in the order they came: both are kept, so both are shown.
+What has expired leaves no line. Other bytes under a name that was taken follow the first, in the order they came:
+both are kept, so both are shown.
 
 Read in slices, each its own short transaction: a reader that stays in one transaction keeps SQLite from truncating
 the write-ahead log, and a centre that runs beside a long export would fill the disk. A slice begins behind the last
@@ -50,10 +51,12 @@ def pieces(connection: Connection, wanted: Wanted) -> Iterator[tuple[tuple[str, 
 
 def _of_stream(connection: Connection, stream: int, seq: int) -> Iterator[list[bytes]]:
     while rows := connection.execute(
-        "SELECT seq, line FROM records WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?", (stream, seq, SLICE_ROWS)
+        "SELECT seq, line FROM records WHERE stream = ? AND seq > ? AND line <> x'' ORDER BY seq LIMIT ?",
+        (stream, seq, SLICE_ROWS),
     ).fetchall():
         others = connection.execute(
-            "SELECT seq, line FROM conflicts WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq, rowid",
+            "SELECT seq, line FROM conflicts WHERE stream = ? AND seq > ? AND seq <= ? AND line <> x'' "
+            "ORDER BY seq, rowid",
             (stream, seq, rows[-1][0]),
         ).fetchall()
         seq = rows[-1][0]

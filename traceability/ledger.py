@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from traceability import evidence, intake, migration, receipts, states
+from traceability import evidence, expiry, intake, migration, receipts, states
 from traceability.database import Database
 from traceability.receipts import Receipt
 from traceability.states import State
@@ -73,6 +73,11 @@ class Ledger:
         """One transaction. Raises NotDurable if it could not be committed: then nothing of it happened."""
         with self._database.writing() as connection:
             yield Group(Tx(connection, self._now_ms()), self._service)
+
+    def expire(self, keep_ms: int) -> int:
+        """Empty one slice of bodies older than that; how many. Raises NotDurable."""
+        with self._database.writing() as connection:
+            return expiry.expire(Tx(connection, self._now_ms()), keep_ms)
 
     def open(self) -> str:
         """Make or open the file; returns the ledger's id. Raises NotDurable."""

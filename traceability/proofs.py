@@ -126,7 +126,8 @@ class _Walk:
 
     def _step(self, seq: int) -> bool:
         rows = self._connection.execute(
-            "SELECT seq, line FROM records WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+            "SELECT seq, line FROM records WHERE stream = ? AND seq > ? AND seq <= ? AND line <> x'' "
+            "ORDER BY seq LIMIT ?",
             (self._stream, self._at, seq, SLICE_ROWS),
         ).fetchall()
         for number, line in rows:

@@ -10,6 +10,7 @@
 - `refused`: lines we will never take; `told` is the receipt that said so first. `losses`: declared lost.
 - `anchors`, `boots`, `doubts`: what records say of their clocks, see `clocks`; `streams.previous`: the epoch before.
 - `evidence`: signed heads as the gateway sent them, see `evidence`; `said` is its time, `hash` that of line `newest`.
+- `expiry`: up to which row bodies have been emptied (see `expiry`); `streams.expired` counts them.
 - `ledger`: the random id of this database, the last row counts; a new one is minted when a backup was restored.
 
 All times are unix milliseconds of the centre's clock.
@@ -143,7 +144,13 @@ CREATE TABLE evidence (
 CREATE INDEX evidence_by_seq ON evidence (stream, newest);
 """
 
-STEPS = (_FIRST, _CLOCKS, _EVIDENCE)
+_EXPIRY = """
+ALTER TABLE streams ADD COLUMN expired INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE expiry (upto INTEGER NOT NULL);
+INSERT INTO expiry VALUES (0);
+"""
+
+STEPS = (_FIRST, _CLOCKS, _EVIDENCE, _EXPIRY)
 """What makes each version of the one before, oldest first; a ledger is only ever taken forward."""
 
 VERSION = len(STEPS)

@@ -34,12 +34,16 @@ class Flaw:
 
 @dataclass(slots=True)
 class Checked:
-    """One epoch of one gateway: how many lines and links were checked, and what was wrong."""
+    """One epoch of one gateway: how many lines and links were checked, and what was wrong.
+
+    Of what has `expired` only the hash is here: what follows it is checked against that.
+    """
 
     site: str
     gateway: str
     epoch: str
     lines: int = 0
+    expired: int = 0
     links: int = 0
     flaws: list[Flaw] = field(default_factory=list)
 
@@ -50,7 +54,8 @@ class Checked:
     def text(self) -> Iterator[str]:
         """As a person reads it."""
         found = "no flaw" if not self.flaws else "FLAWS"
-        yield f"{self.site}/{self.gateway}/{self.epoch}  {self.lines} lines, {self.links} links: {found}"
+        lines = f"{self.lines} lines" + (f" ({self.expired} have expired)" if self.expired else "")
+        yield f"{self.site}/{self.gateway}/{self.epoch}  {lines}, {self.links} links: {found}"
         for flaw in self.flaws:
             where = str(flaw.first) if flaw.first == flaw.last else f"{flaw.first}–{flaw.last}"
             yield f"  {where}: {_MEANING[flaw.kind]}"
@@ -78,6 +83,10 @@ def _check(connection: Connection, stream: int, since_seq: int, checked: Checked
     wrong: dict[Kind, list[int]] = {"changed": [], "broken": []}
     before = (0, GENESIS) if since_seq == 1 else (-1, "")
     for seq, raw, own_hash in _rows(connection, stream, since_seq):
+        if not raw:
+            checked.expired += 1
+            before = (seq, own_hash.hex())
+            continue
         found = line_hash(raw)
         checked.lines += 1
         if found != own_hash.hex():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -21,7 +22,7 @@ from paho.mqtt.properties import Properties
 
 from gateway.simulation.broker import Broker
 from gateway.wire import Receipt, Topics, pack, read_receipt
-from traceability import coverage, export
+from traceability import coverage, export, schema
 
 PREFIX = "punchgate/v1"
 WITHIN_S = 15.0
@@ -49,6 +50,22 @@ def eventually(holds: Callable[[], Any], within_s: float = WITHIN_S) -> Any:
         assert time.monotonic() < deadline, "it did not come to pass"
         time.sleep(0.02)
     return answer
+
+
+def make_old(path: Path, version: int) -> None:
+    """A closed ledger as that version of the schema would have left it."""
+    new = path.rename(path.with_name("new.sqlite"))
+    connection = sqlite3.connect(path)
+    for step in schema.STEPS[:version]:
+        connection.executescript(step)
+    connection.execute("ATTACH ? AS new", (str(new),))
+    for (table,) in connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'").fetchall():
+        columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table})"))
+        connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")
+    connection.execute(f"PRAGMA main.application_id = {schema.APPLICATION_ID}")
+    connection.execute(f"PRAGMA main.user_version = {version}")
+    connection.commit()
+    connection.close()
 
 
 class FakeGateway:

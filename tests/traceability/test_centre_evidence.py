@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from centre_bench import Wall
+from centre_bench import Wall, make_old
 from centre_lines import EPOCH, chain, line
 from key_pairs import lay, pair
 from test_centre_commands import centre_file, punchgate
@@ -225,9 +225,6 @@ def test_a_shared_key_and_a_misnamed_file_are_told(tmp_path: Path) -> None:
 def test_a_ledger_from_before_there_was_evidence_gets_room_for_it(centre: Centre) -> None:
     centre.take(*LINES)
     centre.ledger.close()
-    with sqlite3.connect(centre.path) as connection:
-        connection.execute("DROP TABLE evidence")
-        connection.execute("PRAGMA user_version = 2")
-    connection.close()
+    make_old(centre.path, 2)
     assert centre.hear(4) == []
     assert [proof.since for proof in centre.proofs()] == [1]

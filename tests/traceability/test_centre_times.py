@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from centre_bench import make_old
 from centre_lines import EPOCH, LATER_EPOCH, line
 from click.testing import CliRunner
 
@@ -142,21 +143,11 @@ def test_the_command_prints_when_and_how_that_is_known(ledger: Ledger, tmp_path:
 # --- a ledger of an earlier version
 
 
-def make_old(path: Path) -> None:
-    """As version 1 left it."""
-    with sqlite3.connect(path) as connection:
-        for table in ("anchors", "boots", "doubts", "evidence"):
-            connection.execute(f"DROP TABLE {table}")
-        connection.execute("ALTER TABLE streams DROP COLUMN previous")
-        connection.execute("PRAGMA user_version = 1")
-    connection.close()
-
-
 def test_a_ledger_of_version_1_is_brought_forward_after_a_copy_was_made(ledger: Ledger, tmp_path: Path) -> None:
     take(ledger, *STORY)
     before, path = told(tmp_path), tmp_path / "ledger.sqlite"
     ledger.close()
-    make_old(path)
+    make_old(path, 1)
     with pytest.raises(Unavailable, match="start `punchgate centre run`"):
         told(tmp_path)
     ledger.open()
@@ -175,7 +166,7 @@ def test_a_ledger_of_version_1_is_brought_forward_after_a_copy_was_made(ledger: 
 def test_a_ledger_that_cannot_be_copied_is_not_changed(ledger: Ledger, tmp_path: Path) -> None:
     take(ledger, *STORY)
     ledger.close()
-    make_old(tmp_path / "ledger.sqlite")
+    make_old(tmp_path / "ledger.sqlite", 1)
     (tmp_path / "ledger.sqlite.schema-1").mkdir()
     with pytest.raises(NotDurable):
         ledger.open()
