@@ -57,8 +57,10 @@ def reading_of(line: Line) -> Reading:
 
 def anchor_of(line: Line) -> Anchor | None:
     """The anchor a record is: a `clock.anchor`, or the end of a `clock.stepped`; None for any other."""
+    if line.type not in {ANCHOR_TYPE, STEP_TYPE}:
+        return None
     reading = reading_of(line)
-    if line.type not in {ANCHOR_TYPE, STEP_TYPE} or not reading.boot:
+    if not reading.boot:
         return None
     offset_ms = _number(line.data.get("offset_ms" if line.type == ANCHOR_TYPE else "to_offset_ms"))
     if offset_ms is None:
