@@ -34,7 +34,7 @@ from gateway.log import configure
 from gateway.passage import OpenRead, Passage
 from gateway.pausing import Pausing
 from gateway.port import Line
-from gateway.pulse import Pulse
+from gateway.pulse import Pulse, WatchfulSelector
 from gateway.records import Draft, LossCause, Lost, Notice
 from gateway.spans import Range, Spans
 from gateway.sparing import Sparing
@@ -51,7 +51,7 @@ log = structlog.get_logger()
 class Gateway:
     """One gateway from start to stop; implements what the stations call back."""
 
-    def __init__(self, settings: Settings, path: Path) -> None:
+    def __init__(self, settings: Settings, path: Path, selector: WatchfulSelector) -> None:
         self.settings = settings
         self.clock = Clock()
         self._path = path
@@ -72,7 +72,7 @@ class Gateway:
         )
         self.registry = Registry(gateway.state_dir)
         self._unwatched = Unwatched(self.registry)
-        self._pulse = Pulse(self.clock, self._stood_still)
+        self._pulse = Pulse(self.clock, selector, self._stood_still)
         self._places = assembly.places(settings)
         capture = Capture(
             self._places,
@@ -84,7 +84,7 @@ class Gateway:
             self.uplink.say_devices,
         )
         self.lines = [
-            Line(rules, self.clock, capture, partial(self._unwatched.ms, rules.devices), self._pulse.was_still)
+            Line(rules, self.clock, capture, partial(self._unwatched.ms, rules.devices), self._pulse)
             for rules in assembly.line_rules(settings)
         ]
         self._pausing = Pausing(self.lines, self.clock)

@@ -21,6 +21,8 @@ TIMESYNC_STAMP = Path("/run/systemd/timesync/synchronized")
 EARLIEST_PLAUSIBLE_S = 1_735_689_600  # 2025-01-01: no box with this software was alive before
 STA_UNSYNC, STA_CLOCKERR = 0x0040, 0x1000
 QUALITY_MAX_AGE_S = 1.0
+LATE_LEAST_MS = 20
+"""What is read so much later is not late: a second look at the clock costs as much on a busy box."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,9 @@ class Moment:
 
     def late_by(self, late_ms: int) -> Moment:
         """The same instant for something that happened up to `late_ms` earlier, but was read as soon as we could."""
-        if not late_ms or self.quality.error_ms is None:
+        if late_ms < LATE_LEAST_MS:
             return self
-        return replace(self, quality=replace(self.quality, error_ms=self.quality.error_ms + late_ms))
+        return replace(self, quality=replace(self.quality, error_ms=(self.quality.error_ms or 0) + late_ms))
 
 
 class _Timex(ctypes.Structure):

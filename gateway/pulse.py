@@ -4,11 +4,15 @@ A process that is stopped or starved, or whose machine is suspended, finds the b
 would date them all at now, without a doubt. Nothing tells it, so the loop leaves a sign twice a second: where that is
 overdue when bytes are read, the process has stood still, at most since the last sign. A stop that was shorter than
 that is told by SIGCONT. The sign is read on CLOCK_BOOTTIME, which goes on while a machine is suspended.
+
+A loop that was busy with something else saw the bytes late, too. Its selector knows since when: what is ready at once
+may have come at any time since it was asked before, what had to be waited for has come just now.
 """
 
 from __future__ import annotations
 
 import asyncio
+import selectors
 import signal
 from collections.abc import Callable
 
@@ -16,13 +20,32 @@ from gateway.clock import Clock, Moment
 
 BEAT_S = 2.0
 LATE_S = 0.15
+WAITED_S = 0.001
+
+
+class WatchfulSelector(selectors.EpollSelector):
+    """`overlooked_since`: since when what is ready now may have been ready, on the clock `mono`, s."""
+
+    def __init__(self, mono: Callable[[], float]) -> None:
+        super().__init__()
+        self._mono = mono
+        self._returned = self.overlooked_since = mono()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """See EpollSelector."""
+        asked, before = self._mono(), self._returned
+        ready = super().select(timeout)
+        self._returned = self._mono()
+        self.overlooked_since = self._returned if self._returned - asked > WAITED_S else before
+        return ready
 
 
 class Pulse:
     """`start` on the loop; `stood_still` is told since when, once for each time."""
 
-    def __init__(self, clock: Clock, stood_still: Callable[[Moment], None]) -> None:
+    def __init__(self, clock: Clock, selector: WatchfulSelector, stood_still: Callable[[Moment], None]) -> None:
         self._clock = clock
+        self._selector = selector
         self._stood_still = stood_still
         self._sign: Moment | None = None
         self._continued = False
@@ -37,6 +60,10 @@ class Pulse:
         """Leave no more signs."""
         if self._timer is not None:
             self._timer.cancel()
+
+    def late_ms(self) -> int:
+        """How long ago, at most, what the loop has just been told of may have happened."""
+        return round((self._clock.mono() - self._selector.overlooked_since) * 1000)
 
     def was_still(self) -> bool:
         """Whether the process has stood still until now; then whoever wants to know has just been told."""

@@ -13,8 +13,10 @@ import click
 from config import Settings
 from gateway import assembly, log
 from gateway.app import Gateway
+from gateway.clock import Clock
 from gateway.commands.options import config_option
 from gateway.errors import Misconfigured, Transient
+from gateway.pulse import WatchfulSelector
 
 LOCK_NAME = "punchgate.lock"
 
@@ -30,13 +32,15 @@ def command(config: Path) -> int:
     log.configure(settings.log.level, settings.log.format)
     lock = _own(settings.gateway.state_dir)
     try:
-        return asyncio.run(_run(settings, config))
+        selector = WatchfulSelector(Clock().mono)
+        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
+            return runner.run(_run(settings, config, selector))
     finally:
         lock.close()
 
 
-async def _run(settings: Settings, config: Path) -> int:
-    return await Gateway(settings, config).run()
+async def _run(settings: Settings, config: Path, selector: WatchfulSelector) -> int:
+    return await Gateway(settings, config, selector).run()
 
 
 def _own(state_dir: Path) -> IO[str]:

@@ -19,7 +19,7 @@ from gateway.clock import Clock, Moment
 from gateway.errors import Transient
 from gateway.port.health import Health
 from gateway.port.serial_port import OpenPort, PortSettings
-from gateway.port.tap import Gap, Tap
+from gateway.port.tap import Attention, Gap, Tap
 from gateway.port.threaded import ThreadedTap
 
 RETRY_FIRST_S = 0.2
@@ -59,8 +59,8 @@ class LineListener(Protocol):
 
 
 class Line:
-    """See the module. `unwatched_ms` tells how long before the first opening nobody had watched, `was_still`
-    whether the process has just stood still; whoever says so pauses the line first.
+    """See the module. `unwatched_ms` tells how long before the first opening nobody had watched, `attention`
+    whether we looked; whoever finds that the process stood still pauses the line first.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Line:
         clock: Clock,
         listener: LineListener,
         unwatched_ms: Gap,
-        was_still: Callable[[], bool] = lambda: False,
+        attention: Attention,
     ) -> None:
         self.rules = rules
         self.health = {
@@ -81,7 +81,7 @@ class Line:
         self._listener = listener
         self._gap = unwatched_ms
         self._fed_at = 0.0
-        self._was_still = was_still
+        self._attention = attention
         self._driver = rules.spec.new(*rules.options)
         self._port: OpenPort | None = None
         self._tap: Tap | ThreadedTap | None = None
@@ -133,6 +133,11 @@ class Line:
         """See TapOwner."""
         self._listener.when_durable(then)
 
+    @property
+    def mid_frame(self) -> bool:
+        """See TapOwner."""
+        return self._driver.next_poll() is not None
+
     def nothing_waited(self) -> None:
         """See TapOwner."""
         self._set_timer()
@@ -181,7 +186,7 @@ class Line:
         self._port, self._gone = port, asyncio.get_running_loop().create_future()
         self._driver.reset()
         kind = Tap if port.descriptor is not None else ThreadedTap
-        self._tap = kind(port, self.rules.port.baud, self._clock, self, self._gap, self._was_still)
+        self._tap = kind(port, self.rules.port.baud, self._clock, self, self._gap, self._attention)
         if self._paused is None:
             self._tap.open()
         return await self._gone
@@ -189,7 +194,7 @@ class Line:
     def _feed(self, data: bytes, moment: Moment, *, resumed: bool) -> list[Event]:
         """While nobody read, no time has run for a frame that was begun before: its rest follows on its heels."""
         events: list[Event] = []
-        while resumed and data and not events and self._driver.next_poll() is not None:
+        while resumed and data and not events and self.mid_frame:
             events = list(self._driver.feed(data[:1], self._fed_at))
             data = data[1:]
         self._fed_at = moment.mono

@@ -22,6 +22,7 @@ from gateway.port.serial_port import READ_BYTES, OpenPort
 
 KERNEL_BYTES_MAX = 1024 * 1024
 READ_LEAST_BYTES = 64
+FRAME_BYTES_MAX = 256
 BITS_PER_BYTE = 10
 MARGIN = 2.0
 """A read takes so many times what the line brings while one commit lasts: the disk must never be the slower one."""
@@ -32,6 +33,16 @@ SETTLE_S = 0.005
 
 Gap = Callable[[Moment], int]
 """How many ms before a moment something may have happened that is read only now."""
+
+
+class Attention(Protocol):
+    """Whether we were at work when something happened."""
+
+    def was_still(self) -> bool:
+        """Whether the process has stood still until now; then whoever wants to know has just been told."""
+
+    def late_ms(self) -> int:
+        """How long ago, at most, what the loop has just been told of may have happened."""
 
 
 class TapOwner(Protocol):
@@ -45,6 +56,10 @@ class TapOwner(Protocol):
 
     def when_durable(self, then: Callable[[], None]) -> None:
         """Call `then` on the loop when all records made so far are on the disk."""
+
+    @property
+    def mid_frame(self) -> bool:
+        """Whether the device has begun to say something that is not finished."""
 
     def nothing_waited(self) -> None:
         """After a commit: reading goes on, and there was nothing to read."""
@@ -63,13 +78,13 @@ class Tap:
     """One opening of a port, from `open` to `close`; `shut` and `open` as often as wanted in between."""
 
     def __init__(
-        self, port: OpenPort, baud: int, clock: Clock, owner: TapOwner, gap: Gap, was_still: Callable[[], bool]
+        self, port: OpenPort, baud: int, clock: Clock, owner: TapOwner, gap: Gap, attention: Attention
     ) -> None:
         self._port, self._baud = port, baud
         self._clock = clock
         self._owner = owner
         self._gap = gap
-        self._was_still = was_still
+        self._attention = attention
         self._is_open = self._is_watched = False
         self._held: Moment | None = None
         self._resumed = False
@@ -136,11 +151,11 @@ class Tap:
         self._owner.unread(since)
 
     def _readable(self) -> None:
-        self._read(0)
+        self._read(self._attention.late_ms())
 
     def _read(self, late_ms: int) -> None:
         """What is there; it has come within the last `late_ms`."""
-        if self._was_still() and not self._is_open:
+        if self._attention.was_still() and not self._is_open:
             return  # what is there may be as old as that: `open` reads it
         data = self._port.read(self._chunk())
         if data:
@@ -157,14 +172,23 @@ class Tap:
 
     def _hand_over(self, data: bytes, moment: Moment) -> bool:
         """Whether nothing more may be read for now."""
-        resumed, self._resumed = self._resumed, False
-        if not self._owner.take(data, moment, resumed=resumed) or not self._is_open:
+        if not self._take(data, moment) or not self._is_open:
             return not self._is_open
         self._held = self._clock.now()
         self._ignore()
         self._next = asyncio.get_running_loop().call_later(STALL_S, self._on_stall, self._held)
         self._owner.when_durable(self._on_durable)
         return True
+
+    def _take(self, data: bytes, moment: Moment) -> bool:
+        """A full read may have cut a frame: its rest comes too, or a stop would leave the next daemon with half."""
+        resumed, self._resumed = self._resumed, False
+        made_records = self._owner.take(data, moment, resumed=resumed)
+        left = FRAME_BYTES_MAX if len(data) >= READ_LEAST_BYTES else 0
+        while left > 0 and self._owner.mid_frame and (rest := self._port.read(1)):
+            made_records |= self._owner.take(rest, moment, resumed=False)
+            left -= 1
+        return made_records
 
     def _on_stall(self, since: Moment) -> None:
         self._left, self._settled = KERNEL_BYTES_MAX, False

@@ -6,20 +6,17 @@ What has waited cannot be told from what comes just now, so a pause marks only t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from gateway.blocking import blocking
 from gateway.clock import Clock, Moment
 from gateway.port.serial_port import OpenPort
-from gateway.port.tap import Gap, TapOwner, waiting_since
+from gateway.port.tap import Attention, Gap, TapOwner, waiting_since
 
 
 class ThreadedTap:
     """See Tap."""
 
-    def __init__(
-        self, port: OpenPort, baud: int, clock: Clock, owner: TapOwner, gap: Gap, was_still: Callable[[], bool]
-    ) -> None:
+    def __init__(self, port: OpenPort, baud: int, clock: Clock, owner: TapOwner, gap: Gap, _: Attention) -> None:
         self._port = port
         self._clock = clock
         self._owner = owner

@@ -133,6 +133,16 @@ class _Out:
         self.peer.sendall(data)
 
 
+class Undisturbed:
+    """We were always at work."""
+
+    def was_still(self) -> bool:
+        return False
+
+    def late_ms(self) -> int:
+        return 0
+
+
 class Ear:
     """Takes down what a line says."""
 
@@ -181,7 +191,8 @@ def value(number: int) -> str:
 
 def line_on(url: str, ear: Any, spec: DriverSpec = EM4100, devices: tuple[str, ...] = ("lane-1-in",)) -> Line:
     options = tuple(registry.make_options(spec, {}) for _ in devices)
-    return Line(LineRules(PortSettings(url), spec, devices, options), Clock(), ear, lambda _: UNWATCHED_MS)
+    rules = LineRules(PortSettings(url), spec, devices, options)
+    return Line(rules, Clock(), ear, lambda _: UNWATCHED_MS, Undisturbed())
 
 
 def listen(line: Line, story: Callable[[], Awaitable[None]]) -> list[Any]:

@@ -104,6 +104,28 @@ def test_what_came_during_a_commit_says_by_how_much_it_may_be_late(pty: Pty) -> 
         assert 90 <= second.quality.error_ms - first.quality.error_ms < 300
 
 
+def test_an_orderly_stop_between_two_reads_leaves_whole_frames_behind(pty: Pty) -> None:
+    ear, count = SlowDisk(), 20
+    line = line_on(str(pty.path), ear)
+    pty.write(b"\x00\x01" + b"".join(frame(number) for number in range(count)))
+
+    async def story() -> None:
+        await until(lambda: bool(ear.waiting))
+
+    assert listen(line, story) == []
+    first = ear.cards()
+    assert 0 < len(first) < count
+    after = Ear()
+    again = line_on(str(pty.path), after)
+
+    async def rest() -> None:
+        await until(lambda: len(after.cards()) == count - len(first))
+
+    assert listen(again, rest) == []
+    assert first + after.cards() == [value(number) for number in range(count)]
+    assert not [event for _, event, _ in after.events if isinstance(event, BadFrame)]
+
+
 def test_a_frame_cut_by_a_slow_disk_is_finished_by_its_rest(pty: Pty) -> None:
     ear = SlowDisk()
     line = line_on(str(pty.path), ear)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import time
 
 from gateway.clock import Clock, Moment
-from gateway.pulse import BEAT_S, LATE_S, Pulse
+from gateway.pulse import BEAT_S, LATE_S, Pulse, WatchfulSelector
 
 
 def _told(work: float) -> tuple[list[Moment], bool, bool, float]:
@@ -16,7 +17,7 @@ def _told(work: float) -> tuple[list[Moment], bool, bool, float]:
     told: list[Moment] = []
 
     async def run() -> tuple[bool, bool, float]:
-        pulse = Pulse(Clock(), told.append)
+        pulse = Pulse(Clock(), WatchfulSelector(time.monotonic), told.append)
         pulse.start()
         begun = time.clock_gettime(time.CLOCK_BOOTTIME)
         await asyncio.sleep(BEAT_S * 1.2)
@@ -44,10 +45,38 @@ def test_a_short_stop_is_told_by_the_signal_that_ends_it() -> None:
     told: list[Moment] = []
 
     async def run() -> bool:
-        pulse = Pulse(Clock(), told.append)
+        pulse = Pulse(Clock(), WatchfulSelector(time.monotonic), told.append)
         pulse.start()
         os.kill(os.getpid(), signal.SIGCONT)
         return pulse.was_still()
 
     assert asyncio.run(run())
     assert len(told) == 1
+
+
+def test_what_a_busy_loop_overlooked_is_as_old_as_its_last_look() -> None:
+    selector = WatchfulSelector(time.monotonic)
+    ages: list[int] = []
+
+    async def run(work_s: float) -> int:
+        near, far = socket.socketpair()
+        loop, pulse = asyncio.get_running_loop(), Pulse(Clock(), selector, lambda _: None)
+        heard = asyncio.Event()
+
+        def readable() -> None:
+            ages.append(pulse.late_ms())
+            loop.remove_reader(near)
+            heard.set()
+
+        loop.add_reader(near, readable)
+        await asyncio.sleep(0.02)
+        far.send(b"x") if work_s else loop.call_later(0.1, far.send, b"x")
+        time.sleep(work_s)
+        await heard.wait()
+        near.close()
+        far.close()
+        return ages[-1]
+
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
+        assert 300 <= runner.run(run(0.3)) < 600
+        assert runner.run(run(0.0)) < 20
