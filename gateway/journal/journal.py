@@ -168,11 +168,15 @@ class Journal:
 
     def begin_epoch(self) -> None:
         """Set this file aside and begin a new epoch: for a journal that is proved to be a copy (cloned card)."""
-        self._writer.begin_epoch(self._epoch)
+        self._writer.begin_epoch(self._epoch, is_copy=True)
 
     async def read(self, first: int, last: int, max_records: int, max_bytes: int) -> list[Entry]:
         """Durable records `first` to `last`, cut to the limits; never blocks the loop. Raises NotDurable."""
         return await self._loop.run_in_executor(self._pool, self._read, first, last, max_records, max_bytes)
+
+    async def tombstone(self, epoch: str, seq: int) -> str | None:
+        """What is left of an expired record, its hash; None if this file has none, or is of another epoch by now."""
+        return await self._loop.run_in_executor(self._pool, self._tombstone, epoch, seq)
 
     async def flush(self) -> bool:
         """Wait until all that was appended is durable; gives up after STOP_TIMEOUT_S, and returns False then."""
@@ -212,6 +216,12 @@ class Journal:
             if is_damage(error):
                 self._writer.begin_epoch(self._epoch)
             raise NotDurable(f"{self.path}: cannot be read: {error}") from error
+
+    def _tombstone(self, epoch: str, seq: int) -> str | None:
+        with contextlib.suppress(Error):
+            if self._reader is not None and self._reader.meta("epoch") == epoch:
+                return self._reader.tombstone(seq)
+        return None
 
     def _close_reader(self) -> None:
         if self._reader is not None:

@@ -2,7 +2,8 @@
 
 Two boxes that run from one cloned card make different records under the same numbers, and the ledger keeps the first.
 Whoever holds another line under a named number is one of two, or a snapshot that was put back: what the centre has is
-not what we made, so the receipt must not settle it. What we no longer hold cannot be compared and proves nothing.
+not what we made, so the receipt must not settle it. Of what has expired the hash is left; what was pruned cannot be
+compared and proves nothing.
 """
 
 from __future__ import annotations
@@ -44,4 +45,6 @@ class Proof:
             held = await self._journal.read(head.seq, head.seq, 1, 1)
         except NotDurable:
             return False
-        return bool(held) and read_line(held[0].line).epoch == epoch and line_hash(held[0].line) != head.hash
+        if not held:
+            return await self._journal.tombstone(epoch, head.seq) not in (None, head.hash)
+        return read_line(held[0].line).epoch == epoch and line_hash(held[0].line) != head.hash

@@ -11,6 +11,8 @@ from uplink_bench import Bench, run, until
 from uplink_broker import Broker
 
 from gateway.errors import NotDurable
+from gateway.journal import Entry
+from gateway.journal.store import Store
 from gateway.wire import line_hash
 
 OTHER = "f" * 64
@@ -55,6 +57,24 @@ def test_another_line_under_a_number_we_hold_proves_a_copy_and_settles_nothing(t
         bench.receipt(10)
         await asyncio.sleep(0.1)
         assert (bench.copies, bench.uplink.settlement.through()) == (1, 0)
+
+    run(tmp_path, Broker(), story)
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_of_what_has_expired_the_tombstone_is_compared(tmp_path: Path, is_ours: bool) -> None:
+    async def story(bench: Bench) -> None:
+        hashes = await made(bench, 5)
+
+        def expire(store: Store) -> list[Entry]:
+            store.bury(2, hashes[1])
+            store.forget([2])
+            return []
+
+        await bench.journal.carry_out(expire)
+        bench.receipt(5, heads=[head(2, hashes[1] if is_ours else OTHER)])
+        await until(lambda: bench.copies or bench.uplink.settlement.through() == 5)
+        assert bench.copies == (not is_ours)
 
     run(tmp_path, Broker(), story)
 
