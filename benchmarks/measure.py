@@ -23,6 +23,7 @@ from gateway.status import ask
 
 PUNCHGATE = str(Path(sys.executable).with_name("punchgate"))
 PREFIX = "benchmark/v1"
+KEY = bytes(32)
 BACK_WITHIN_S = 0.05
 CONFIG = """\
 [gateway]
@@ -66,7 +67,7 @@ class Gateway:
         self.state_dir = folder / "state"
         self.reader = Pty(folder / "tty-reader")
         self._process: subprocess.Popen[bytes] | None = None
-        (folder / "organisation.key").write_text("00" * 32 + "\n")
+        (folder / "organisation.key").write_text(KEY.hex() + "\n")
         (folder / "organisation.key").chmod(0o600)
         (folder / "punchgate.toml").write_text(CONFIG.format(url=broker.url, port=self.reader.path))
 

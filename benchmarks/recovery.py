@@ -10,6 +10,8 @@ needs root: gateway and centre lose every packet to and from the broker without 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import hmac
 import os
 import signal
 import sqlite3
@@ -24,18 +26,20 @@ from pathlib import Path
 from typing import Any
 
 from gateway.simulation import frames
+from gateway.wire import unpack
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from faults.netns import ALL, ENDS, FarBroker, Network
-from measure import PREFIX, PUNCHGATE, Gateway, figures, say, site, subscriber, wait_until
+from measure import KEY, PREFIX, PUNCHGATE, Gateway, figures, rss_mib, say, site, subscriber, wait_until
 
 SCENES = ("replug", "stopped", "frozen", "half_open", "backlog")
 LIMITS_S = {"replug": 5.0, "stopped": 2.0, "frozen": 2.0, "backlog": 1.0}
 SWIPE_EVERY_S = 0.2
 WAIT_S, FILL_S = 60.0, 400.0
 HEAP = 200
+TOKEN = b'"token":"'
 CARD = b"punchgate.credential.read.v1"
 CENTRE = '[centre]\nurl = "{url}"\nprefix = "{prefix}"\ndatabase = "ledger.sqlite"\nstate_dir = "centre"\n'
 
@@ -99,6 +103,22 @@ class Arrivals:
     def first_since(self, unix_s: float) -> float | None:
         """When the first card came after that moment."""
         return next((at for at, body in self.all if at >= unix_s and CARD in body), None)
+
+
+class Tokens:
+    """When each token came first, in unix time, on whichever topic."""
+
+    def __init__(self) -> None:
+        self._at: dict[bytes, float] = {}
+
+    def hear(self, _: float, body: bytes) -> None:
+        lines = unpack(body, None if body[:1] == b"{" else "deflate")
+        for line in lines:
+            if (place := line.find(TOKEN)) >= 0:
+                self._at.setdefault(line[place + len(TOKEN) :].split(b'"', 1)[0], time.time())
+
+    def at(self, name: bytes) -> float | None:
+        return self._at.get(name)
 
 
 @contextmanager
@@ -165,26 +185,26 @@ def half_open(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def backlog(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Cards presented while a long backlog drains to a centre on the same machine, one after the other."""
-    with site() as gateway:
+    """Cards presented one after the other while a long backlog drains to a centre on the same machine."""
+    with site() as gateway, running(Centre(gateway.folder, gateway.broker.url)):
         gateway.start()
+        wait_until(lambda: gateway.status()["settled"] > 0)
         gateway.broker.stop()
         _fill(gateway, arguments.records)
-        newest, heard = int(gateway.status()["newest"]), Arrivals()
+        newest, piled_mib = int(gateway.status()["newest"]), rss_mib(gateway.pid)
         gateway.broker.start()
-        begun = time.monotonic()
-        delays = []
-        with (
-            running(Centre(gateway.folder, gateway.broker.url)),
-            subscriber(gateway.broker, f"{PREFIX}/hq/edge-01/records", heard.hear),
-        ):
-            wait_until(lambda: gateway.status()["uplink"]["connected"])
+        begun, delays, heard = time.monotonic(), [], Tokens()
+        with subscriber(gateway.broker, f"{PREFIX}/hq/edge-01/#", heard.hear):
             while gateway.status()["settled"] < newest:
-                card = frames.rdm6300(f"FF{len(delays):08X}")
-                delays.append(_first(lambda card=card: gateway.reader.write(card), heard.first_since))
+                number = f"FF{len(delays):08X}"
+                name, card = token(number), frames.rdm6300(number)
+                delays.append(
+                    _first(lambda card=card: gateway.reader.write(card), lambda _, name=name: heard.at(name))
+                )
                 time.sleep(0.05)
             drained_s = time.monotonic() - begun
-    return {"live": figures(delays), "swipes": len(delays), "records": newest, "drained_s": round(drained_s, 1)}
+        found = {"live": figures(delays), "swipes": len(delays), "records": newest, "drained_s": round(drained_s, 1)}
+        return found | {"rss_mib": {"piled": round(piled_mib, 1), "drained": round(rss_mib(gateway.pid), 1)}}
 
 
 def _outages(
@@ -219,6 +239,11 @@ def _first(deed: Callable[[], Any], first_since: Callable[[float], float | None]
     deed()
     wait_until(lambda: first_since(begun) is not None, WAIT_S)
     return (first_since(begun) or begun) - begun
+
+
+def token(card: str) -> bytes:
+    """As the gateway of `measure.site` names it."""
+    return b"k1:" + hmac.new(KEY, f"em4100:{card}".encode(), hashlib.sha256).hexdigest()[:32].encode()
 
 
 def _fill(gateway: Gateway, records: int) -> None:
