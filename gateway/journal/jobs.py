@@ -55,13 +55,18 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class NewEpoch:
-    """The job that ends an epoch: the last of its group. Asked for twice, it does nothing the second time."""
+    """The job that ends an epoch: the last of its group. Asked for twice, it does nothing the second time.
+
+    `is_copy`: there was more of this epoch than this file knows.
+    """
 
     epoch: str
     asked: threading.Event
+    is_copy: bool
 
     def __call__(self, store: Store) -> list[Entry]:
         if store.origin.epoch == self.epoch:
+            store.is_copy = self.is_copy
             self.asked.set()
         return []
 

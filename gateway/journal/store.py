@@ -47,12 +47,16 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Previous:
-    """The epoch before this one, as far as it is known; `settled` is its highest contiguous settled number."""
+    """The epoch before this one, as far as it is known; `settled` is its highest contiguous settled number.
+
+    Of a file that was a copy the end is not known: others may have come after `seq`.
+    """
 
     epoch: str | None = None
     seq: int | None = None
     hash: str | None = None
     settled: int | None = None
+    is_copy: bool = False
 
     def loss(self) -> Lost:
         """What the end of that epoch stands for: all that the centre had not committed of it."""
@@ -62,7 +66,8 @@ class Previous:
             return Lost(cause="damage", epoch=self.epoch, first=first, last=self.seq, previous=named)
         count = max(0, self.seq - self.settled)
         span = (self.settled + 1, self.seq) if count else (None, None)
-        return Lost(cause="damage", epoch=self.epoch, first=span[0], last=span[1], count=count, previous=named)
+        known = None if self.is_copy else count
+        return Lost(cause="damage", epoch=self.epoch, first=span[0], last=span[1], count=known, previous=named)
 
 
 class Store(Reader):
@@ -72,6 +77,7 @@ class Store(Reader):
         """`names` are site, gateway and time zone."""
         self._connection: Connection = connect_writer(path)
         self.path = path
+        self.is_copy = False
         self.newest, self.head = 0, GENESIS
         try:
             self._look(names)
@@ -81,7 +87,7 @@ class Store(Reader):
 
     def as_previous(self) -> Previous:
         """This epoch as the one after it will name it."""
-        return Previous(self.origin.epoch, self.newest, self.head, self.settled().through())
+        return Previous(self.origin.epoch, self.newest, self.head, self.settled().through(), self.is_copy)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

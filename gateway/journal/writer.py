@@ -79,9 +79,9 @@ class Writer(threading.Thread):
             self.put(nothing)
         return self.turns
 
-    def begin_epoch(self, epoch: str) -> None:
+    def begin_epoch(self, epoch: str, *, is_copy: bool = False) -> None:
         """After the jobs queued so far, set the file of this epoch aside and begin a new one."""
-        self._jobs.put(NewEpoch(epoch, self._new_epoch))
+        self._jobs.put(NewEpoch(epoch, self._new_epoch, is_copy))
 
     def append(self, drafts: list[Draft]) -> None:
         """Queue drafts that belong into one transaction."""
