@@ -145,7 +145,8 @@ class World:
         self.true_ms += self.boot_ms
         self.offset_ms, self.state, self.error_ms = 0.0, "unset", 0.0
         if self.chance.random() < 0.5:
-            self.offset_ms, self.state = NOW_MS + self.chance.uniform(-9, 9) * HOUR_MS, "restored"
+            wrong_ms = self.chance.choice([self.chance.uniform(-390, 390), self.chance.uniform(-9, 9) * HOUR_MS])
+            self.offset_ms, self.state = self.true_ms - self.boot_ms + wrong_ms, "restored"
         self.say()
         for _ in range(self.chance.randrange(12)):
             self.go(self.chance.uniform(0, 3e6))
