@@ -224,8 +224,9 @@ class Subscription:
 
 
 def _tune(client: Client, userdata: Any, sock: Any) -> None:
-    """Nagle would hold a receipt back behind its acknowledgement, for 40 ms; and a network that swallows packets is
-    noticed by what has no answer, in keepalive and this time-out, not by TCP's own patience of a quarter of an hour."""
+    """Nagle would hold a receipt back behind its acknowledgement, for 40 ms. A network that swallows packets is
+    noticed by what has no answer, in keepalive and this time-out, not by TCP's own patience: a quarter of an hour.
+    """
     with suppress(OSError):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_MS)

@@ -15,8 +15,7 @@ from collections.abc import Callable, Sequence
 
 from gateway.simulation import frames
 from gateway.simulation.devices import ghost, noise, truncated
-
-from .wire import Wire
+from gateway.simulation.wire import Wire
 
 READER_EVERY_S = 0.12
 GATE_EVERY_S = 0.9

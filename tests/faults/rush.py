@@ -6,10 +6,11 @@ import time
 
 from end_to_end.site import Site, eventually
 
+from gateway.simulation.wire import Wire
+
 from .crowd import Crowd
 from .stage import PASS_TIMEOUT_S
 from .verdict import Verdict, judge
-from .wire import Wire
 
 READERS = 3
 QUIET_S = 1.0

@@ -21,10 +21,10 @@ from end_to_end.ear import Ear
 from end_to_end.site import Process, Site
 
 from gateway.simulation.broker import HOST, Broker, Make, mosquitto
+from gateway.simulation.wire import Wire
 
 from .plan import Plan
 from .proxy import Proxy
-from .wire import Wire
 
 READERS = 3
 TMPFS_MIB = 24

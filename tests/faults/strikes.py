@@ -13,12 +13,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from gateway.simulation.wire import Wire
+
 from . import disk
 from .disk import Mend
 from .plan import Fault
 from .proxy import Proxy, Way
 from .stage import Stage
-from .wire import Wire
 
 BABBLE_EVERY_S = 0.01
 LEDGER_FILES = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")

@@ -17,11 +17,11 @@ from end_to_end.site import eventually
 
 from gateway.simulation.broker import HOST
 from gateway.simulation.pty import Pty
+from gateway.simulation.wire import Frame, Wire
 
 from .plan import DEFAULT_COUNT, DEFAULT_SEED, KINDS, PER_EPISODE, draw
 from .proxy import Proxy
 from .verdict import Verdict, judge
-from .wire import Frame, Wire
 
 BEGUN = 1_790_000_000.0
 EVERYTHING = frozenset({"root", "strace"})

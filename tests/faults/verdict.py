@@ -16,7 +16,7 @@ from typing import Any
 
 from end_to_end.ear import token
 
-from .wire import Frame
+from gateway.simulation.wire import Frame
 
 LATE_S = 0.25
 """What `time` may differ from the write beyond the stated error: two cores, a dozen processes, a real kernel."""
