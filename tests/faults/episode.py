@@ -124,7 +124,7 @@ class Episode:
 
     def _disk_was_full(self) -> bool:
         """Then settled records may have had to make room for others; all that is held is still the end of it all."""
-        return any(fault.kind.name == "disk_full" for fault in self.plan.faults)
+        return any(fault.kind.name in ("disk_full", "write_fails") for fault in self.plan.faults)
 
     def _judge_ends(self, verdict: Verdict) -> None:
         """Nobody may have died of a bug, nor shown a traceback; a SIGTERM ends with 0."""

@@ -132,6 +132,9 @@ class Stage:
         if code == -signal.SIGTERM and not ready:
             self._bury(at)
             code = 0
+        elif code == -signal.SIGKILL:  # an injected kill that was still to come was faster
+            self._bury(self._death.at())
+            code = 0
         self.exits.append(("terminated", code))
 
     def kill_centre(self) -> None:
