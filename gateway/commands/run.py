@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -15,10 +16,12 @@ from gateway import assembly, log
 from gateway.app import Gateway
 from gateway.clock import Clock
 from gateway.commands.options import config_option
-from gateway.errors import Misconfigured, Transient
+from gateway.errors import Misconfigured, NotDurable, Transient
 from gateway.pulse import WatchfulSelector
 
 LOCK_NAME = "punchgate.lock"
+DISK_TROUBLE = {errno.EROFS, errno.EIO, errno.ENOSPC}
+"""May pass by itself, so that systemd should try again; a wrong path or permission does not."""
 
 
 @click.command("run")
@@ -49,6 +52,10 @@ def _own(state_dir: Path) -> IO[str]:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         lock = (state_dir / LOCK_NAME).open("a+", encoding="utf-8")
     except OSError as error:
+        if error.errno in DISK_TROUBLE:
+            raise NotDurable(
+                f"{state_dir}: {error.strerror}", remedy="look at the disk and the kernel log"
+            ) from error
         raise Misconfigured(
             f"gateway.state_dir: {state_dir}: {error.strerror}",
             remedy="create it for the daemon's user, or name another",
