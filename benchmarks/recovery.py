@@ -251,6 +251,7 @@ def _fill(gateway: Gateway, records: int) -> None:
     for at in range(0, records // 2, HEAP):
         heap = b"".join(frames.rdm6300(f"0C{at + number:08X}") for number in range(HEAP))
         wait_until(lambda heap=heap: gateway.reader.write(heap), WAIT_S)
+    wait_until(lambda: not gateway.reader.unread(), WAIT_S)  # this also pushes what the kernel had no room for
     wait_until(lambda: int(gateway.status()["newest"]) >= records, FILL_S)
 
 
