@@ -70,10 +70,14 @@ class Edge:
 
 @dataclass(slots=True)
 class Boot:
-    """One boot: its anchors by boot_ns, those that are `synced` in groups of one offset, its last known moment."""
+    """One boot: its anchors by boot_ns, those that are `synced` in groups of one offset, its last known moment.
+
+    `set_last`: the last anchor of a clock that somebody had set.
+    """
 
     anchors: list[Anchor]
     last_ns: int
+    set_last: Anchor | None = None
     groups: list[list[Anchor]] = field(default_factory=list)
     after: Edge | None = None
     before: Edge | None = None
@@ -90,10 +94,10 @@ class Boot:
 
     def last_set(self, reading: Reading) -> Anchor | None:
         """The last anchor of a clock that somebody had set; of a clock that was set, only a later one counts."""
-        found = [anchor for anchor in self.anchors if anchor.state != "unset"]
-        if not found or (reading.state != "unset" and found[-1].boot_ns <= reading.boot_ns):
+        found = self.set_last
+        if found is None or (reading.state != "unset" and found.boot_ns <= reading.boot_ns):
             return None
-        return found[-1]
+        return found
 
 
 def boots_of(anchors: Iterable[Anchor], last_ns: Mapping[str, int]) -> dict[str, Boot]:
@@ -101,10 +105,7 @@ def boots_of(anchors: Iterable[Anchor], last_ns: Mapping[str, int]) -> dict[str,
     by_boot: dict[str, list[Anchor]] = {}
     for anchor in sorted(anchors, key=attrgetter("boot_ns")):
         by_boot.setdefault(anchor.boot, []).append(anchor)
-    boots = {
-        name: Boot(of_boot, max(last_ns.get(name, 0), of_boot[-1].boot_ns), _groups(of_boot))
-        for name, of_boot in by_boot.items()
-    }
+    boots = {name: _boot(of_boot, last_ns.get(name, 0)) for name, of_boot in by_boot.items()}
     _find_edges(sorted(boots.values(), key=attrgetter("place")))
     return boots
 
@@ -112,6 +113,12 @@ def boots_of(anchors: Iterable[Anchor], last_ns: Mapping[str, int]) -> dict[str,
 def drift_ms(apart_ns: int) -> int:
     """How far CLOCK_BOOTTIME may have gone wrong in that time, rounded up."""
     return -(-abs(apart_ns) * DRIFT_PPM // (NS_PER_MS * 1_000_000))
+
+
+def _boot(anchors: list[Anchor], last_ns: int) -> Boot:
+    """Of anchors in order."""
+    were_set = [anchor for anchor in anchors if anchor.state != "unset"]
+    return Boot(anchors, max(last_ns, anchors[-1].boot_ns), were_set[-1] if were_set else None, _groups(anchors))
 
 
 def _find_edges(boots: Sequence[Boot]) -> None:

@@ -18,6 +18,8 @@ from traceability.database import Connection
 
 ANCHOR_TYPE, STEP_TYPE = "punchgate.clock.anchor.v1", "punchgate.clock.stepped.v1"
 MAX_NUMBER = 2**53
+MAX_BOOT_NS = 2**63 - 1
+"""A box that has run for 104 days is beyond 2**53 ns."""
 MAX_WORD = 64
 NO_CLOCK = Reading(0, "", 0, "none")
 
@@ -49,8 +51,8 @@ def reading_of(line: Line) -> Reading:
     clock, time_ms = line.data.get("clock"), _unix_ms(line.time)
     if not isinstance(clock, dict) or time_ms is None:
         return NO_CLOCK if time_ms is None else replace(NO_CLOCK, time_ms=time_ms)
-    boot, boot_ns, state = clock.get("boot"), _number(clock.get("boot_ns")), clock.get("state")
-    if not _is_word(boot) or boot_ns is None or boot_ns < 0 or not _is_word(state):
+    boot, boot_ns, state = clock.get("boot"), clock.get("boot_ns"), clock.get("state")
+    if not _is_word(boot) or not _is_since_boot(boot_ns) or not _is_word(state):
         return replace(NO_CLOCK, time_ms=time_ms)
     return Reading(time_ms, boot, boot_ns, state, _bound(clock.get("error_ms")), line.data.get("live") is not False)
 
@@ -88,6 +90,10 @@ def _columns(reading: Reading) -> tuple[object, ...]:
 
 def _is_word(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value) <= MAX_WORD
+
+
+def _is_since_boot(value: object) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= MAX_BOOT_NS
 
 
 def _number(value: Any) -> int | None:

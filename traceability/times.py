@@ -115,7 +115,8 @@ def _places(epochs: Sequence[tuple[str, str | None]]) -> dict[str, tuple[int, in
     for epoch, before in epochs:
         if before in known:
             followers.setdefault(before, epoch)
-    first = [epoch for epoch in known if epoch not in followers.values()]
+    behind = set(followers.values())
+    first = [epoch for epoch in known if epoch not in behind]
     places: dict[str, tuple[int, int]] = {}
     for chain, begin in enumerate([*first, *known]):
         at: str | None = begin

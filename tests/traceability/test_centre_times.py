@@ -76,6 +76,17 @@ def test_a_good_anchor_that_comes_hours_later_dates_what_was_here_before(ledger:
     assert counted(tmp_path) == [{"clock": 1, "anchor": 3, "order": 0}]
 
 
+def test_a_box_that_has_run_for_years_is_dated_like_any_other(ledger: Ledger, tmp_path: Path) -> None:
+    years_s = 3 * 365 * 86_400
+    since = NOW_MS - years_s * 1000
+    take(ledger, record(1, years_s, 0, "unset"), record(2, years_s + 60, since, "synced"))
+    take(ledger, anchor(3, years_s + 60, since))
+    answer = told(tmp_path)
+    assert [time.dated.basis for time in answer] == ["anchor", "clock", "clock"]
+    assert answer[0].dated.time_ms == NOW_MS
+    assert counted(tmp_path) == [{"clock": 2, "anchor": 1, "order": 0}]
+
+
 def test_a_step_is_as_good_as_the_anchor_that_follows_it(ledger: Ledger, tmp_path: Path) -> None:
     take(ledger, STORY[1], record(6, 90, NOW_MS, "synced", type="clock.stepped", to_offset_ms=NOW_MS))
     assert told(tmp_path)[0].dated.time_ms == NOW_MS + 60_000
