@@ -6,13 +6,14 @@ given with each name and tested.
 
 from __future__ import annotations
 
+from binascii import crc_hqx
 from functools import reduce
 from operator import xor as _xor
 from typing import NamedTuple
 
 
 class CrcModel(NamedTuple):
-    """A 16-bit CRC: polynomial, start value, whether bits run low to high, final XOR."""
+    """A 16-bit CRC: polynomial (1021, or 8005 reflected), start value, whether bits run low to high, final XOR."""
 
     polynomial: int
     start: int
@@ -48,36 +49,31 @@ def sum8_complement(data: bytes) -> int:
 
 
 def crc16(data: bytes, name: str) -> int:
-    """The CRC-16 `name` of CRC16_MODELS over `data`: 0..65535."""
+    """The CRC-16 `name` of CRC16_MODELS over `data`: 0..65535.
+
+    Those of polynomial 1021 run in C: `crc_hqx` is it, high bit first; a reflected one is the mirror of that.
+    """
     model = CRC16_MODELS[name]
-    table = _TABLES[name]
+    if model.polynomial == 0x1021:
+        if model.reflected:
+            return _mirror16(crc_hqx(bytes(data).translate(_MIRROR), _mirror16(model.start))) ^ model.final
+        return crc_hqx(data, model.start) ^ model.final
     crc = model.start
-    if model.reflected:
-        for byte in data:
-            crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
-    else:
-        for byte in data:
-            crc = (crc << 8 & 0xFFFF) ^ table[crc >> 8 ^ byte]
+    for byte in data:
+        crc = (crc >> 8) ^ _TABLE_8005[(crc ^ byte) & 0xFF]
     return crc ^ model.final
 
 
-def _table(model: CrcModel) -> tuple[int, ...]:
-    return tuple(_low_to_high(byte, model) if model.reflected else _high_to_low(byte, model) for byte in range(256))
+def _mirror16(value: int) -> int:
+    return _MIRROR[value & 0xFF] << 8 | _MIRROR[value >> 8]
 
 
-def _high_to_low(byte: int, model: CrcModel) -> int:
-    crc = byte << 8
-    for _ in range(8):
-        crc = (crc << 1 ^ model.polynomial if crc & 0x8000 else crc << 1) & 0xFFFF
-    return crc
-
-
-def _low_to_high(byte: int, model: CrcModel) -> int:
-    polynomial = int(f"{model.polynomial:016b}"[::-1], 2)
+def _low_to_high(byte: int, polynomial: int) -> int:
     crc = byte
     for _ in range(8):
         crc = crc >> 1 ^ polynomial if crc & 1 else crc >> 1
     return crc
 
 
-_TABLES = {name: _table(model) for name, model in CRC16_MODELS.items()}
+_MIRROR = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_TABLE_8005 = tuple(_low_to_high(byte, _mirror16(0x8005)) for byte in range(256))

@@ -9,11 +9,16 @@ the contract suite (`drivers.suite`), which strangers can run over theirs:
 - a refused frame is a `BadFrame` with a reason; after a bad check the search goes on one byte past the start;
 - a partial frame times out through `poll`; `close` tells what was still waiting; after `reset` all is forgotten;
 - no card number is found in another family's capture.
+
+A driver only listens until it is sent `START`: the line is open, and it may write. A request-driven one (`asks`) then
+asks its devices through `commands`, says with a `DeviceChange` `up` that one answers and with `down` that it does
+not; `drivers.asking` does that for it. `reset` ends the talk. Bytes that nobody asked for are understood all the
+same, so that a captured conversation decodes to what it meant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -22,9 +27,26 @@ from drivers.events import Event
 Emits = Literal["credential", "passage", "input"]
 
 
+START = "start"
+"""Order: begin to ask. `values["mark"]` is what `Event.mark` of this unit said last, None if nothing."""
+FEEDBACK = "feedback"
+"""Order: show the person what became of the card; `values["state"]` is one of STATES."""
+TEXT = "text"
+"""Order: show `values["text"]` for `values["seconds"]`."""
+STATES = ("read", "accepted", "refused", "buffering")
+"""read: the card was understood; accepted: it is durable; refused: it was not taken; buffering: it is durable, but
+the uplink is down."""
+
+Swap = Callable[[str], str]
+"""Another number for a card number: same length, same alphabet, the same for the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
-    """An order to a device: `name` is feedback, text, …; `values` its arguments. `unit` as in Event."""
+    """An order to a device: START, FEEDBACK, TEXT; `values` its arguments. `unit` as in Event.
+
+    There is no order that opens anything.
+    """
 
     name: str
     values: dict[str, object] = field(default_factory=dict)
@@ -69,7 +91,11 @@ class DriverSpec:
     `options` is a frozen dataclass whose fields all have defaults and whose `__post_init__` raises ValueError with a
     message naming the field. `directions` are the words its passages use, `aliases` other words for them that a
     configuration may use. `bus` says that several devices may share the line, `has_memory` that the device keeps what
-    it is not asked for, so that it may be left unread for a while.
+    it is not asked for, so that it may be left unread for a while. `asks`: it is silent until asked (START).
+
+    `bauds` are the speeds such devices are found at, `proof_bits` how many bits of a frame are start marks and checks
+    (how sure one valid frame makes us), `tcp_port` where such a device listens if it has no serial line. `redact`
+    gives a valid frame with its card numbers swapped, same length, checks recomputed.
     """
 
     name: str
@@ -80,6 +106,11 @@ class DriverSpec:
     baud: int = 9600
     bus: bool = False
     has_memory: bool = False
+    asks: bool = False
+    bauds: tuple[int, ...] = ()
+    proof_bits: int = 0
+    tcp_port: int | None = None
+    redact: Callable[[bytes, Swap], bytes] | None = None
     directions: tuple[str, ...] = ()
     aliases: dict[str, str] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()

@@ -16,12 +16,29 @@ Flaw = Literal["length", "start", "integrity", "format", "noise", "overflow"]
 Decision = Literal["granted", "denied"]
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a device with a memory says of the time: it happened `age_s` before the event was told, give or take
+    `error_s`. `device_time` is the device's own reading, ISO 8601 without a zone, not corrected.
+    """
+
+    age_s: float
+    device_time: str
+    error_s: float = 1.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Common part of all events; `event` is the word that `punchgate decode` prints."""
+    """Common part of all events; `event` is the word that `punchgate decode` prints.
+
+    `origin` stands in events that come from a device's own memory. `mark` is what the unit's driver wants back with
+    START so that nothing is told twice: it is kept in the same transaction as the record of the event.
+    """
 
     event: ClassVar[str] = "event"
     unit: int | None = 0
+    origin: Origin | None = None
+    mark: str | None = None
     fields: Mapping[str, object] = field(default_factory=dict)
 
     def words(self) -> dict[str, object]:
@@ -46,6 +63,13 @@ class CardRead(Event):
 
     def words(self) -> dict[str, object]:
         return {"scheme": self.scheme, "value": self.value, "bits": self.bits, "decision": self.decision}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRead(CardRead):
+    """An identity document, told with what is printed on it (in `fields`) because the visitor desk asks for it."""
+
+    event: ClassVar[str] = "document_read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,8 @@ class FrameStream:
 
     `max_bytes` bounds one frame and so the buffer; `gap_s` is the silence (seconds) after which a partial frame is
     given up. Families without a start byte give `resync`: what follows an endless line is dropped up to its end.
-    `forget` is called on reset by families with a memory of their own.
+    `forget` is called on reset by families with a memory of their own. `on_frame`, if set, is told where each valid
+    frame lay: its first byte, counted from the last reset, and its size.
     """
 
     def __init__(
@@ -94,12 +95,14 @@ class FrameStream:
         self._gap_s = gap_s
         self._resync = resync
         self._forget = forget
+        self.on_frame: Callable[[int, int], None] | None = None
         self._last_at = 0.0
         self._buffer = bytearray()
         self._clear()
 
     def _clear(self) -> None:
         self._buffer.clear()
+        self._passed = 0  # bytes that have left the buffer
         self._flaw: Flaw = "noise"
         self._refused = 0  # bytes in the run that is open
         self._claimed = 0  # bytes still ahead that belong to the frame refused last
@@ -156,14 +159,14 @@ class FrameStream:
 
     def _hidden(self) -> list[Event]:
         """What a silence would bring out of the waiting bytes if they hide a good frame; else nothing, unchanged."""
-        before = bytes(self._buffer), self._flaw, self._refused, self._claimed
+        before = bytes(self._buffer), self._passed, self._flaw, self._refused, self._claimed
         events: list[Event] = []
         if len(before[0]) > 1:
             self._scan(events, silent=True)
             self._tell(events)
         if any(not isinstance(event, BadFrame) for event in events):
             return events
-        waiting, self._flaw, self._refused, self._claimed = before
+        waiting, self._passed, self._flaw, self._refused, self._claimed = before
         self._buffer[:] = waiting
         return []
 
@@ -179,8 +182,11 @@ class FrameStream:
                 verdict = self._give_up(stop - start, silent)
                 if verdict is None:
                     break
+            if self.on_frame is not None and isinstance(verdict, Good):
+                self.on_frame(self._passed + start, verdict.size)
             start += self._take(verdict, events)
         del data[:start]
+        self._passed += start
 
     def _give_up(self, size: int, silent: bool) -> Bad | None:
         """The verdict over a candidate that would wait for ever."""

@@ -5,24 +5,22 @@
     for check in CHECKS.values():
         check(subject)
 
-A capture is `<model>_<scene>.hex`, hex digits with `#` comments, beside `<model>_<scene>.json`: the events that
-`punchgate decode` prints for it, as a list, or as `{"options": {…}, "events": […]}`. A *fact* is an event other than
-bad_frame and incomplete: noise and cuts may add refusals, but never add, change or swallow a fact.
+What a capture is: `drivers.captures`.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import tracemalloc
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from drivers.contract import Driver, DriverSpec
+from drivers.captures import Capture, Said, Subject, facts, load, load_all, said
+from drivers.contract import START, Command, Driver, DriverSpec
 from drivers.events import BadFrame, CardRead, Event, Incomplete, Passage, Scan
+from drivers.redaction import rewrite
 from drivers.registry import make_options
+
+__all__ = ["CHECKS", "Capture", "Said", "Subject", "facts", "load", "load_all", "pieces_of", "said"]
 
 NOISE = (b"\x00", b"\xff", b"\x00\xff\x80\x00", b"\xff" * 7)
 """What a line says when it is plugged in; no family begins a frame with it."""
@@ -31,60 +29,6 @@ QUIET_S = 60.0
 RANDOM_BYTES = 1_000_000
 FLOOD_BYTES = 100_000
 MEMORY_BYTES = 300_000
-
-Said = list[dict[str, object]]
-
-
-@dataclass(frozen=True, slots=True)
-class Capture:
-    """Bytes of a device and the events they mean."""
-
-    name: str
-    data: bytes
-    events: Said
-    options: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A driver on trial: its own captures and those of other families."""
-
-    spec: DriverSpec
-    own: list[Capture]
-    foreign: list[Capture] = field(default_factory=list)
-
-    def driver(self, capture: Capture) -> Driver:
-        """A fresh decoder with the capture's options."""
-        return self.spec.new(make_options(self.spec, capture.options))
-
-
-def load(folder: Path) -> list[Capture]:
-    """All captures of a folder, by name."""
-    return [_capture(path) for path in sorted(folder.glob("*.hex"))]
-
-
-def load_all(root: Path, but: str) -> list[Capture]:
-    """The captures of every folder under `root` except the one named `but`."""
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and path.name != but)
-    return [capture for folder in folders for capture in load(folder)]
-
-
-def _capture(path: Path) -> Capture:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    data = bytes.fromhex("".join(line.partition("#")[0] for line in lines))
-    told = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    told = told if isinstance(told, dict) else {"events": told}
-    return Capture(f"{path.parent.name}/{path.stem}", data, told["events"], told.get("options", {}))
-
-
-def said(events: Iterable[Event]) -> Said:
-    """Events as `decode` prints them."""
-    return [json.loads(json.dumps(event.as_dict())) for event in events]
-
-
-def facts(events: Iterable[Event]) -> Said:
-    """Without refusals and rests."""
-    return said(event for event in events if not isinstance(event, (BadFrame, Incomplete)))
 
 
 def pieces_of(driver: Driver, pieces: Iterable[bytes]) -> list[Event]:
@@ -227,6 +171,66 @@ def _flood(driver: Driver, flood: bytes, name: str) -> None:
     assert grown < MEMORY_BYTES, f"{name}: {grown} bytes are kept after a flood of {flood[:4].hex()}…"
 
 
+def check_asking(subject: Subject) -> None:
+    """A driver that asks does so from START to reset, says once that nobody answers, and is not fooled by an echo."""
+    if not subject.spec.asks:
+        driver = subject.spec.new()
+        driver.send(Command(START), 0.0)
+        assert driver.next_poll() is None, f"{subject.spec.name} waits for something, and is not said to ask"
+        return
+    for capture in subject.own[:1]:
+        driver = subject.driver(capture)
+        assert (driver.next_poll(), driver.commands()) == (None, []), f"{subject.spec.name} asks before START"
+        driver.send(Command(START), 0.0)
+        events, asked = _left_alone(driver, QUIET_S, echo=False)
+        assert asked, f"{subject.spec.name} never asks"
+        assert [event["kind"] for event in facts(events)] == ["down"], f"{subject.spec.name}: {facts(events)}"
+        driver.reset()
+        assert (driver.next_poll(), driver.commands()) == (None, []), f"{subject.spec.name} asks after reset"
+        driver.send(Command(START), 0.0)
+        events, _ = _left_alone(driver, QUIET_S, echo=True)
+        told = [event for event in facts(events) if event["event"] != "frame"]
+        assert [event.get("kind") for event in told] == ["down"], f"{subject.spec.name}: its own echo is {told}"
+
+
+def _left_alone(driver: Driver, seconds: float, *, echo: bool) -> tuple[list[Event], bytes]:
+    """What a driver says and asks while nobody answers, or only its own echo."""
+    events: list[Event] = []
+    asked = b""
+    while (due := driver.next_poll()) is not None and due < seconds:
+        events += driver.poll(due)
+        if request := b"".join(driver.commands()):
+            asked += request
+            events += driver.feed(request, due) if echo else []
+    return events, asked
+
+
+def check_redaction(subject: Subject) -> None:
+    """A redacted frame says the same of another card."""
+    if subject.spec.redact is None:
+        return
+    for capture in subject.own:
+        before = facts(subject.driver(capture).feed(capture.data, 0.0))
+        redacted = rewrite(subject.driver(capture), capture.data, lambda frame: _redacted(subject.spec, frame))
+        after = facts(subject.driver(capture).feed(redacted, 0.0))
+        assert len(redacted) == len(capture.data), capture.name
+        assert [event["event"] for event in after] == [event["event"] for event in before], capture.name
+        for old, new in zip(before, after, strict=True):
+            assert "value" not in old or old["value"] != new["value"], f"{capture.name} keeps a card number"
+
+
+def _redacted(spec: DriverSpec, frame: bytes) -> bytes:
+    assert spec.redact is not None
+    return spec.redact(frame, _shifted)
+
+
+def _shifted(number: str) -> str:
+    """Another number of the same form: each digit the next one."""
+    digits = "0123456789" if number.isdecimal() else "0123456789ABCDEF"
+    shifted = {digit: digits[(n + 1) % len(digits)] for n, digit in enumerate(digits)}
+    return "".join(shifted.get(digit, digit) for digit in number.upper())
+
+
 CHECKS: dict[str, Callable[[Subject], None]] = {
     "captures mean what they say": check_captures,
     "any split gives the same events": check_splits,
@@ -236,5 +240,7 @@ CHECKS: dict[str, Callable[[Subject], None]] = {
     "no fact in another family's capture": check_foreign,
     "events keep to the spec": check_honesty,
     "floods are harmless": check_floods,
+    "it asks from START to reset": check_asking,
+    "a redacted frame speaks of another card": check_redaction,
 }
 """Name to check; each takes a Subject and raises AssertionError."""
