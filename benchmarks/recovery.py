@@ -269,9 +269,17 @@ def _worst(found: dict[str, Any]) -> float:
     return max([found.get("max", 0.0), *inner])
 
 
+def _scene(name: str) -> str:
+    if name not in SCENES:
+        raise argparse.ArgumentTypeError(f"{name}: there are {', '.join(SCENES)}")
+    return name
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scenes", nargs="*", choices=[*SCENES, []], default=list(SCENES))
+    parser.add_argument(
+        "scenes", nargs="*", default=list(SCENES), metavar="SCENE", type=_scene, help=", ".join(SCENES)
+    )
     parser.add_argument("--outages", type=float, nargs="+", default=[1.0, 5.0, 20.0])
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--repeat", type=int, default=3)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import ClassVar, Literal
 
 Flaw = Literal["length", "start", "integrity", "format", "noise", "overflow"]
@@ -25,6 +26,10 @@ class Origin:
     age_s: float
     device_time: str
     error_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        if datetime.fromisoformat(self.device_time).tzinfo is not None:
+            raise ValueError("device_time: a device's clock has no zone")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

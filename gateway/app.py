@@ -24,7 +24,7 @@ import structlog
 
 from config import Settings
 from gateway import assembly
-from gateway.capture import Capture
+from gateway.capture import Capture, Feedback
 from gateway.clock import Clock, Moment
 from gateway.control import ControlServer, Desk
 from gateway.directory import Registry
@@ -82,11 +82,14 @@ class Gateway:
             self._append,
             self.journal.when_durable,
             self.uplink.say_devices,
+            self.journal.keep_mark,
+            feedback := Feedback(self.journal.when_durable, lambda: self.uplink.connected),
         )
         self.lines = [
             Line(rules, self.clock, capture, partial(self._unwatched.ms, rules.devices), self._pulse)
             for rules in assembly.line_rules(settings)
         ]
+        feedback.lines = self.lines
         self._pausing = Pausing(self.lines, self.clock)
         self._sparing = Sparing(self.clock, self.journal.append, self._on_level)
         self._timekeeping = Timekeeping(self.clock, self._sparing.append)
@@ -178,6 +181,8 @@ class Gateway:
             log.warning("config.warning", reason=warning)
         self._unwatched.begin(opened.last, list(self._places))
         self._expired = opened.expired.copy()
+        for line in self.lines:
+            line.talk.remember(opened.marks)
         self.uplink.begin(opened)
         details = {"version": VERSION, "config": assembly.fingerprint(self.settings)}
         self._append([Draft(Notice(kind="gateway.started", details=details), moment)])

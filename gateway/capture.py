@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from drivers.events import BadFrame, Event
+from drivers.events import BadFrame, CardRead, DeviceChange, Event, Frame, Scan
 from gateway.clock import Clock, Moment
 from gateway.directory import Registry
 from gateway.log import Once
@@ -22,6 +22,8 @@ from gateway.wire import timestamp
 
 log = structlog.get_logger()
 
+UNREADABLE = "unreadable_document"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -31,9 +33,45 @@ class Place:
     portal: str
 
 
+class Feedback:
+    """Shows people what became of their cards, on those devices of `lines` that we talk to anyway.
+
+    A card is `read` at once and `accepted` when its record is durable, or `buffering` while the uplink is down.
+    """
+
+    def __init__(
+        self,
+        when_durable: Callable[[Callable[[], None]], None],
+        is_online: Callable[[], bool],
+    ) -> None:
+        self.lines: Sequence[Line] = ()
+        self._when_durable = when_durable
+        self._is_online = is_online
+
+    def show(self, device: str, events: Sequence[Event]) -> None:
+        """What these events, just made records of, mean to whoever stands there."""
+        for line in self.lines:
+            if device in line.health and line.rules.spec.asks:
+                for event in events:
+                    self._show(line, device, event)
+
+    def _show(self, line: Line, device: str, event: Event) -> None:
+        if _is_refusal(event):
+            line.show(device, "refused")
+        elif isinstance(event, CardRead | Scan):
+            line.show(device, "read")
+            self._when_durable(lambda: line.show(device, "accepted" if self._is_online() else "buffering"))
+
+
+def _is_refusal(event: Event) -> bool:
+    if isinstance(event, Frame):
+        return event.name == UNREADABLE
+    return isinstance(event, CardRead) and event.decision == "denied"
+
+
 class Capture:
     """See port.LineListener. `append` makes drafts durable, `when_durable` tells when they are, `changed` that the
-    state of a device has changed.
+    state of a device has changed, `keep_mark` keeps how far a device was heard.
     """
 
     def __init__(
@@ -45,6 +83,8 @@ class Capture:
         append: Callable[[Sequence[Draft]], None],
         when_durable: Callable[[Callable[[], None]], None],
         changed: Callable[[], None],
+        keep_mark: Callable[[str, str], None],
+        feedback: Feedback,
     ) -> None:
         self._places = places
         self._passage = passage
@@ -53,6 +93,8 @@ class Capture:
         self._append = append
         self._when_durable = when_durable
         self._changed = changed
+        self._keep_mark = keep_mark
+        self._feedback = feedback
         self._once = Once(clock.mono)
         self._recorded: dict[str, str] = {}
 
@@ -64,9 +106,30 @@ class Capture:
                 if times := self._once.due("frame.bad", device, event.flaw):
                     log.warning("frame.bad", device=device, flaw=event.flaw, bytes=event.bytes, times=times)
                 continue
-            drafts += self._passage.handle(device, event, moment)
+            if isinstance(event, DeviceChange) and event.kind in ("up", "down"):
+                self._answers(device, event)
+            drafts += self._marked(device, event, self._passage.handle(device, event, moment))
         self._append(drafts)
+        if moment.device_time is None:
+            self._feedback.show(device, events)
         return bool(drafts)
+
+    def _answers(self, device: str, change: DeviceChange) -> None:
+        """A device that is asked has begun to answer, or does so no more; passage writes it down."""
+        self._recorded[device] = change.kind
+        if change.kind == "up":
+            log.info("device.up", device=device)
+        else:
+            log.warning("device.down", device=device, reason=change.reason)
+        self._changed()
+
+    def _marked(self, device: str, event: Event, drafts: list[Draft]) -> list[Draft]:
+        """How far a device was heard is kept with the last record of the event, or by itself."""
+        if event.mark is not None and drafts:
+            drafts[-1].mark = (device, event.mark)
+        elif event.mark is not None:
+            self._keep_mark(device, event.mark)
+        return drafts
 
     def when_durable(self, then: Callable[[], None]) -> None:
         """See LineListener."""
@@ -75,9 +138,10 @@ class Capture:
     def port_up(self, line: Line, moment: Moment) -> None:
         """See LineListener."""
         log.info("port.up", port=line.rules.port.url, devices=list(line.rules.devices))
-        for device in line.rules.devices:
+        for device in line.present:
             self._note(device, "up", None, moment)
             self._append(self._passage.device_up(device, moment))
+        for device in line.rules.devices:
             self._seen(line, device, moment)
         self._changed()
 
@@ -100,8 +164,9 @@ class Capture:
     def port_read(self, line: Line, moment: Moment) -> None:
         """See LineListener."""
         log.info("port.read", port=line.rules.port.url)
-        for device in line.rules.devices:
+        for device in line.present:
             self._append(self._passage.device_up(device, moment))
+        for device in line.rules.devices:
             self._seen(line, device, moment)
 
     def _seen(self, line: Line, device: str, moment: Moment) -> None:

@@ -40,7 +40,8 @@ class Moment:
     """One instant on all clocks: unix time in ms, monotonic seconds, CLOCK_BOOTTIME in ns.
 
     `live` is False for bytes that had been waiting in the kernel or in a device's memory; `quality.error_ms` then
-    includes how long they may have waited.
+    includes how long they may have waited. Of what a device had in its memory, `device_time` is the device's own
+    reading (ISO 8601, no zone).
     """
 
     time_ms: int
@@ -48,6 +49,22 @@ class Moment:
     boot_ns: int
     quality: Quality
     live: bool = True
+    device_time: str | None = None
+
+    def remembered(self, age_s: float, error_s: float, device_time: str) -> Moment:
+        """When something happened that a device had kept for `age_s`. Before this boot the boot clock is no clock."""
+        age_ms, age_ns = round(age_s * 1000), round(age_s * 1e9)
+        before_boot_ms = max(0, age_ns - self.boot_ns) // 1_000_000
+        error_ms = (self.quality.error_ms or 0) + round(error_s * 1000) + before_boot_ms
+        return replace(
+            self,
+            time_ms=self.time_ms - age_ms,
+            mono=self.mono - age_s,
+            boot_ns=max(0, self.boot_ns - age_ns),
+            quality=replace(self.quality, error_ms=error_ms),
+            live=False,
+            device_time=device_time,
+        )
 
     def waiting_since(self, gap_ms: int) -> Moment:
         """The same instant for something that happened up to `gap_ms` earlier."""

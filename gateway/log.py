@@ -19,6 +19,8 @@ EVENTS = {
     "config.applied": "the configuration in force, by its fingerprint",
     "config.warning": "a secret is open to others on this machine",
     "config.unchanged": "a reload could not be applied; the old configuration stays",
+    "device.down": "a device that is asked does not answer any more",
+    "device.up": "a device that is asked has answered",
     "gateway.bug": "an unexpected exception: the process ends with 70",
     "gateway.ready": "ports, journal and uplink are running",
     "gateway.stood_still": "this process was stopped or starved: what arrived meanwhile is dated as what has waited",

@@ -37,7 +37,8 @@ LossCause = Literal["quota", "damage", "pruned", "expired", "refused"]
 class Draft:
     """A record that waits for its number. `opens`: a read that pairing has not closed yet; `closes`: such reads.
 
-    `kept` is its place in the emergency ring while it waits there for a number.
+    `kept` is its place in the emergency ring while it waits there for a number. `mark` is what a device's driver
+    wants to be told again at its next start (device, text); it is kept in the same transaction.
     """
 
     body: Body
@@ -46,6 +47,7 @@ class Draft:
     closes: tuple[Ref, ...] = ()
     seq: int | None = None
     kept: int | None = None
+    mark: tuple[str, str] | None = None
 
 
 Ref = Draft | int

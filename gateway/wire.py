@@ -56,6 +56,12 @@ class Origin:
         text = datetime.fromtimestamp(time_ms // 1000, ZoneInfo(self.timezone)).strftime("%z")
         return f"{text[:3]}:{text[3:5]}"
 
+    def device_clock(self, device_time: str, time_ms: int) -> dict[str, object]:
+        """A device's own reading of that instant, and by how much it was ahead of the site's local time."""
+        here = datetime.fromtimestamp(time_ms / 1000, ZoneInfo(self.timezone)).replace(tzinfo=None)
+        ahead = datetime.fromisoformat(device_time) - here
+        return {"time": device_time, "offset_ms": round(ahead.total_seconds() * 1000)}
+
 
 def timestamp(time_ms: int) -> str:
     """RFC 3339, UTC, milliseconds: 2026-11-23T00:31:07.412Z."""
@@ -92,6 +98,8 @@ def encode(draft: Draft, origin: Origin, prev: str) -> bytes:
             "boot_ns": moment.boot_ns,
         },
     }
+    if moment.device_time is not None:
+        data["device_clock"] = origin.device_clock(moment.device_time, moment.time_ms)
     return compact(
         {
             "specversion": "1.0",

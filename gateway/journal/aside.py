@@ -29,7 +29,15 @@ def salvage(path: Path) -> Previous:
     with contextlib.suppress(Error, ValueError, NotDurable):
         reader = Reader(path)
         try:
-            return Previous(reader.meta("epoch"), settled=reader.settled().through())
+            settled = reader.settled().through()
+            return Previous(reader.meta("epoch"), settled=settled, marks=_marks(reader))
         finally:
             reader.close()
     return Previous()
+
+
+def _marks(reader: Reader) -> dict[str, str]:
+    """How far the devices were heard, if that can still be read."""
+    with contextlib.suppress(Error, ValueError, TypeError, LookupError):
+        return reader.marks()
+    return {}

@@ -11,7 +11,7 @@ import contextlib
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ LOSSES_MAX = 400
 @dataclass(frozen=True, slots=True)
 class Opened:
     """An epoch as it was found: bounds, chain head, what is settled, reads left open, its newest record, what went
-    because it was too old."""
+    because it was too old, how far devices with a memory were heard."""
 
     epoch: str
     oldest: int
@@ -47,6 +47,7 @@ class Opened:
     open_reads: list[Entry]
     last: Entry | None
     expired: Spans
+    marks: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,10 @@ class Journal:
                 store.remember(key, value)
 
         self._put_for_epoch(keep)
+
+    def keep_mark(self, device: str, mark: str) -> None:
+        """Remember how far a device was heard, where no record comes with it."""
+        self._put_for_epoch(lambda store: store.keep_mark(device, mark))
 
     def refuse(self, refused: Sequence[tuple[int, str]]) -> None:
         """Put records the centre refused into quarantine: pairs of seq and reason."""
@@ -286,4 +291,5 @@ def describe(store: Store) -> Opened:
         open_reads=store.open_reads(),
         last=_witness(store),
         expired=store.expired(),
+        marks=store.marks(),
     )

@@ -60,6 +60,7 @@ def seal(drafts: Sequence[Draft], places: Mapping[int, int], epoch: str) -> byte
                 "moment": _plain(draft.moment, place),
                 "opens": draft.opens,
                 "closes": [place(ref) for ref in draft.closes],
+                "mark": draft.mark,
             }
             for draft in drafts
         ],
@@ -87,6 +88,7 @@ def unseal(letter: bytes, known: dict[int, Draft], epoch: str) -> list[Draft]:
         draft = known[part["kept"]]
         draft.body = _alive(part["body"], ref)
         draft.closes = tuple(ref(place) for place in part["closes"])
+        draft.mark = tuple(part["mark"]) if part.get("mark") else None
         drafts.append(draft)
     return drafts
 

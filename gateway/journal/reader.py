@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.errors import NotDurable
 from gateway.journal.ladder import Room, free_bytes
+from gateway.journal.marks import PREFIX, latest
 from gateway.journal.schema import TOMBSTONES_SINCE, Damaged, connect_reader
 from gateway.spans import Range, Spans
 from gateway.wire import GENESIS, line_hash
@@ -111,6 +112,14 @@ class Reader:
     def expired(self) -> Spans:
         """The records that went unsettled, because they were too old to be kept."""
         return Spans((seq, seq) for (seq,) in self._tombstones("SELECT seq FROM tombstones ORDER BY seq"))
+
+    def marks(self) -> dict[str, str]:
+        """How far each device with a memory was heard, in its driver's own words."""
+        return latest(self._marks(), self.bounds()[1])
+
+    def _marks(self) -> list[tuple[str, str]]:
+        query = "SELECT key, value FROM meta WHERE key GLOB ?"
+        return self._connection.execute(query, (f"{PREFIX}*",)).fetchall()
 
     def tombstone(self, seq: int) -> str | None:
         """The hash of such a record."""

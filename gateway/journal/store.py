@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.clock import Moment
 from gateway.journal.chain import require_record
+from gateway.journal.marks import PREFIX, advanced, rewound
 from gateway.journal.reader import Entry, Reader
 from gateway.journal.ring import RING_BYTES
 from gateway.journal.schema import SQLITE_ERROR, Connection, Damaged, Error, connect_writer, is_damage
@@ -49,7 +50,8 @@ class Trouble:
 class Previous:
     """The epoch before this one, as far as it is known; `settled` is its highest contiguous settled number.
 
-    Of a file that was a copy the end is not known: others may have come after `seq`.
+    Of a file that was a copy the end is not known: others may have come after `seq`. `marks` are how far its devices
+    with a memory were heard; None: nobody has looked.
     """
 
     epoch: str | None = None
@@ -57,6 +59,7 @@ class Previous:
     hash: str | None = None
     settled: int | None = None
     is_copy: bool = False
+    marks: Mapping[str, str] | None = None
 
     def loss(self) -> Lost:
         """What the end of that epoch stands for: all that the centre had not committed of it."""
@@ -87,7 +90,8 @@ class Store(Reader):
 
     def as_previous(self) -> Previous:
         """This epoch as the one after it will name it."""
-        return Previous(self.origin.epoch, self.newest, self.head, self.settled().through(), self.is_copy)
+        settled = self.settled().through()
+        return Previous(self.origin.epoch, self.newest, self.head, settled, self.is_copy, self.marks())
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -97,6 +101,7 @@ class Store(Reader):
             self._connection.execute("BEGIN IMMEDIATE")
             yield
             self._connection.execute("COMMIT")
+            self._durable = self.newest
         except BaseException:
             self.newest, self.head = before
             self._rollback()
@@ -121,8 +126,15 @@ class Store(Reader):
             self._connection.execute("INSERT INTO records VALUES (?, ?, ?)", (draft.seq, now_ms, line))
             self._note_reads(draft.seq if draft.opens else None, draft.closes)
             self.newest, self.head = draft.seq, line_hash(line)
+            if draft.mark is not None:
+                self.keep_mark(*draft.mark)
             entries.append(Entry(draft.seq, line, now_ms))
         return entries
+
+    def keep_mark(self, device: str, mark: str) -> None:
+        """Keep how far a device was heard, as of the newest record; to be called inside `transaction`."""
+        key = f"{PREFIX}{device}"
+        self.remember(key, advanced(self.meta(key), self._durable, self.newest, mark))
 
     def remember(self, key: str, value: str) -> None:
         """Keep a value beside the records; to be called inside `transaction`."""
@@ -187,9 +199,11 @@ class Store(Reader):
             with self.transaction():
                 self._connection.execute("DELETE FROM records WHERE seq > ?", (seq,))
                 self._connection.execute("DELETE FROM open_reads WHERE seq > ?", (seq,))
+                for key, kept in self._marks():
+                    self.remember(key, rewound(kept, seq))
         self.checkpoint()
         self.oldest, self.newest = self.bounds()
-        self.head = known.hash or GENESIS
+        self.head, self._durable = known.hash or GENESIS, self.newest
         return True
 
     def checkpoint(self) -> None:
@@ -199,7 +213,10 @@ class Store(Reader):
     def begin(self, previous: Previous, moment: Moment) -> list[Entry]:
         """Write the first record of an epoch that follows another one: it names it and says what was lost."""
         with self.transaction():
-            return self.append([Draft(previous.loss(), moment)], moment.time_ms)
+            entries = self.append([Draft(previous.loss(), moment)], moment.time_ms)
+            for device, mark in (previous.marks or {}).items():
+                self.keep_mark(device, mark)
+            return entries
 
     def sign_off(self) -> None:
         """Note the end of the chain for the next start: the last line has none behind it to speak for it."""
@@ -223,12 +240,14 @@ class Store(Reader):
             self._mint()
         self.origin = Origin(*names, self.meta("epoch") or "")
         self.oldest, self.newest = self.bounds()
+        self._durable = self.newest
         tail = self.lines(self.newest, self.newest, 1, 1)
         self.head = line_hash(tail[0].line) if tail else GENESIS
         for entry in [*tail, *self.open_reads()]:
             require_record(entry, self.origin.epoch)
         self._compare_with_end()
         self.settled()
+        self.marks()
         self.expired()
         self.quarantine()
         self.dropped()

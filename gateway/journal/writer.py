@@ -195,6 +195,8 @@ class Writer(threading.Thread):
 
     def _follow(self, previous: Previous) -> None:
         self.store.close()
+        if previous.marks is None:
+            previous = replace(previous, marks=salvage(self._path).marks)
         set_aside(self._path, previous.epoch or "unknown")
         self._abandoned = previous
         self._new_epoch.clear()

@@ -126,7 +126,8 @@ class Passage:
         subject = self._privacy.subject(event, device.view)
         decision = event.decision if isinstance(event, events.CardRead) else None
         key = (rules.id, subject.token, decision == "denied")
-        if lane.repeats.again(key, moment):
+        is_frame = moment.device_time is None  # what a device wrote down is a presentation, not a frame of one
+        if is_frame and lane.repeats.again(key, moment):
             return
         body = CredentialRead(
             device=rules.id,
@@ -138,7 +139,8 @@ class Passage:
         )
         read = Read(Draft(body, moment), body, moment.mono + lane.rules.pass_timeout_s, lane.watched())
         self._out.append(read.draft)
-        self._out.extend(lane.repeats.begin(key, read))
+        if is_frame:
+            self._out.extend(lane.repeats.begin(key, read))
         pairing.read(lane, read)
 
     def _pass(self, device: _Device, direction: Direction, count: int, moment: Moment, flagged: bool = False) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from drivers.events import BadFrame, CardRead, Event, Incomplete, Passage, Scan
+from drivers.events import BadFrame, CardRead, DeviceChange, Event, Incomplete, Passage, Scan
 from gateway.wire import timestamp
 
 
@@ -35,6 +35,14 @@ class Health:
         self.last_frame_ms = time_ms
         self.reads += isinstance(event, CardRead | Scan)
         self.passes += isinstance(event, Passage)
+
+    def change(self, event: DeviceChange, time_ms: int) -> bool:
+        """A device that is asked says by its answers whether it is there; whether that has changed."""
+        if event.kind not in ("up", "down") or event.kind == self.status:
+            return False
+        self.status = "up" if event.kind == "up" else "down"
+        self.since_ms, self.reason = time_ms, event.reason
+        return True
 
     def as_dict(self) -> dict[str, object]:
         """The JSON form; times RFC 3339."""

@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from drivers.contract import DriverSpec
-from drivers.events import Event
+from drivers.events import DeviceChange, Event
 from gateway.blocking import blocking
 from gateway.clock import Clock, Moment
 from gateway.errors import Transient
 from gateway.port.health import Health
 from gateway.port.serial_port import OpenPort, PortSettings
+from gateway.port.talk import Talk
 from gateway.port.tap import Attention, Gap, Tap
 from gateway.port.threaded import ThreadedTap
 
 RETRY_FIRST_S = 0.2
 RETRY_MAX_S = 1.0
+UNANSWERED = "has not answered yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class Line:
         self._fed_at = 0.0
         self._attention = attention
         self._driver = rules.spec.new(*rules.options)
+        self.talk = Talk(self._driver, rules.devices)
         self._port: OpenPort | None = None
         self._tap: Tap | ThreadedTap | None = None
         self._gone: asyncio.Future[str] | None = None
@@ -107,6 +110,18 @@ class Line:
     def is_open(self) -> bool:
         """Whether the port is ours now."""
         return self._port is not None
+
+    @property
+    def present(self) -> list[str]:
+        """The devices that are there: those of an open port, of those that are asked the ones that answer."""
+        return [device for device, health in self.health.items() if health.status == "up"]
+
+    def show(self, device: str, state: str) -> None:
+        """Let a device show its person what became of the card, if it can."""
+        if self._port is not None:
+            self.talk.show(device, state, self._clock.mono())
+            self._write()
+            self._set_timer()
 
     def pause(self, reason: str, since: Moment | None = None) -> None:
         """Leave bytes in the kernel: the journal cannot take more now, or nobody has looked `since` then."""
@@ -152,7 +167,12 @@ class Line:
         moment = self._clock.now()
         for health in self.health.values():
             health.status, health.since_ms, health.reason = "up", moment.time_ms, None
+            if self.rules.spec.asks:
+                health.status, health.reason = "down", UNANSWERED
         self._listener.port_up(self, moment)
+        self.talk.begin(moment, self._gap(moment))
+        self._write()
+        self._set_timer()
 
     def unread(self, since: Moment) -> None:
         """See TapOwner."""
@@ -209,23 +229,27 @@ class Line:
         self._set_timer()
 
     def _pass_on(self, events: Sequence[Event], moment: Moment) -> bool:
-        """Hand events to the listener, device by device, without changing their order; whether they made records."""
+        """Hand events to the listener by device and moment, in their order; whether they made records."""
         run: list[Event] = []
         made_records = False
-        owner: str | None = None
+        owner = ("", moment)
         for event in events:
             device = self._device(event)
             if device is None:
                 self.foreign_frames += 1
                 continue
             self.health[device].count(event, moment.time_ms)
-            if device != owner and owner is not None:
-                made_records |= self._listener.heard(owner, run, moment)
+            self.talk.heard(device, event)
+            if isinstance(event, DeviceChange):
+                self.health[device].change(event, moment.time_ms)
+            source = (device, self.talk.dated(event, moment))
+            if run and source != owner:
+                made_records |= self._listener.heard(owner[0], run, owner[1])
                 run = []
-            owner = device
+            owner = source
             run.append(event)
-        if owner is not None:
-            made_records |= self._listener.heard(owner, run, moment)
+        if run:
+            made_records |= self._listener.heard(owner[0], run, owner[1])
         return made_records
 
     def _device(self, event: Event) -> str | None:
