@@ -39,5 +39,5 @@ def salvage(path: Path) -> Previous:
 def _marks(reader: Reader) -> dict[str, str]:
     """How far the devices were heard, if that can still be read."""
     with contextlib.suppress(Error, ValueError, TypeError, LookupError):
-        return reader.marks()
+        return reader.marks_left()
     return {}

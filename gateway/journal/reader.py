@@ -51,6 +51,9 @@ def find_journal(state_dir: Path) -> Path:
     return state_dir / FILE_NAME
 
 
+NO_END = 2**62
+
+
 class Reader:
     """Read-only view of a journal file; safe beside the running daemon."""
 
@@ -116,6 +119,10 @@ class Reader:
     def marks(self) -> dict[str, str]:
         """How far each device with a memory was heard, in its driver's own words."""
         return latest(self._marks(), self.bounds()[1])
+
+    def marks_left(self) -> dict[str, str]:
+        """The same of a damaged file, whose end is not known: as they were written last."""
+        return latest(self._marks(), NO_END)
 
     def _marks(self) -> list[tuple[str, str]]:
         query = "SELECT key, value FROM meta WHERE key GLOB ?"
