@@ -18,4 +18,6 @@ def fill(site: Site, readers: Sequence[Reader], records: int) -> None:
     for number, heap in enumerate(heaps):
         port = readers[number % len(readers)].port
         eventually(lambda port=port, heap=heap: port.write(heap), "the daemon reading", 30.0)
+    for reader in readers:  # what the kernel had no room for is pushed by looking
+        eventually(lambda port=reader.port: not port.unread(), "the daemon reading the rest", 30.0)
     eventually(lambda: site.status()["newest"] >= records, "capturing all", 60.0)
