@@ -49,7 +49,8 @@ class Death:
     def _wait(self, pid: int) -> None:
         """The child stays for others to bury; if one of them was faster, it has just died."""
         with contextlib.suppress(ChildProcessError):
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            if pid:
+                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         self._at = time.time()
 
 
