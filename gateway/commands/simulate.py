@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 import click
 
 from gateway.commands.options import NumberRange
-from gateway.simulation import solo
+from gateway.simulation import solo, talkers
 from gateway.simulation.children import endings_as_interrupt
+from gateway.simulation.desk import Desk
 from gateway.simulation.devices import Reader
+from gateway.simulation.peers import Peer
 from gateway.simulation.pty import Pty
+
+Found = TypeVar("Found")
 
 
 @click.command("simulate")
@@ -45,7 +50,11 @@ def command(
 ) -> None:
     """Play a device: print the path of its port, then what it sends, one JSON object a line."""
     rng = Random(seed)
-    device = _device(driver, model)
+    if talkers.models_of(driver):
+        peer = _named(lambda: talkers.peer_of(driver, model))
+        _talk(peer, link, rng, cards=cards, count=count, rate=rate, noise=noise, interactive=interactive)
+        return
+    device = _named(lambda: solo.device_of(driver, model))
     try:
         port = Pty(link)
     except OSError as error:
@@ -66,9 +75,42 @@ def command(
                 click.echo("unplugged", err=True)
 
 
-def _device(driver: str, model: str | None) -> solo.Device:
+def _talk(
+    peer: Peer,
+    link: Path | None,
+    rng: Random,
+    *,
+    cards: int,
+    count: int | None,
+    rate: float,
+    noise: float,
+    interactive: bool,
+) -> None:
+    """A device that is asked; its line has its speed, and what goes wrong on it is drawn from the same seed."""
     try:
-        return solo.device_of(driver, model)
+        wire = talkers.wire_for(peer, link)
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(str(error), param_hint="--pty") from error
+    typed = (line.strip() for line in sys.stdin)
+    deeds = typed if interactive else talkers.people(peer, rng, cards, count)
+    with wire, endings_as_interrupt():
+        click.echo(wire.path)
+        click.echo(talkers.snippet(peer, str(wire.path)), err=True)
+        desk = Desk(peer, wire, rng, spoilt=noise)
+        desk.start()
+        try:
+            talkers.play(desk, deeds, 1 / rate, click.echo)
+            talkers.settle(desk)
+        except KeyboardInterrupt:
+            with suppress(OSError):  # the terminal may be what went away
+                click.echo("unplugged", err=True)
+        finally:
+            desk.stop()
+
+
+def _named(find: Callable[[], Found]) -> Found:
+    try:
+        return find()
     except LookupError as error:
         raise click.BadParameter(error.args[0], param_hint="DRIVER, --model") from error
 

@@ -7,6 +7,9 @@ does not read (and some 16 KB on their way there), and an oracle must know what 
 
 Keeping the slave open has a price: the kernel's exclusive flag (TIOCEXCL) of a killed daemon would outlive it and
 lock out its successor, so every write clears it. On a real port the last close does that.
+
+A pty has no speed, a device has: with `baud` the host's setting is looked at, and what is said at another speed
+arrives as a UART would read it.
 """
 
 from __future__ import annotations
@@ -19,15 +22,24 @@ import termios
 import threading
 import tty
 from pathlib import Path
+from random import Random
+
+from gateway.simulation.garbling import resample
 
 KERNEL_BUFFER_BYTES = 4095
+SPEEDS = {getattr(termios, name): int(name[1:]) for name in dir(termios) if name[:1] == "B" and name[1:].isdigit()}
+UNTOUCHED = termios.B50
+"""The speed of a line that nobody has opened yet."""
+INPUT_SPEED, OUTPUT_SPEED = 4, 5
 
 
 class Pty:
     """One simulated port. With `link` it has a stable name there that survives `unplug` and `plug`."""
 
-    def __init__(self, link: Path | None = None) -> None:
+    def __init__(self, link: Path | None = None, *, baud: int | None = None) -> None:
         self.link = link
+        self._baud = baud
+        self._rng = Random(1)
         self.refused_frames = 0
         self._lock = threading.RLock()
         self._master: int | None = None
@@ -52,6 +64,8 @@ class Pty:
                 return
             self._master, self._slave = os.openpty()
             tty.setraw(self._slave)
+            if self._baud is not None:
+                _set_speed(self._slave, UNTOUCHED)
             os.set_blocking(self._master, False)
             self._device = Path(os.ttyname(self._slave))
             self._make_link()
@@ -84,7 +98,7 @@ class Pty:
                 self.refused_frames += 1
                 return False
             fcntl.ioctl(self._slave, termios.TIOCNXCL)
-            self._tail += data
+            self._tail += self._as_read(data, sent_by_host=False)
             self._push()
             return True
 
@@ -106,14 +120,31 @@ class Pty:
     def received(self) -> bytes:
         """What the host has written to the device since the last call."""
         with self._lock, contextlib.suppress(BlockingIOError):
-            return b"" if self._master is None else os.read(self._master, 65536)
+            data = b"" if self._master is None else os.read(self._master, 65536)
+            return self._as_read(data, sent_by_host=True)
         return b""
+
+    def _as_read(self, data: bytes, *, sent_by_host: bool) -> bytes:
+        """What arrives at the other end, given the speeds of both."""
+        if self._baud is None or self._slave is None or not data:
+            return data
+        speed = termios.tcgetattr(self._slave)[OUTPUT_SPEED]
+        host = self._baud if speed == UNTOUCHED else SPEEDS.get(speed, self._baud)
+        if host == self._baud:
+            return data
+        return resample(data, *((host, self._baud) if sent_by_host else (self._baud, host)), self._rng)
 
     def __enter__(self) -> Pty:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _set_speed(descriptor: int, speed: int) -> None:
+    attributes = termios.tcgetattr(descriptor)
+    attributes[INPUT_SPEED] = attributes[OUTPUT_SPEED] = speed
+    termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
 
 
 def _point(link: Path, device: Path) -> None:
