@@ -9,8 +9,8 @@ reads cards in bags, in the next lane and behind the wall. Three rules make read
 
 With two antennas a tag that is seen at one and within `cross_s` at the other has crossed: a `passage` follows the
 report that completed it, so this frame gives two events. Fields overlap: both antennas see a tag between them by
-turns. The first change of antenna is told at once. The way back only counts when the antenna left behind has been
-without the tag for TURN_S; else somebody who stops in the middle would be a crowd.
+turns. The first change of side is told at once; the next one only when the tag has been seen at one side alone for
+TURN_S, else somebody who stops in the middle would be a crowd.
 
 The memory is bounded: beyond MAX_TAGS the tag not seen for longest is forgotten, and its next report is a read.
 """
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Literal, Protocol
 
 from drivers.asking import LOST_AFTER, Heard, Request
@@ -34,6 +35,9 @@ WINDOW_S = 2.0
 CROSS_S = 5.0
 TURN_S = 1.0
 RETRY_S = 2.0
+GAP_S = 0.1
+"""Shorter than on other lines: a frame lasts milliseconds, and the line is never silent for long. A stray start that
+claims the frames behind it must be given up before a question is (every time-out is longer)."""
 MAX_TAGS = 512
 INVENTORY = "inventory"
 
@@ -65,6 +69,14 @@ class Rules:
                 raise ValueError(f"antennas: {side!r} is no side; write outer or inner")
         if self.antennas and set(self.antennas.values()) != set(OTHER):
             raise ValueError("antennas: a direction needs one that is outer and one that is inner")
+
+
+def beginning(*steps: bytes) -> bytes:
+    """A pattern of these classes of bytes in a row, of which the last may not have arrived yet."""
+    pattern = steps[-1]
+    for step in reversed(steps[:-1]):
+        pattern = step + rb"(?:\Z|" + pattern + rb")"
+    return pattern
 
 
 def check_polling(poll_s: float, gap_s: float) -> None:
@@ -104,7 +116,8 @@ class _Presence:
     seen_at: float
     side: str | None = None
     seen_at_side: dict[str, float] = field(default_factory=dict)
-    has_crossed: bool = False
+    is_unsettled: bool = False
+    """It has crossed, and both sides may still see it."""
 
 
 class Field:
@@ -155,13 +168,14 @@ class Field:
         crossed = None
         if len(sides) == 1:
             (side,) = sides
-            if presence.side == OTHER[side]:
-                away_s = at - presence.seen_at_side[OTHER[side]]
-                if presence.has_crossed and away_s < self._turn_s:
-                    side = OTHER[side]
-                elif away_s <= self._rules.cross_s:
-                    crossed, presence.has_crossed = side, True
-            presence.side = side
+            away_s = at - presence.seen_at_side.get(OTHER[side], -inf)
+            if presence.side == OTHER[side] and away_s <= self._rules.cross_s:
+                if not presence.is_unsettled or away_s >= self._turn_s:
+                    crossed, presence.side, presence.is_unsettled = side, side, True
+                    presence.seen_at_side[OTHER[side]] = at  # alone from now on at the earliest
+            else:
+                presence.side = side
+                presence.is_unsettled &= away_s < self._turn_s
         for side in sides:
             presence.seen_at_side[side] = at
         return crossed
@@ -176,8 +190,8 @@ class Dialogue(Protocol):
     def takes(self, event: Event, asked: Request) -> bool:
         """Whether an event of this reader completes the answer; the dialogue moves on."""
 
-    def fault(self, event: Event) -> str | None:
-        """What the reader complains of with this event; None: it does not."""
+    def complaint(self, event: Event) -> tuple[str, str | None] | None:
+        """What the reader says of its own state: of what, and what is wrong (None: it works). None: nothing."""
 
     def pause_s(self, event: Event) -> float:
         """How long not to ask after this event, because the reader speaks by itself; usually 0."""
@@ -192,7 +206,8 @@ class Dialogue(Protocol):
 class InventoryScript:
     """Asks the readers of one line in turn, each every `poll_s` (index: unit); None: that one is only listened to.
 
-    A reader that complains is a `device` `fault`, once until it works again. A silent one is asked every RETRY_S.
+    A reader that complains is a `device` `fault`, once until it works again. A silent one is asked every RETRY_S,
+    if there are others: waiting for it costs them time.
     """
 
     def __init__(self, dialogues: Sequence[Dialogue | None], polls_s: Sequence[float]) -> None:
@@ -200,7 +215,7 @@ class InventoryScript:
         self._polls_s = list(polls_s)
         self._due_at: dict[int, float] = {}
         self._misses: dict[int, int] = {}
-        self._faults: dict[int, str] = {}
+        self._faults: dict[tuple[int, str], str | None] = {}
 
     def stop(self) -> None:
         """Forget everything: the line is gone."""
@@ -237,26 +252,29 @@ class InventoryScript:
             return Heard((event,))
         if pause_s := dialogue.pause_s(event):
             self._due_at[event.unit] = at + pause_s
+        told = (event, *self._complaint(dialogue, event, event.unit))
         answers = asked is not None and asked.unit == event.unit and dialogue.takes(event, asked)
         if answers:
             self._misses[event.unit] = 0
-        reason = dialogue.fault(event)
-        if reason is None:
-            if answers:
-                self._faults.pop(event.unit, None)
-            return Heard((event,), answers)
-        if self._faults.get(event.unit) == reason:
-            return Heard((event,), answers)
-        self._faults[event.unit] = reason
-        return Heard((event, DeviceChange(kind="fault", reason=reason, unit=event.unit)), answers)
+        return Heard(told, answers)
+
+    def _complaint(self, dialogue: Dialogue, event: Event, unit: int) -> tuple[Event, ...]:
+        """A fault, when it begins or changes."""
+        complaint = dialogue.complaint(event)
+        if complaint is None:
+            return ()
+        subject, reason = complaint
+        before = self._faults.get((unit, subject))
+        self._faults[unit, subject] = reason
+        return () if reason in (None, before) else (DeviceChange(kind="fault", reason=reason, unit=unit),)
 
     def miss(self, asked: Request, at: float) -> None:
-        """No answer: after a few, ask less often."""
+        """No answer: after a few, give the others more time."""
         dialogue = self._dialogues[asked.unit]
         if dialogue is not None:
             dialogue.restart()
         misses = self._misses[asked.unit] = self._misses.get(asked.unit, 0) + 1
-        if misses >= LOST_AFTER:
+        if misses >= LOST_AFTER and len(self._due_at) > 1:
             self._due_at[asked.unit] = at + RETRY_S
 
     def order(self, command: Command, at: float) -> None:

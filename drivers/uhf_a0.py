@@ -30,22 +30,30 @@ from drivers.asking import AskingDriver, Request
 from drivers.checksums import sum8, sum8_complement
 from drivers.contract import Driver, DriverSpec, Swap
 from drivers.events import Event, Frame
-from drivers.framing import GAP_S, Bad, FrameStream, Good, Noise, Verdict
+from drivers.framing import Bad, FrameStream, Good, Noise, Verdict
 
 START = 0xA0
 PUBLIC = 0xFF
 HEAD_BYTES = 4
 WINDOW_BYTES = 512
 POLL_S = 0.1
-ROUND_S = 1.0
+ROUND_S = 0.5
+SET_S = 0.25
 ANTENNAS = 4
 VERSION, POWER, ANTENNA, INVENTORY, FAST = 0x72, 0x76, 0x74, 0x89, 0x8A
 DONE, NO_TAG = 0x10, 0x36
 NAMES = {VERSION: "version", POWER: "power", ANTENNA: "antenna", INVENTORY: "inventory", FAST: "fast_inventory"}
-ERRORS = {0x11: "failed", 0x20: "reset", 0x21: "no carrier", 0x22: "antenna missing", 0x31: "inventory failed"}
+ERRORS = {0x11: "failed", 0x20: "reset", 0x21: "no carrier", 0x22: "no antenna", 0x31: "inventory failed"}
 FAST_REQUESTS = (10, 18)
 END_BYTES = 7
-_HEADER = re.compile(rb"\xA0(?:\Z|[\x03-\xFF](?:\Z|.(?:\Z|[\x60-\xBF])))", re.DOTALL)
+_LENGTHS = re.escape(bytes([4, 5, 10, 13, 21, *range(9, 70, 2)]))
+_HEADERS = (
+    (rb"\xA0", b"[" + _LENGTHS + b"]", b".", rb"[\x89\x8A]"),
+    (rb"\xA0", rb"[\x03-\x08]", b".", rb"[\x70-\x7F]"),
+    (rb"\xA0", rb"[\x03-\x80]", b".", rb"[\x60-\x6F\x80-\x88\x8B-\xBF]"),
+)
+"""Length and command go together: a stray A0 should not claim 255 bytes of what follows."""
+_HEADER = re.compile(b"|".join(uhf.beginning(*steps) for steps in _HEADERS), re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,7 @@ class Options:
     cross_s: float = uhf.CROSS_S
     mode: uhf.Mode = "ask"
     poll_s: float = POLL_S
-    gap_s: float = GAP_S
+    gap_s: float = uhf.GAP_S
 
     def __post_init__(self) -> None:
         uhf.check_address(self.address)
@@ -193,7 +201,8 @@ class _Dialogue:
 
     def _request(self, command: int, value: int, expects: str) -> Request:
         frame = bytes([START, 4, self._address, command, value])
-        return Request(frame + bytes([sum8_complement(frame)]), self._unit, ROUND_S, expects)
+        timeout_s = ROUND_S if command == INVENTORY else SET_S
+        return Request(frame + bytes([sum8_complement(frame)]), self._unit, timeout_s, expects)
 
     def takes(self, event: Event, asked: Request) -> bool:
         """74 is answered by a code, 89 by its end or a code; tags alone do not end it."""
@@ -208,13 +217,16 @@ class _Dialogue:
             self._is_set = command == ANTENNA and event.name == "done"
         return True
 
-    def fault(self, event: Event) -> str | None:
-        """Any error code, with the antenna it is about if we chose one."""
-        if not (isinstance(event, Frame) and event.name == "error"):
+    def complaint(self, event: Event) -> tuple[str, str | None] | None:
+        """The code of an inventory, or of the antenna that was to be chosen; by antenna, if we choose."""
+        if not isinstance(event, Frame) or event.name not in ("error", "no_tag", "inventory_end"):
             return None
+        antenna = f" {self._antennas[self._turn]}" if self._antennas else ""
+        if event.name != "error":
+            return antenna, None
         code = event.fields.get("value", event.fields.get("data"))
         code = code if isinstance(code, int) else int(str(code), 16)
-        return ERRORS.get(code, f"error {code:02X}")
+        return antenna, ERRORS.get(code, f"error {code:02X}") + antenna
 
     def pause_s(self, event: Event) -> float:
         """It never speaks unasked."""

@@ -28,7 +28,7 @@ from drivers.asking import AskingDriver, Request
 from drivers.checksums import crc16, sum8
 from drivers.contract import Driver, DriverSpec, Swap
 from drivers.events import Event, Frame
-from drivers.framing import GAP_S, Bad, FrameStream, Good, Noise, Verdict
+from drivers.framing import Bad, FrameStream, Good, Noise, Verdict
 
 END = 0x7E
 AROUND_BYTES = 7
@@ -40,7 +40,7 @@ NO_TAG = 0x15
 NAMES = {0x03: "info", 0x07: "region", 0x11: "baud", 0x22: "poll", 0x27: "multi_poll", 0x28: "stop"}
 ERRORS = {0x17: "command error", 0x20: "no free channel"}
 SINGLE_POLL = bytes.fromhex("BB00220000227E")
-_HEADER = re.compile(rb"\xBB(?:\Z|[\x00-\x02](?:\Z|.(?:\Z|\x00)))", re.DOTALL)
+_HEADER = re.compile(uhf.beginning(rb"\xBB", rb"[\x00-\x02]", b".", rb"\x00"), re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Options:
     tag_window_s: float = uhf.WINDOW_S
     mode: uhf.Mode = "ask"
     poll_s: float = POLL_S
-    gap_s: float = GAP_S
+    gap_s: float = uhf.GAP_S
 
     def __post_init__(self) -> None:
         uhf.Rules(self.rssi_floor, self.tag_window_s).check(1)
@@ -127,10 +127,13 @@ class _Dialogue:
         """A tag or an error answers; further tags of the same poll come on top."""
         return event.fields.get("kind") in ("tag", "error")
 
-    def fault(self, event: Event) -> str | None:
-        """Any error but `no tag`."""
-        error = event.fields.get("error")
-        return ERRORS.get(error, f"error {error:02X}") if isinstance(error, int) and error != NO_TAG else None
+    def complaint(self, event: Event) -> tuple[str, str | None] | None:
+        """An error that is not `no tag`; a tag or its absence mends it."""
+        if event.fields.get("kind") not in ("tag", "error"):
+            return None
+        error = event.fields.get("error", NO_TAG)
+        reason = ERRORS.get(error, f"error {error:02X}") if isinstance(error, int) and error != NO_TAG else None
+        return "", reason
 
     def pause_s(self, event: Event) -> float:
         """A module that polls by itself is asked all the same."""

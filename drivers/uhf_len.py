@@ -31,7 +31,7 @@ from drivers.asking import AskingDriver
 from drivers.checksums import crc16
 from drivers.contract import Driver, DriverSpec, Swap
 from drivers.events import Event, Frame
-from drivers.framing import GAP_S, Bad, FrameStream, Good, Noise, Verdict
+from drivers.framing import Bad, FrameStream, Good, Noise, Verdict
 from drivers.uhf_len_tags import Tag, replaced, tags_of
 from drivers.uhf_len_talk import ANSWER_S, Dialogue
 
@@ -46,14 +46,6 @@ REQUESTS = {INVENTORY: (4, 6, 9), ONE_TAG: (4,), INFO: (4,), SIGNAL: (7,)}
 HEARTBEAT = 0x28
 TAGS, MORE = (0x01, 0x02, 0x03, 0x04), 0x03
 STATUSES = {0x00: "done", 0xF8: "antenna_missing", 0xFB: "no_tag"}
-
-
-def _steps(*steps: bytes) -> bytes:
-    """A pattern of these bytes in a row, of which the last may not have arrived yet."""
-    pattern = steps[-1]
-    for step in reversed(steps[:-1]):
-        pattern = step + rb"(?:\Z|" + pattern + rb")"
-    return pattern
 
 
 _SIZE = b"[" + re.escape(bytes([*range(4, 63, 2), *range(0x90, 0xCB, 2)])) + b"]"
@@ -79,7 +71,7 @@ _HEADERS = (
     (rb"[\x05-\x20]", b".", rb"\xEE", rb"\x28"),
 )
 """What a frame can begin with, far enough that bytes which only look like it do not make us wait for the rest."""
-_HEADER = re.compile(b"|".join(_steps(*steps) for steps in _HEADERS), re.DOTALL)
+_HEADER = re.compile(b"|".join(uhf.beginning(*steps) for steps in _HEADERS), re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +92,7 @@ class Options:
     poll_s: float = POLL_S
     answer_s: float = ANSWER_S
     feedback: bool = False
-    gap_s: float = GAP_S
+    gap_s: float = uhf.GAP_S
 
     def __post_init__(self) -> None:
         uhf.check_address(self.address)

@@ -7,7 +7,7 @@ from drivers.asking import Request
 from drivers.checksums import crc16
 from drivers.events import Event, Frame
 
-ANSWER_S = 3.0
+ANSWER_S = 2.5
 SIGNAL_S = 0.5
 ACTIVE_S = 30.0
 INVENTORY, SIGNAL, PUSH = 0x01, 0x33, 0xEE
@@ -58,11 +58,14 @@ class Dialogue:
             self._has_parameters ^= not self._is_understood
         return True
 
-    def fault(self, event: Event) -> str | None:
+    def complaint(self, event: Event) -> tuple[str, str | None] | None:
         """An antenna that is missing, or an inventory that is refused in both forms."""
-        if self._refused > 1:
-            return "inventory refused"
-        return "antenna missing" if isinstance(event, Frame) and event.name == "antenna_missing" else None
+        if event.fields.get("cmd") != INVENTORY or "status" not in event.fields:
+            return None
+        if isinstance(event, Frame) and event.name == "antenna_missing":
+            return "", "no antenna"
+        is_refused = event.fields["status"] in REFUSALS
+        return "", "inventory refused" if is_refused and self._refused else None
 
     def pause_s(self, event: Event) -> float:
         """A reader in active mode tells by itself: it is not asked until it has been silent for long."""
