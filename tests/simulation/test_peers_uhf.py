@@ -13,7 +13,7 @@ from gateway.simulation.peers import PEERS, new_peer
 from gateway.simulation.peers.m100 import M100
 from gateway.simulation.peers.r2000 import R2000, R2000Gate
 from gateway.simulation.peers.uhfreader18 import ActiveReader, UhfReader18
-from tests.simulation.uhf_desk import Desk, desk
+from simulation.uhf_desk import Desk, desk
 
 MODELS = ["m100", "r2000", "r2000_gate", "uhfreader18", "uhfreader18_active"]
 ASKED = [model for model in MODELS if model != "uhfreader18_active"]
