@@ -18,6 +18,8 @@ FAMILIES: dict[str, tuple[str, dict[str, object]]] = {
     "wiegand_serial_line": ("wiegand_line", {}),
     "scanner_line": ("scanner", {}),
     "turnstile_eb": ("eb_turnstile", {}),
+    "uhf_bb": ("uhf_bb", {}),
+    "uhf_a0": ("uhf_a0", {}),
     "idteck_sr30_serial": ("line", SR30),
 }
 FLAWS = {"checksum": "integrity", "format": "format"}

@@ -13,7 +13,13 @@ from typing import Protocol
 
 from gateway.simulation.devices import Sent
 
-PEERS: dict[str, str] = {}
+PEERS: dict[str, str] = {
+    "m100": "m100:M100",
+    "r2000": "r2000:R2000",
+    "r2000_gate": "r2000:R2000Gate",
+    "uhfreader18": "uhfreader18:UhfReader18",
+    "uhfreader18_active": "uhfreader18:ActiveReader",
+}
 """Model name to `module:class`; the class takes no arguments that have no default."""
 
 
