@@ -47,7 +47,9 @@ def test_a_shared_vector_gives_its_frames_refusals_and_rest(vector: dict[str, An
     for event, frame in zip(told, expected["frames"], strict=True):
         name = {"name": event["of"]} if event.get("name") == "repeat" else {}
         own = {"kind"} if event["event"] == "device" else set()
-        assert {key: (event | name)[key] for key in frame.keys() - own} == {key: frame[key] for key in frame.keys() - own}
+        assert {key: (event | name)[key] for key in frame.keys() - own} == {
+            key: frame[key] for key in frame.keys() - own
+        }
     flaws = {str(event["flaw"]) for event in events if event["event"] == "bad_frame"} - {"noise", "start"}
     assert flaws == {FLAWS[error] for error in expected["errors"]}
     assert any(event["event"] == "incomplete" for event in events) == expected.get("incomplete", False)
