@@ -15,6 +15,7 @@ from drivers.checksums import xor
 from drivers.contract import Swap
 from drivers.events import CardRead, DeviceChange, DocumentRead, Event, Frame
 from drivers.framing import Bad, Good, Noise, Verdict
+from drivers.marks import before
 
 PREAMBLE = bytes.fromhex("AAAAAA9669")
 HEAD_BYTES = 7  # preamble and length
@@ -62,10 +63,8 @@ class Decoder:
 
     def judge(self, data: bytearray, start: int, stop: int, at: float) -> Verdict | None:
         """What begins at `start`; see drivers.framing."""
-        found = data.find(PREAMBLE, start, stop)
-        if found != start:
-            noise = (found if found > 0 else stop - begun(data, start, stop)) - start
-            return Noise(noise) if noise else None
+        if noise := before(PREAMBLE, data, start, stop):
+            return Noise(noise)
         if stop - start < HEAD_BYTES:
             return None
         length = int.from_bytes(data[start + 5 : start + HEAD_BYTES], "big")
@@ -113,12 +112,6 @@ class Decoder:
             return CardRead(scheme="cn-id", value=number, bits=None, fields=fields)
         fields["text"] = cn_id_card.printed(text)
         return DocumentRead(scheme="cn-id", value=number, bits=None, fields=fields)
-
-
-def begun(data: bytearray, start: int, stop: int) -> int:
-    """How many of the last bytes could begin a preamble."""
-    most = min(len(PREAMBLE) - 1, stop - start)
-    return next((size for size in range(most, 0, -1) if data.endswith(PREAMBLE[:size], start, stop)), 0)
 
 
 def is_command(frame: bytes) -> bool:

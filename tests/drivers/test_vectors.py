@@ -20,10 +20,14 @@ FAMILIES: dict[str, tuple[str, dict[str, object]]] = {
     "turnstile_eb": ("eb_turnstile", {}),
     "idteck_sr30_serial": ("line", SR30),
     "sdt_idcard": ("sdt_idcard", {"desk": True}),
+    "pn532_hsu": ("pn532", {}),
+    "hf_aabb": ("hf_aabb", {}),
 }
 RULES = {"cn_id_number"}
 """Vectors that are no stream: tested where their rule stands."""
 STREAMS = [vector for vector in VECTORS if vector["protocol"] not in RULES]
+UNCOUNTED = {"scanner_line": {"ack"}}
+"""Names of valid frames that the vectors of a family do not list."""
 FLAWS = {"checksum": "integrity", "format": "format"}
 
 
@@ -39,8 +43,11 @@ def decoded(vector: dict[str, Any], size: int) -> Said:
 @pytest.mark.parametrize("vector", STREAMS, ids=[vector["description"] for vector in STREAMS])
 def test_a_shared_vector_gives_its_frames_refusals_and_rest(vector: dict[str, Any], size: int) -> None:
     events = decoded(vector, size)
+    uncounted = UNCOUNTED.get(vector["protocol"], set())
     told = [
-        event for event in events if event["event"] not in ("bad_frame", "incomplete") and event.get("name") != "ack"
+        event
+        for event in events
+        if event["event"] not in ("bad_frame", "incomplete") and event.get("name") not in uncounted
     ]
     expected = vector["expect"]
     assert len(told) == len(expected["frames"])
