@@ -31,10 +31,11 @@ from drivers.aabb_frame import ANTICOLLISION, BEEP, LED, LONG_UID, MAX_BYTES, RE
 from drivers.asking import AskingDriver, Heard, Request
 from drivers.contract import FEEDBACK, Command, Driver, DriverSpec
 from drivers.events import CardRead, Event, Frame
-from drivers.framing import GAP_S, FrameStream, check_gap
+from drivers.framing import FrameStream, check_gap
 from drivers.uids import HOLD_S, check_hold
 
 POLL_S = 0.1
+GAP_S = 0.1  # less than ANSWER_S: the next answer must not complete a frame that lost a byte
 ANSWER_S = 0.3
 EVERY_NODE = 0xFFFF
 CARD, SILENCE = "a card", "silence"

@@ -13,7 +13,11 @@ from typing import Protocol
 
 from gateway.simulation.devices import Sent
 
-PEERS: dict[str, str] = {}
+PEERS: dict[str, str] = {
+    "sdt": "sdt:Sdt",
+    "pn532": "pn532:Pn532",
+    "sl500": "sl500:Sl500",
+}
 """Model name to `module:class`; the class takes no arguments that have no default."""
 
 
