@@ -135,7 +135,7 @@ class Talk:
         if isinstance(event, CardRead):
             if event.value == self._told:
                 fields = {key: value for key, value in event.fields.items() if key != "text"}
-                return Frame(name="repeat", fields=fields)
+                return Frame(name="repeat", fields=fields | {"of": event.event})
             self._told = event.value
         return event
 

@@ -156,6 +156,7 @@ def test_a_lower_case_x_is_told_as_upper_case() -> None:
     [
         ("I", "foreigner_permanent_residence"),
         ("J", "hk_macao_taiwan_residence_permit"),
+        ("Y", "foreigner_permanent_residence"),
         ("Z", "unknown"),
         (" ", None),
     ],
@@ -175,10 +176,16 @@ def test_what_is_no_number_is_unreadable(number: str) -> None:
     assert words(reader(desk=True).feed(card((122, number.ljust(18))), 0.0)) == ["unreadable_document"]
 
 
-def test_another_document_with_a_good_number_is_told_with_its_kind_and_without_text() -> None:
-    event = one(reader(desk=True).feed(card((248, "J")), 0.0))
+@pytest.mark.parametrize(
+    ("letter", "document"), [("J", "hk_macao_taiwan_residence_permit"), ("Y", "foreigner_permanent_residence")]
+)
+def test_another_document_with_a_good_number_is_told_with_its_kind_and_without_text(
+    letter: str, document: str
+) -> None:
+    event = one(reader(desk=True).feed(card((248, letter)), 0.0))
     assert type(event) is CardRead
-    assert event.fields["document"] == "hk_macao_taiwan_residence_permit"
+    assert event.value == NUMBER
+    assert event.fields["document"] == document
     assert "text" not in event.fields
 
 
