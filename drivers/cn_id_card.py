@@ -3,11 +3,12 @@
     0 name 30 | 30 sex 2 | 32 ethnicity 4 | 36 birth 16 | 52 address 70 | 122 number 36 | 158 authority 30
     188 valid from 16 | 204 valid to 16, or 长期 | 220 reserve 36                 UTF-16LE, padded with spaces
 
-The same readers read other documents, whose text lies otherwise. All we use of them is a letter at byte 248, blank on
-a resident's card: `I` foreigner's permanent residence card (15 characters, no number of ours), `Y` the same since 2023
-and `J` residence permit of Hong Kong, Macao and Taiwan residents, both with a number of GB 11643 in the same place.
-But where a resident's address is, `Y` has a name. So a number is believed if its check character is right, whatever
-the letter says; printed text is told only of a card without a letter, and no field holds what another has there.
+The same readers read other documents, whose text lies otherwise. All we use of them is a letter at byte 248, blank
+on a resident's card: `I` foreigner's permanent residence card (15 characters, no number of ours), `Y` the same
+since 2023 and `J` residence permit of Hong Kong, Macao and Taiwan residents, both with a number of GB 11643 in the
+same place. But where a resident's address is, `Y` has a name. So a number is believed if its check character is
+right, whatever the letter says; printed text is told only of a card without a letter, and no field holds what
+another has there.
 
 Sources: GA/T 490 as told by wiki.nfc.im and three public readers; data of the foreigner's card: afzhan.com (2017),
 eastcoms.com (2023, first digit 9, MOD 11-2); the letters: five public readers (`I`, `J`), one (`Y`).

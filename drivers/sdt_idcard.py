@@ -41,6 +41,9 @@ POLL_S = 0.3
 QUICK_S, READ_S = 1.0, 2.0
 """How long the module may take for find and select; for reading the card and sending 1295 bytes at 115200 baud."""
 
+HELD_S = 10.0
+"""A module that needs no lifting reads a lying card about once a second. The same number after longer is a visit."""
+
 FAILED, CARD, NOTHING = "a failure", "a card or document", "no answer"
 QUESTIONS = {name: command(*code) for code, name in COMMANDS.items() if name in ("find", "select", "read")}
 TABLE: dict[str, tuple[str, dict[str, str]]] = {
@@ -93,6 +96,7 @@ class Talk:
         self._due = None
         self._found_at = float("-inf")
         self._told: str | None = None
+        self._told_at = 0.0
         self._is_faulty = False
 
     def due(self) -> float | None:
@@ -112,7 +116,7 @@ class Talk:
         answers = asked is not None and word in TABLE[self._state][1]
         if answers:
             self._go(word, at)
-        return Heard((self._once(event, word),), answers)
+        return Heard((self._once(event, word, at),), answers)
 
     def miss(self, asked: Request, at: float) -> None:
         """No answer leads on like any other."""
@@ -125,19 +129,25 @@ class Talk:
         self._state = TABLE[self._state][1][word]
         self._due = max(at, self._found_at + self._poll_s) if TABLE[self._state][0] == "find" else at
 
-    def _once(self, event: Event, word: str) -> Event:
+    def _once(self, event: Event, word: str, at: float) -> Event:
+        if word == "no_card":
+            self._told = None
+        if isinstance(event, CardRead):
+            return self._read(event, at)
         is_fault = isinstance(event, DeviceChange)
         if is_fault and self._is_faulty:
             event = Frame(name=FAILURES[SELF_TEST], fields=event.fields)
         self._is_faulty = is_fault or (self._is_faulty and not word)
-        if word == "no_card":
-            self._told = None
-        if isinstance(event, CardRead):
-            if event.value == self._told:
-                fields = {key: value for key, value in event.fields.items() if key != "text"}
-                return Frame(name="repeat", fields=fields | {"of": event.event})
-            self._told = event.value
         return event
+
+    def _read(self, event: CardRead, at: float) -> Event:
+        self._is_faulty = False
+        is_repeat = event.value == self._told and at - self._told_at <= HELD_S
+        self._told, self._told_at = event.value, at
+        if not is_repeat:
+            return event
+        fields = {key: value for key, value in event.fields.items() if key != "text"}
+        return Frame(name="repeat", fields=fields | {"of": event.event})
 
 
 def _word(event: Event) -> str:
