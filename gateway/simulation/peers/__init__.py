@@ -19,6 +19,9 @@ PEERS: dict[str, str] = {
     "r2000_gate": "r2000:R2000Gate",
     "uhfreader18": "uhfreader18:UhfReader18",
     "uhfreader18_active": "uhfreader18:ActiveReader",
+    "sdt": "sdt:Sdt",
+    "pn532": "pn532:Pn532",
+    "sl500": "sl500:Sl500",
 }
 """Model name to `module:class`; the class takes no arguments that have no default."""
 

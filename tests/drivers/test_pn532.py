@@ -1,0 +1,308 @@
+"""PN532: an acknowledgement is life, silence behind it no card; a held card is told once; lengths have to fit."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.contract import START, Command, Driver
+from drivers.events import BadFrame, CardRead, DeviceChange, Event, Frame
+from drivers.pn532 import DRIVER, LIST, TABLE, WAKE, Options
+
+ACK = bytes.fromhex("0000FF00FF00")
+
+
+def frame(data: bytes) -> bytes:
+    check = -sum(data) & 0xFF
+    return bytes.fromhex("0000FF") + bytes([len(data), -len(data) & 0xFF]) + data + bytes([check, 0])
+
+
+def extended(data: bytes) -> bytes:
+    size = len(data).to_bytes(2, "big")
+    return bytes.fromhex("0000FFFFFF") + size + bytes([-sum(size) & 0xFF]) + data + bytes([-sum(data) & 0xFF, 0])
+
+
+def card(uid: str, kind: str = "000408", ats: str = "") -> bytes:
+    return frame(bytes.fromhex("D54B0101" + kind) + bytes([len(uid) // 2]) + bytes.fromhex(uid + ats))
+
+
+SET_UP, NO_CARD, CARD = frame(b"\xd5\x15"), frame(b"\xd5\x4b\0"), card("078CFC4F")
+
+
+def words(events: list[Event]) -> list[str]:
+    return [
+        event.name
+        if isinstance(event, Frame)
+        else event.kind
+        if isinstance(event, DeviceChange)
+        else event.value
+        if isinstance(event, CardRead)
+        else event.event
+        for event in events
+    ]
+
+
+def told(driver: Driver, *chunks: tuple[float, bytes]) -> list[str]:
+    return words([event for at, data in chunks for event in driver.feed(data, at)])
+
+
+def module(**options: float) -> Driver:
+    return DRIVER.new(Options(**options))
+
+
+# --- what a frame says
+
+
+@pytest.mark.parametrize("uid", ["078CFC4F", "04A1B2C3D4E5F6", "01020304050607080910"])
+def test_a_uid_is_told_as_on_air_with_its_bits(uid: str) -> None:
+    (event,) = module().feed(card(uid), 0.0)
+    assert isinstance(event, CardRead)
+    assert (event.scheme, event.value, event.bits) == ("iso14443", uid, 4 * len(uid))
+    assert event.fields["uid"] == uid.lower()
+
+
+@pytest.mark.parametrize(("uid", "marked"), [("08C0FFEE", True), ("18C0FFEE", False), ("08A1B2C3D4E5F6", False)])
+def test_a_uid_that_is_drawn_anew_each_time_is_marked(uid: str, marked: bool) -> None:
+    (event,) = module().feed(card(uid), 0.0)
+    assert event.fields.get("random_uid", False) is marked
+
+
+def test_the_answer_to_select_that_follows_a_uid_is_not_part_of_it() -> None:
+    assert told(module(), (0.0, card("04A1B2C3D4E5F6", "034420", "067577810280"))) == ["04A1B2C3D4E5F6"]
+
+
+def test_two_cards_in_one_answer_are_both_told() -> None:
+    both = frame(bytes.fromhex("D54B02 01000420 0411223344 03AABB 02004400 0704998877665544"))
+    assert told(module(), (0.0, both)) == ["11223344", "04998877665544"]
+
+
+@pytest.mark.parametrize("data", ["D54B01", "D54B0101000408", "D54B010100040805112233445566", "D54B01010004080411"])
+def test_lengths_that_do_not_fit_give_no_card(data: str) -> None:
+    assert told(module(), (0.0, frame(bytes.fromhex(data)))) == ["unreadable_target"]
+
+
+def test_a_card_of_another_type_that_another_host_asked_for_is_no_credential() -> None:
+    type_b = frame(bytes.fromhex("D44A010300"))
+    assert told(module(), (0.0, type_b + CARD + CARD)) == ["list_targets", "other_target", "078CFC4F"]
+
+
+def test_an_extended_frame_is_named_and_read_no_further() -> None:
+    assert told(module(), (0.0, extended(bytes.fromhex("D54B01010004080411223344") + bytes(250)))) == ["extended"]
+
+
+def test_an_extended_frame_longer_than_any_is_refused_at_once() -> None:
+    assert told(module(), (0.0, bytes.fromhex("0000FFFFFF0200FE") + CARD)) == ["bad_frame", "078CFC4F"]
+
+
+def test_a_lost_00_that_the_sum_does_not_notice_gives_no_other_card() -> None:
+    whole = card("0700FC4F")
+    assert told(module(), (0.0, whole[:14] + whole[15:]), (0.2, ACK + CARD)) == ["bad_frame", "ack", "078CFC4F"]
+
+
+@given(st.integers(0, len(CARD) - 1), st.integers(1, 255))
+def test_a_wrong_byte_never_gives_a_card(at: int, flip: int) -> None:
+    damaged = bytearray(CARD)
+    damaged[at] ^= flip
+    driver = module()
+    events = driver.feed(bytes(damaged), 0.0) + driver.close()
+    assert all(isinstance(event, BadFrame) or event.event == "incomplete" for event in events)
+
+
+# --- held cards
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([0.0, 0.3, 0.6, 1.3, 2.0], ["078CFC4F", "repeat", "repeat", "repeat", "repeat"]),
+        ([0.0, 0.9], ["078CFC4F", "078CFC4F"]),
+        ([0.0, 0.8, 1.7], ["078CFC4F", "repeat", "078CFC4F"]),
+    ],
+)
+def test_the_time_since_its_previous_answer_tells_a_held_card(times: list[float], expected: list[str]) -> None:
+    assert told(module(), *((at, CARD) for at in times)) == expected
+
+
+def test_another_card_in_between_does_not_make_the_first_one_new() -> None:
+    assert told(module(), (0.0, CARD), (0.3, card("11223344")), (0.6, CARD)) == ["078CFC4F", "11223344", "repeat"]
+
+
+def test_repeats_may_be_switched_off() -> None:
+    assert told(module(hold_s=0.0), (0.0, CARD), (0.0, CARD)) == ["078CFC4F", "078CFC4F"]
+
+
+def test_a_thousand_cards_at_once_are_not_remembered() -> None:
+    driver = module()
+    for n in range(1000):
+        driver.feed(card(f"10{n:06X}"), 0.0)
+    assert told(driver, (0.0, card("10000000"))) == ["10000000"]
+
+
+# --- the talk
+
+
+class Bench:
+    """A driver and its clock."""
+
+    def __init__(self, **options: float) -> None:
+        self.driver = module(**options)
+        self.at = 0.0
+        self.told: list[Event] = []
+        self.driver.send(Command(START), 0.0)
+
+    def question(self) -> bytes:
+        for _ in range(20):
+            due = self.driver.next_poll()
+            assert due is not None
+            self.at = max(self.at, due)
+            self.told += self.driver.poll(self.at)
+            if asked := b"".join(self.driver.commands()):
+                return asked
+        raise AssertionError("it does not ask")
+
+    def hear(self, data: bytes, after_s: float = 0.005) -> list[str]:
+        self.at += after_s
+        events = self.driver.feed(data, self.at)
+        self.told += events
+        return words(events)
+
+
+def ready() -> Bench:
+    bench = Bench()
+    assert bench.question() == WAKE
+    assert bench.hear(ACK + SET_UP) == ["ack", "up", "set_up"]
+    assert bench.question() == LIST
+    return bench
+
+
+def test_it_is_woken_and_set_up_before_it_is_asked() -> None:
+    assert WAKE.startswith(b"\x55\x55\0\0")
+    assert WAKE.endswith(bytes.fromhex("0000FF03FDD414011700"))
+    assert bytes.fromhex("0000FF04FCD44A0100E100") == LIST
+    ready()
+
+
+def test_a_card_that_comes_late_is_told_and_asked_for_again_after_the_pause() -> None:
+    bench = ready()
+    assert bench.hear(ACK) == ["ack"]
+    assert bench.hear(CARD, 0.6) == ["078CFC4F"]
+    since = bench.at
+    assert bench.question() == LIST
+    assert bench.at - since == pytest.approx(0.2)
+
+
+def test_silence_behind_an_acknowledgement_is_no_fault() -> None:
+    bench = ready()
+    for _ in range(100):
+        bench.hear(ACK)
+        since = bench.at
+        assert bench.question() == LIST
+        assert bench.at - since == pytest.approx(1.0)
+    assert words(bench.told).count("down") == 0
+
+
+def test_an_answer_without_acknowledgement_counts_too() -> None:
+    bench = ready()
+    for _ in range(5):
+        assert bench.hear(NO_CARD) == ["no_card"]
+        assert bench.question() == LIST
+
+
+def test_a_silent_module_is_woken_and_told_to_be_down_once() -> None:
+    bench = ready()
+    bench.hear(ACK)
+    since = bench.at
+    questions = [bench.question() for _ in range(8)]
+    assert questions == [LIST] + [WAKE] * 7
+    assert words(bench.told)[-1] == "down"
+    assert words(bench.told).count("down") == 1
+    bench.at = since
+    assert bench.hear(ACK + SET_UP) == ["ack", "up", "set_up"]
+
+
+def test_down_within_two_and_a_half_seconds() -> None:
+    bench = ready()
+    bench.hear(ACK)
+    since = bench.at
+    while "down" not in words(bench.told):
+        bench.question()
+    assert bench.at - since < 2.5 + Options().poll_s
+
+
+def test_a_reset_wakes_it_again() -> None:
+    bench = ready()
+    bench.driver.reset()
+    bench.driver.send(Command(START), bench.at)
+    assert bench.question() == WAKE
+
+
+def test_its_own_echo_answers_nothing() -> None:
+    bench = Bench()
+    for _ in range(4):
+        bench.hear(bench.question())
+    assert [word for word in words(bench.told) if word in ("up", "down")] == ["down"]
+
+
+SAYINGS = st.sampled_from([ACK, SET_UP, NO_CARD, CARD, ACK + CARD, card("11223344"), frame(b"\x7f"), b"", LIST])
+
+
+@given(st.lists(SAYINGS, max_size=30))
+def test_whatever_it_says_it_is_asked_again(sayings: list[bytes]) -> None:
+    bench = Bench()
+    for said in sayings:
+        assert bench.question() in (WAKE, LIST)
+        bench.hear(said)
+    bench.question()
+
+
+def test_every_state_is_reached() -> None:
+    assert {state for _, answers in TABLE.values() for state in answers.values()} == TABLE.keys()
+
+
+# --- redaction
+
+
+def swap(number: str) -> str:
+    return "".join("123456789ABCDEF0"["0123456789ABCDEF".index(digit)] for digit in number)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        card("04A1B2C3D4E5F6", "034420", "067577810280"),
+        frame(bytes.fromhex("D44A010004A1B2C3")),
+        frame(bytes.fromhex("D44001600404A1B2C3D4E5A1B2C3D4")),
+        frame(bytes.fromhex("D541000404A1B2C3D4E5")),
+        extended(bytes.fromhex("D541000404A1B2C3D4E5")),
+        frame(bytes.fromhex("D54B01A1B2C3")),
+    ],
+)
+def test_nothing_of_a_card_stays_in_a_redacted_frame(secret: bytes) -> None:
+    assert DRIVER.redact is not None
+    redacted = DRIVER.redact(secret, swap)
+    assert b"\xa1\xb2\xc3" not in redacted
+    assert b"\x75\x77\x81" not in redacted
+    kinds = [type(event) for event in module().feed(secret, 0.0)]
+    assert [type(event) for event in module().feed(redacted, 0.0)] == kinds
+
+
+@pytest.mark.parametrize("plain", [ACK, SET_UP, LIST, NO_CARD])
+def test_frames_that_say_nothing_of_a_card_stay_as_they_are(plain: bytes) -> None:
+    assert DRIVER.redact is not None
+    assert DRIVER.redact(plain, swap) == plain
+
+
+@pytest.mark.parametrize("uid", ["08112233", "07112233", "87112233"])
+def test_a_redacted_uid_is_of_the_same_kind(uid: str) -> None:
+    assert DRIVER.redact is not None
+    (before,), (after,) = (module().feed(data, 0.0) for data in (card(uid), DRIVER.redact(card(uid), swap)))
+    assert before.fields.get("random_uid") == after.fields.get("random_uid")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [({"poll_s": 0.01}, "poll_s"), ({"hold_s": -1.0}, "hold_s"), ({"gap_s": 0.0}, "gap_s")]
+)
+def test_an_impossible_option_is_refused_by_name(options: dict[str, float], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Options(**options)
