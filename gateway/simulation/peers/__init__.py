@@ -13,7 +13,9 @@ from typing import Protocol
 
 from gateway.simulation.devices import Sent
 
-PEERS: dict[str, str] = {}
+PEERS: dict[str, str] = {
+    "zk": "zk:Zk",
+}
 """Model name to `module:class`; the class takes no arguments that have no default."""
 
 
