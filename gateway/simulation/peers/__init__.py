@@ -14,6 +14,8 @@ from typing import Protocol
 from gateway.simulation.devices import Sent
 
 PEERS: dict[str, str] = {
+    "digicon": "digicon:Digicon",
+    "tpw": "tpw:Tpw",
     "zk": "zk:Zk",
 }
 """Model name to `module:class`; the class takes no arguments that have no default."""
