@@ -18,7 +18,7 @@ from typing import Literal
 from drivers.events import DeviceChange, Event
 from drivers.zk.age import Ages, Reading
 from drivers.zk.cursor import Cursor, Index
-from drivers.zk.records import HEADER_BYTES, WIDTHS, Entry, entry, records_in, to_stamp, width_of
+from drivers.zk.records import HEADER_BYTES, Entry, entry, records_in, to_stamp, width_of
 from drivers.zk.stream import read
 
 CHUNK_BYTES = 16_000
@@ -58,7 +58,7 @@ class Pull:
     def begin(self) -> list[Event]:
         """What is known before anything is read: an empty log, or one whose records are known."""
         if self._total <= HEADER_BYTES:
-            return self._settle(self.width or min(WIDTHS))
+            return self._locate()
         if self.width is not None and (self._total - HEADER_BYTES) % self.width == 0:
             return self._settle(self.width)
         return []

@@ -114,7 +114,9 @@ def is_strict(record: bytes) -> bool:
     if len(record) == 16 and record[10:12] != b"\0\0":
         return False
     found = entry(record)
-    return found.verify <= MOST_VERIFY and found.state in STATES and found.time is not None and found.user != "0"
+    if found.verify > MOST_VERIFY or found.state not in STATES or found.user == "0":
+        return False
+    return found.time is not None and found.time.year < 2100
 
 
 def records_in(data: bytes, width: int) -> Iterator[bytes]:
