@@ -46,7 +46,7 @@ class Counter:
         self._most = most
         self.value: int | None = None
         self._doubtful: int | None = None
-        self._is_restored = False
+        self._was_away = False
 
     @property
     def is_doubtful(self) -> bool:
@@ -55,7 +55,11 @@ class Counter:
 
     def restore(self, value: int) -> None:
         """The total that was read last, before a restart."""
-        self.value, self._doubtful, self._is_restored = value, None, True
+        self.value, self._doubtful, self._was_away = value, None, True
+
+    def pause(self) -> None:
+        """Nobody could ask for a while: what the next reading brings passed meanwhile."""
+        self._was_away = self.value is not None
 
     def read(self, value: int) -> Change | None:
         """The total is `value` now; None: nobody passed, or it is doubtful."""
@@ -80,8 +84,8 @@ class Counter:
 
     def _accept(self, value: int, change: Change | None) -> Change | None:
         self.value, self._doubtful = value, None
-        was_restored, self._is_restored = self._is_restored, False
-        if change is not None and change.count and was_restored:
+        was_away, self._was_away = self._was_away, False
+        if change is not None and change.count and was_away:
             return Change(change.count, is_missed=True)
         return change
 
@@ -106,6 +110,11 @@ class Counters:
 
     def __getitem__(self, name: str) -> Counter:
         return self._counters[name]
+
+    def pause(self) -> None:
+        """Nobody could ask for a while."""
+        for counter in self._counters.values():
+            counter.pause()
 
     @property
     def is_known(self) -> bool:

@@ -22,7 +22,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from drivers.asking import AskingDriver, Heard, Request
+from drivers.asking import LOST_AFTER, AskingDriver, Heard, Request
 from drivers.contract import Command, Driver, DriverSpec
 from drivers.counters import Change, Counters
 from drivers.events import DeviceChange, Event, Frame, Passage
@@ -128,6 +128,7 @@ class _Talk:
         self._due: float | None = None
         self._owes_ack = False
         self._is_told = self._is_refused = False
+        self._misses = 0
         self._step = "entry"
         self._cycle_at = 0.0
 
@@ -170,11 +171,15 @@ class _Talk:
             self._is_refused = True
             events += (DeviceChange(kind="fault", reason="the board does not tell its counters"),)
         self._after_count(asked.expects, at)
+        self._misses = 0
         return Heard(events, answers=True)
 
     def miss(self, asked: Request, at: float) -> None:
         """Silence: greet the board, then ask again."""
         self._step, self._due = ("connect" if asked.expects in DIRECTIONS else "entry"), at
+        self._misses += 1
+        if self._misses >= LOST_AFTER:
+            self._counters.pause()
 
     def order(self, command: Command, at: float) -> None:
         """Its panel is for the board to light."""

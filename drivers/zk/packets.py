@@ -26,6 +26,8 @@ OK, ERROR, UNAUTH, UNKNOWN = 2000, 2001, 2005, 0xFFFF
 LOG_QUERY = bytes.fromhex("010d000000000000000000")
 """The data of QUERY that means the attendance log."""
 ATTENDANCE = 1
+MOST_COMMAND, LEAST_REFUSAL = 2100, 0xFFF0
+"""No command lies between: a false start is not waited for."""
 
 NAMES = {
     7: "db_read", 8: "user_write", 9: "template_read", 10: "template_write", 11: "option_read", 12: "option_write",

@@ -47,6 +47,7 @@ class Pull:
         self._count = count
         self._index = Index()
         self._untold: list[int] | None = None  # in a log without order
+        self._told_of = 0  # how many of them have been told
         self._latest = to_stamp(reading.time + AHEAD)
         self._next = 0
         self.cursor = told
@@ -178,8 +179,9 @@ class Pull:
 
     def _tell_unordered(self, one: Entry, number: int, untold: list[int], at: float) -> list[Event]:
         """Without order there is no place in between: only the last event moves the mark."""
-        if number not in untold:
+        if number != untold[self._told_of]:
             return []
+        self._told_of = min(self._told_of + 1, len(untold) - 1)
         mark = None
         if number == untold[-1]:
             self.cursor = self._index.place(self.entries, self._latest)

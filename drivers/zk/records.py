@@ -78,8 +78,10 @@ class Entry:
 
 
 def to_stamp(time: datetime) -> int:
-    """A time as the terminal encodes it."""
-    days = (time.year % 100) * 372 + (time.month - 1) * 31 + time.day - 1
+    """A time as the terminal encodes it; its clock begins with 2000."""
+    if time.year < 2000:
+        return 0
+    days = (time.year - 2000) * 372 + (time.month - 1) * 31 + time.day - 1
     return days * _DAY + time.hour * 3600 + time.minute * 60 + time.second
 
 

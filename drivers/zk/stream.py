@@ -76,6 +76,9 @@ class Line:
         size = int.from_bytes(data[start + 4 : start + HEAD_BYTES], "little")
         if not LEAST_BYTES <= size <= MOST_BYTES:
             return Bad(HEAD_BYTES, "length")
+        command = int.from_bytes(data[start + HEAD_BYTES : start + HEAD_BYTES + 2], "little")
+        if stop - start >= HEAD_BYTES + 2 and packets.MOST_COMMAND < command < packets.LEAST_REFUSAL:
+            return Bad(HEAD_BYTES + 2, "format")
         if stop - start < HEAD_BYTES + size:
             return None
         payload = bytes(data[start + HEAD_BYTES : start + HEAD_BYTES + size])

@@ -5,8 +5,7 @@
        └── something is not answered     └───────────────────────────────────────────────────┘
 
 A live event only says that there is something to read: it is lost while nobody listens, the log is not. It is
-acknowledged with the next question. An answer of many packets (prepare, data, …, ok) is over when its bytes are
-there.
+acknowledged with the next question. An answer of many packets (prepare, data, …, ok) ends when its bytes are there.
 Nothing is written to the terminal: no order to disable it, to clear or to unlock anything is among the questions.
 """
 
@@ -37,7 +36,6 @@ LOOK_AGAIN_S = 1.0
 LOOKS = 3
 SLICE = 2000
 """Entries told at once of a log that came in one piece."""
-MOST_ENTRIES = 10_000_000
 MOST_LOG_BYTES = 64_000_000
 NO_TIME = datetime(2000, 1, 1)  # noqa: DTZ001 - a terminal whose clock shows no day at all
 
@@ -202,7 +200,7 @@ class Talk:
         self._count = None
         if packet.command == packets.OK and len(packet.data) >= COUNT_AT + 4:
             count = int.from_bytes(packet.data[COUNT_AT : COUNT_AT + 4], "little")
-            self._count = count if count <= MOST_ENTRIES else None
+            self._count = count if 8 * count <= MOST_LOG_BYTES else None
         if self._count == 0:
             return self._whole(b"", at)
         if self._since is not None and self._cursor is not None and self._count == self._cursor.count:
@@ -215,7 +213,10 @@ class Talk:
             self._coming = _Coming(None, at + ANSWER_S)
             return self._piece(packet, at)
         if packet.command == packets.OK and len(packet.data) == STATED_BYTES:
-            return self._begin(int.from_bytes(packet.data[1:5], "little")) + self._onward(at)
+            total = int.from_bytes(packet.data[1:5], "little")
+            if total > MOST_LOG_BYTES:
+                return self._finish(at) + self._fault("the log is said to be larger than a log can be")
+            return self._begin(total) + self._onward(at)
         if packet.command == packets.OK:
             return self._whole(b"", at)
         if self._step == "query":

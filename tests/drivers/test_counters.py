@@ -81,6 +81,15 @@ def test_what_passed_while_nobody_asked_is_told_as_missed_once() -> None:
     assert made["out"].read(21) == Change(1)
 
 
+def test_after_a_pause_what_passed_is_missed_once() -> None:
+    made = Counters(("in",), jump=5)
+    made.pause()
+    assert made["in"].read(100) == Change(is_base=True)
+    made.pause()
+    assert made["in"].read(102) == Change(2, is_missed=True)
+    assert made["in"].read(103) == Change(1)
+
+
 def test_many_that_passed_meanwhile_are_read_twice_and_missed() -> None:
     made = counter(jump=5)
     made.restore(100)

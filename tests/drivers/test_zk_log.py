@@ -143,6 +143,11 @@ def test_entries_deleted_from_the_middle_do_not_bring_the_others_back() -> None:
     assert users(terminal.pull()) == ["99"]
 
 
+def test_a_terminal_that_thinks_it_is_2000_tells_its_days_too() -> None:
+    start = datetime(2000, 1, 1)  # noqa: DTZ001
+    assert users(Terminal([line(1, NOON), line(2, start)]).pull(start + timedelta(hours=1), history=7)) == ["2"]
+
+
 @pytest.mark.parametrize("newest_first", [True, False])
 def test_a_log_in_another_order_is_told_by_time(newest_first: bool) -> None:
     terminal = Terminal(sorted(minutes(5, 3, 9, 1), reverse=newest_first))

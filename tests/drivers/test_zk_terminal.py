@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.asking import AskingDriver
@@ -85,6 +85,12 @@ def test_a_bare_record_is_none_once_packets_come_or_when_only_packets_may() -> N
     damaged = bytearray(packets.frame(packets.DATA, struct.pack("<I", 40) + RECORD))
     damaged[-1] ^= 1
     assert words(DRIVER.new().feed(bytes(damaged) + LIVE, 0.0)) == ["bad_frame", "card_read"]
+
+
+def test_a_false_start_is_not_waited_for() -> None:
+    false = packets.MAGIC + (60_000).to_bytes(4, "little") + b"PP"
+    events = DRIVER.new().feed(false * 3 + LIVE, 0.0)
+    assert [event.as_dict()["event"] for event in events] == ["bad_frame"] * 3 + ["card_read"]
 
 
 def test_whom_is_asked_has_no_bare_records() -> None:
@@ -308,6 +314,34 @@ def test_records_of_no_known_size_are_a_fault() -> None:
 def test_an_impossible_option_is_refused_by_name(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         Options(**options)  # type: ignore[arg-type]
+
+
+COMMANDS = (packets.OK, packets.ERROR, packets.UNAUTH, packets.UNKNOWN, packets.DATA, packets.PREPARE, packets.EVENT)
+SIZES = st.integers(0, 2**32 - 1).map(lambda size: struct.pack("<BIII", 0, size, size, 0))
+LOGS = st.integers(0, 20).map(lambda count: struct.pack("<I", count * 40) + RECORD * count)
+ANSWERS = st.lists(
+    st.tuples(st.sampled_from(COMMANDS), st.one_of(st.binary(max_size=100), SIZES, LOGS), st.booleans()), max_size=60
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(ANSWERS)
+def test_no_answer_makes_it_fail(answers: list[tuple[int, bytes, bool]]) -> None:
+    talk = Talk(history="all")
+    for command, data, asks in answers:
+        if asks or not talk.asked:
+            talk.ask()
+        talk.say(command, data)
+        assert talk.driver.next_poll() is not None
+    talk.driver.reset()
+    assert talk.driver.next_poll() is None
+
+
+def test_a_log_beyond_belief_is_a_fault() -> None:
+    talk = Talk()
+    talk.until(packets.QUERY, RECORD)
+    (fault,) = talk.say(packets.OK, struct.pack("<BIII", 0, 2**31, 2**31, 0))
+    assert fault.words()["kind"] == "fault"
 
 
 def test_only_questions_are_known_to_the_one_who_talks() -> None:

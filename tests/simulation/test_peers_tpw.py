@@ -73,7 +73,8 @@ def test_a_silent_board_goes_down_once_and_comes_up_with_what_it_counted() -> No
     talk.is_silent = False
     talk.run(80.0)
     assert [change for change in talk.changes if change != "counter"] == ["up", "down", "up"]
-    assert talk.passages == {"entry": 2}
+    (passage,) = [event for _, event in talk.events if isinstance(event, Passage)]
+    assert (passage.direction, passage.count, passage.fields["missed"]) == ("entry", 2, True)
 
 
 def test_what_passed_while_the_gateway_was_away_is_told_as_missed() -> None:
