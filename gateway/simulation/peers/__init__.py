@@ -22,6 +22,9 @@ PEERS: dict[str, str] = {
     "sdt": "sdt:Sdt",
     "pn532": "pn532:Pn532",
     "sl500": "sl500:Sl500",
+    "digicon": "digicon:Digicon",
+    "tpw": "tpw:Tpw",
+    "zk": "zk:Zk",
 }
 """Model name to `module:class`; the class takes no arguments that have no default."""
 

@@ -1,0 +1,29 @@
+"""What a ZKTeco terminal is asked, how long it may take, and where the numbers stand in its answers.
+
+Only questions: there is no order here that disables, opens, clears or writes anything.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from drivers.zk import packets
+
+ANSWER_S = 5.0
+QUERY_S = 30.0
+"""A terminal copies its whole log before it answers."""
+COUNT_AT = 32
+"""Where the number of log entries stands in the answer to `sizes`, LE32."""
+STATED_BYTES = 13
+"""The answer to a query that says how much there is to fetch: 0, size, size, check."""
+
+Step = Literal["connect", "auth", "events", "time", "sizes", "query", "log", "chunk", "free", "idle"]
+QUESTIONS: dict[Step, tuple[int, bytes, float]] = {
+    "connect": (packets.CONNECT, b"", ANSWER_S),
+    "events": (packets.EVENT, b"\x01\0\0\0", ANSWER_S),
+    "time": (packets.GET_TIME, b"", ANSWER_S),
+    "sizes": (packets.GET_SIZES, b"", ANSWER_S),
+    "query": (packets.QUERY, packets.LOG_QUERY, QUERY_S),
+    "log": (packets.READ_LOG, b"", QUERY_S),
+    "free": (packets.FREE, b"", ANSWER_S),
+}

@@ -1,0 +1,310 @@
+"""A terminal's log: each entry is told once, whatever happens to log, clock and gateway; ages hold what is known."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.events import CardRead, DeviceChange, Event
+from drivers.zk.age import MOST_AGE_S, Ages, Reading
+from drivers.zk.cursor import TAIL, Cursor, Index, from_mark
+from drivers.zk.pull import Pull
+from drivers.zk.records import Entry, entry, to_stamp
+
+NOON = datetime(2026, 3, 2, 12, 0, 0)  # noqa: DTZ001
+
+
+def line(user: int, time: datetime, state: int = 0) -> bytes:
+    return (
+        bytes(2) + str(user).encode().ljust(24, b"\0") + b"\x01" + to_stamp(time).to_bytes(4, "little")
+        + bytes([state]) + bytes(4) + b"\xff\0\0\0"
+    )  # fmt: skip
+
+
+class Terminal:
+    """A log, and what of it has been told to a gateway that may be restarted."""
+
+    def __init__(self, log: list[bytes] | None = None) -> None:
+        self.log = log or []
+        self.cursor: Cursor | None = None
+        self.mark: str | None = None
+        self.width: int | None = None
+        self.bytes_read = 0
+
+    def pull(self, now: datetime = NOON, history: object = "all", stop_after: int | None = None) -> list[Event]:
+        """Read the log once; `stop_after`: the connection breaks after so many events."""
+        whole = len(self.log) * 40
+        data = whole.to_bytes(4, "little") + b"".join(self.log)
+        pull = Pull(len(data), self.cursor, Reading(now, 0.0, 0.0), None, history, width=self.width)  # type: ignore[arg-type]
+        events = pull.begin()
+        while (wanted := pull.wants()) is not None and (stop_after is None or len(events) < stop_after):
+            start, size = wanted
+            assert 0 < size <= 16_000
+            self.bytes_read += size
+            events += pull.take(data[start : start + size], 0.0)
+        self.cursor, self.width = pull.cursor, pull.width
+        self.mark = next((event.mark for event in reversed(events) if event.mark is not None), self.mark)
+        return events
+
+    def restart(self) -> None:
+        """The gateway knows no more than the last mark."""
+        self.cursor, self.width = from_mark(self.mark), None
+
+
+def users(events: list[Event]) -> list[str]:
+    return [event.value for event in events if isinstance(event, CardRead)]
+
+
+def changes(events: list[Event]) -> list[str | None]:
+    return [event.reason for event in events if isinstance(event, DeviceChange)]
+
+
+def minutes(*users: int, start: datetime = NOON - timedelta(hours=1)) -> list[bytes]:
+    return [line(user, start + timedelta(minutes=n)) for n, user in enumerate(users)]
+
+
+def test_entries_of_the_same_second_are_told_once_each() -> None:
+    terminal = Terminal([line(1, NOON), line(2, NOON)])
+    assert users(terminal.pull()) == ["1", "2"]
+    terminal.restart()
+    terminal.log += [line(3, NOON), line(1, NOON, state=1)]
+    assert users(terminal.pull()) == ["3", "1"]
+    terminal.restart()
+    assert users(terminal.pull()) == []
+
+
+def test_entries_that_agree_in_everything_are_one() -> None:
+    terminal = Terminal([line(1, NOON), line(1, NOON)])
+    assert users(terminal.pull()) == ["1"]
+    terminal.log += [line(1, NOON), line(2, NOON)]
+    assert users(terminal.pull()) == ["2"]
+
+
+def test_a_clock_set_back_hides_nothing() -> None:
+    terminal = Terminal(minutes(1, 2, 3))
+    terminal.pull()
+    terminal.restart()
+    terminal.log += [line(4, NOON - timedelta(days=3)), line(5, datetime(2000, 1, 1))]  # noqa: DTZ001
+    assert users(terminal.pull()) == ["4", "5"]
+    terminal.restart()
+    terminal.log += [line(6, NOON + timedelta(days=900)), line(7, NOON)]
+    assert users(terminal.pull()) == ["6", "7"]
+
+
+def test_a_log_that_somebody_cleared_is_told_from_its_beginning() -> None:
+    terminal = Terminal(minutes(*range(1, 40)))
+    terminal.pull()
+    terminal.log = minutes(7, 8, start=NOON)
+    events = terminal.pull()
+    assert users(events) == ["7", "8"]
+    assert changes(events) == ["somebody has cleared the log"]
+    terminal.restart()
+    assert terminal.pull() == []
+
+
+def test_a_log_cleared_and_longer_than_before_is_still_known_for_another() -> None:
+    terminal = Terminal(minutes(1, 2))
+    terminal.pull()
+    terminal.restart()
+    terminal.log = minutes(5, 6, 7, 8, start=NOON)
+    assert users(terminal.pull()) == ["5", "6", "7", "8"]
+
+
+def test_an_empty_log_after_a_clearing_is_said_once() -> None:
+    terminal = Terminal(minutes(1))
+    terminal.pull()
+    terminal.log = []
+    assert changes(terminal.pull()) == ["somebody has cleared the log"]
+    assert terminal.pull() == []
+    terminal.restart()
+    terminal.log = minutes(9)
+    assert users(terminal.pull()) == ["9"]
+
+
+@pytest.mark.parametrize("dropped", [1, 5, 30, 38, 39])
+def test_a_log_that_dropped_its_oldest_entries_goes_on(dropped: int) -> None:
+    terminal = Terminal(minutes(*range(1, 41)))
+    terminal.pull()
+    terminal.restart()
+    terminal.log = terminal.log[dropped:] + minutes(99, start=NOON)
+    assert users(terminal.pull()) == ["99"]
+
+
+def test_entries_deleted_from_the_middle_do_not_bring_the_others_back() -> None:
+    terminal = Terminal(minutes(*range(1, 41)))
+    terminal.pull()
+    del terminal.log[35], terminal.log[20]
+    terminal.log += minutes(99, start=NOON)
+    assert users(terminal.pull()) == ["99"]
+
+
+def test_a_terminal_that_thinks_it_is_2000_tells_its_days_too() -> None:
+    start = datetime(2000, 1, 1)  # noqa: DTZ001
+    assert users(Terminal([line(1, NOON), line(2, start)]).pull(start + timedelta(hours=1), history=7)) == ["2"]
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_a_log_in_another_order_is_told_by_time(newest_first: bool) -> None:
+    terminal = Terminal(sorted(minutes(5, 3, 9, 1), reverse=newest_first))
+    terminal.pull()
+    terminal.restart()
+    more = minutes(2, 8, start=NOON)
+    terminal.log = sorted(terminal.log + more, reverse=newest_first, key=lambda one: entry(one).user)
+    assert sorted(users(terminal.pull())) == ["2", "8"]
+    terminal.restart()
+    assert users(terminal.pull()) == []
+
+
+def test_a_connection_that_breaks_in_the_middle_goes_on_where_it_broke() -> None:
+    terminal = Terminal(minutes(*range(1, 2001)))
+    told = users(terminal.pull(stop_after=700))
+    assert 700 <= len(told) < 2000
+    terminal.restart()
+    told += users(terminal.pull())
+    assert told == [str(user) for user in range(1, 2001)]
+
+
+def test_usually_only_the_end_of_the_log_is_read() -> None:
+    terminal = Terminal(minutes(*range(1, 5001)))
+    terminal.pull()
+    before = terminal.bytes_read
+    terminal.log += minutes(9, start=NOON)
+    assert users(terminal.pull()) == ["9"]
+    assert terminal.bytes_read - before == (TAIL + 1) * 40
+
+
+@pytest.mark.parametrize(
+    ("history", "told"), [("all", ["1", "2", "3"]), ("none", []), (7, ["2", "3"]), (0, []), (400, ["1", "2", "3"])]
+)
+def test_the_first_reading_tells_as_much_of_the_past_as_wanted_and_says_what_it_left_out(
+    history: object, told: list[str]
+) -> None:
+    log = [
+        line(1, NOON - timedelta(days=30)),
+        line(2, NOON - timedelta(days=6)),
+        line(3, NOON - timedelta(minutes=1)),
+    ]
+    terminal = Terminal(log)
+    events = terminal.pull(history=history)
+    assert users(events) == told
+    assert changes(events) == [f"first reading: {3 - len(told)} of 3 entries are older and are not told"]
+    terminal.restart()
+    terminal.log.append(line(4, NOON))
+    assert users(terminal.pull(history=history)) == ["4"]
+
+
+def test_a_dead_clock_does_not_hide_what_came_after_it() -> None:
+    log = [line(1, NOON - timedelta(days=30)), line(2, NOON - timedelta(days=1)), line(3, datetime(2000, 1, 1))]  # noqa: DTZ001
+    assert users(Terminal(log).pull(history=7)) == ["2", "3"]
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [None, "", "x", "{}", "[]", '{"n":"a","tail":"","newest":0,"at":""}', '{"n":1,"tail":"zz","newest":0,"at":""}'],
+)
+def test_a_mark_of_somebody_else_is_none(mark: str | None) -> None:
+    assert from_mark(mark) is None
+
+
+def test_a_mark_is_bounded_and_brings_the_place_back() -> None:
+    cursor = Cursor()
+    for user in range(1000):
+        one = Entry(str(user), 1, to_stamp(NOON), 0)
+        cursor = cursor.past(one.key, one.stamp, one.stamp)
+    assert len(cursor.mark()) < 1500
+    assert from_mark(cursor.mark()) == cursor
+
+
+OPERATIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), st.integers(1, 12)),
+        st.tuples(st.just("clock"), st.integers(-90_000, 90_000)),
+        st.tuples(st.just("pull"), st.integers(0, 30)),
+        st.tuples(st.just("restart"), st.just(0)),
+        st.tuples(st.just("drop"), st.integers(1, 20)),
+        st.tuples(st.just("clear"), st.just(0)),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(OPERATIONS, st.integers(0, 2**32))
+def test_each_entry_is_told_exactly_once_whatever_happens(operations: list[tuple[str, int]], seed: int) -> None:
+    """Appending, clocks set either way, broken connections, restarts, dropped and cleared logs."""
+    randomness = random.Random(seed)
+    terminal = Terminal()
+    terminal.pull()
+    clock, user, made = NOON, 0, []
+    told: Counter[str] = Counter()
+    for operation, argument in [*operations, ("pull", 0)]:
+        match operation:
+            case "append":
+                for _ in range(argument):
+                    user += 1
+                    clock += timedelta(seconds=randomness.choice((0, 0, 1, 40)))
+                    terminal.log.append(line(user, clock))
+                    made.append(str(user))
+            case "clock":
+                clock += timedelta(seconds=argument)
+            case "pull":
+                told.update(users(terminal.pull(clock, stop_after=argument or None)))
+            case "restart":
+                terminal.restart()
+            case "drop" | "clear":
+                told.update(users(terminal.pull(clock)))
+                del terminal.log[: argument or len(terminal.log)]
+    assert told == Counter(made)
+
+
+def test_the_index_finds_no_key_across_two_others() -> None:
+    index = Index()
+    for user in range(50):
+        index.add(Entry(str(user), 1, to_stamp(NOON), 0))
+    joined = index.key(3)[6:] + index.key(4)[:6]
+    assert index.find(Cursor(1, (joined,))) == ("cleared", 0)
+
+
+def ages(now: datetime, since: float | None = None) -> Ages:
+    return Ages(Reading(now, 1000.0, 0.2), since)
+
+
+def seen(time: datetime) -> Entry:
+    return Entry("1", 1, to_stamp(time), 0)
+
+
+def test_an_age_is_what_the_terminals_clock_says_plus_what_has_passed() -> None:
+    origin = ages(NOON).origin(seen(NOON - timedelta(hours=1)), 1005.0)
+    assert origin.age_s == 3605.0
+    assert origin.error_s == pytest.approx(1.2 + 0.36)
+    assert origin.device_time == "2026-03-02T11:00:00"
+
+
+def test_an_entry_of_the_future_is_as_old_as_it_can_be_between_two_readings() -> None:
+    origin = ages(NOON, since=940.0).origin(seen(NOON + timedelta(days=400)), 1000.0)
+    assert (origin.age_s, origin.error_s) == (32.5, 33.5)
+    assert origin.device_time == "2027-04-06T12:00:00"
+
+
+def test_an_entry_older_than_the_last_reading_was_made_on_another_clock() -> None:
+    origin = ages(NOON, since=940.0).origin(seen(NOON - timedelta(hours=3)), 1000.0)
+    assert origin.age_s <= 65.0
+
+
+def test_an_impossible_entry_is_not_older_than_the_one_before_it() -> None:
+    made = ages(NOON)
+    made.origin(seen(NOON - timedelta(hours=2)), 1000.0)
+    origin = made.origin(seen(datetime(2000, 1, 1)), 1000.0)  # noqa: DTZ001
+    assert (origin.age_s, origin.error_s) == (3600.0, 3601.0)
+
+
+def test_an_entry_of_which_nothing_is_known_says_so() -> None:
+    origin = ages(NOON).origin(seen(datetime(2000, 1, 1)), 1000.0)  # noqa: DTZ001
+    assert (origin.age_s, origin.error_s) == (0.0, MOST_AGE_S)
+    nowhere = Entry("1", 1, to_stamp(datetime(2026, 2, 28)) + 2 * 86_400, 0)  # noqa: DTZ001
+    assert ages(NOON).origin(nowhere, 1000.0).device_time == "2026-02-30T00:00:00"
