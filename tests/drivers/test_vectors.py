@@ -19,8 +19,9 @@ FAMILIES: dict[str, tuple[str, dict[str, object]]] = {
     "scanner_line": ("scanner", {}),
     "turnstile_eb": ("eb_turnstile", {}),
     "idteck_sr30_serial": ("line", SR30),
+    "osdp": ("osdp", {"reveal": True}),
 }
-FLAWS = {"checksum": "integrity", "format": "format"}
+FLAWS = {"checksum": "integrity", "crc": "integrity", "format": "format"}
 
 
 def decoded(vector: dict[str, Any], size: int) -> Said:

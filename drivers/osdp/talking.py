@@ -1,0 +1,202 @@
+"""The control panel of one bus as a driver: libosdp asks, we listen along, and say what it means.
+
+Every byte goes through our own decoder first. libosdp is handed whole replies only, with the right check, from the
+reader it has asked last and with the number it has asked with. So noise costs it a repeated question instead of the
+link, an echo or a late answer never meets it, and nothing that is too long for its buffers does.
+
+    START ──> trying ──link, and the secure channel where there must be one──> up
+                ^                                                              │
+                └──revived by us, since libosdp would rest 300 s <──lost <─────┘   LOST_S without it is `down`
+
+libosdp reads its own clock for its time-outs; everything else here lives by the times it is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from drivers.contract import FEEDBACK, START, TEXT, Command
+from drivers.events import CardRead, DeviceChange, Event
+from drivers.framing import FrameStream
+from drivers.osdp import wire
+from drivers.osdp.cards import MOST_DATA_BYTES
+from drivers.osdp.keys import NoKey, read_key
+from drivers.osdp.listening import Bus, bare
+from drivers.osdp.options import Options
+from drivers.osdp.panel import Link, Panel, library
+from drivers.osdp.reader import Reader
+from drivers.osdp.wire import Packet
+
+STEP_S = 0.02
+"""libosdp wants to be called at least every 50 ms."""
+MARKED_BYTES = wire.MAX_BYTES + 1
+PADDED_BYTES = 16 + MOST_DATA_BYTES
+"""The most a RAW or KEYPAD reply may carry, encrypted; libosdp copies more than that over its own memory."""
+
+
+class OsdpBus:
+    """The driver of one bus; `units` are its readers."""
+
+    def __init__(self, units: Sequence[Options]) -> None:
+        self._units = units
+        self._bus = Bus(units)
+        self.stream = FrameStream(
+            self._bus.judge,
+            max_bytes=MARKED_BYTES,
+            gap_s=max(unit.gap_s for unit in units),
+            forget=self._bus.forget,
+        )
+        self._clear()
+
+    def _clear(self) -> None:
+        self._panel: Panel | None = None
+        self._started: set[int] = set()
+        self._readers: list[Reader] = []
+        self._next_at: float | None = None
+        self._question: Packet | None = None
+        self._output: list[bytes] = []
+
+    def feed(self, data: bytes, at: float) -> list[Event]:
+        """Take bytes that arrived at `at`; return what they mean."""
+        return self._heard(self.stream.feed(data, at), at)
+
+    def poll(self, at: float) -> list[Event]:
+        """Let time pass: silences end, libosdp asks what is due, readers are given up and tried again."""
+        events = self._heard(self.stream.poll(at), at)
+        if self._started and (self._next_at is None or at >= self._next_at):
+            self._next_at = at + STEP_S
+            events += self._work(at)
+        return events
+
+    def next_poll(self) -> float | None:
+        """The end of a silence, or libosdp's next turn."""
+        times = [time for time in (self.stream.next_poll(), self._next_at) if time is not None]
+        return min(times, default=None)
+
+    def send(self, command: Command, at: float) -> None:
+        """START begins to ask one reader; FEEDBACK and TEXT are for a reader that is up."""
+        if command.name == START and 0 <= command.unit < len(self._units):
+            self._started.add(command.unit)
+            self._panel, self._next_at = None, at
+            return
+        reader = next((reader for reader in self._readers if reader.unit == command.unit), None)
+        if reader is None or self._panel is None or not reader.is_up:
+            return
+        if command.name == FEEDBACK:
+            reader.show(self._panel, str(command.values.get("state")))
+        elif command.name == TEXT:
+            seconds = command.values.get("seconds")
+            shown_s = float(seconds) if isinstance(seconds, (int, float)) else 1.0
+            reader.write(self._panel, str(command.values.get("text", "")), shown_s)
+
+    def commands(self) -> list[bytes]:
+        """Drain what is to be written to the line."""
+        output, self._output = self._output, []
+        return output
+
+    def close(self) -> list[Event]:
+        """The input ends here."""
+        rest = self.stream.close()
+        self._clear()
+        return rest
+
+    def reset(self) -> None:
+        """Forget everything; nothing is asked until the next START."""
+        self.stream.reset()
+        self._clear()
+
+    def _heard(self, events: list[Event], at: float) -> list[Event]:
+        """Pass on what the stream says, without what libosdp will tell; give it what it has asked for."""
+        packets = self._bus.take()
+        if self._panel is None:
+            return events
+        told = [bare(event) if self._is_told_twice(event) else event for event in events]
+        answered = False
+        for packet, frame in packets:
+            if self._is_answer(packet):
+                self._question = None
+                self._panel.channel.input += frame
+                answered = True
+                self._reader_at(packet.address).hear(packet, at)
+        return told + (self._work(at) if answered else [])
+
+    def _is_told_twice(self, event: Event) -> bool:
+        """libosdp tells cards and troubles of the readers it asks; the digits of the FMT form it passes over."""
+        if not any(reader.unit == event.unit for reader in self._readers):
+            return False
+        return isinstance(event, DeviceChange) or (isinstance(event, CardRead) and event.fields["name"] == "RAW")
+
+    def _is_answer(self, packet: Packet) -> bool:
+        asked = self._question
+        if asked is None or not packet.is_reply or packet.address != asked.address:
+            return False
+        if packet.code in (wire.RAW, wire.KEYPAD) and len(packet.payload) > PADDED_BYTES:
+            return False
+        return packet.sequence == asked.sequence or packet.code == wire.BUSY
+
+    def _reader_at(self, address: int) -> Reader:
+        return next(reader for reader in self._readers if reader.address == address)
+
+    def _work(self, at: float) -> list[Event]:
+        """One turn of libosdp, and what comes of it."""
+        events: list[Event] = []
+        if self._panel is None:
+            events += self._begin(at)
+        if self._panel is None:
+            return events
+        for news in self._panel.refresh():
+            events += self._readers[news.unit].told(news, self._panel, at)
+        self._collect()
+        for reader in self._readers:
+            events += reader.watch(self._panel, at)
+        return events
+
+    def _collect(self) -> None:
+        """Take what libosdp wants to say, and remember what it has asked."""
+        assert self._panel is not None
+        for frame in self._panel.channel.output:
+            packet = wire.parse(wire.without_mark(frame))
+            if packet is not None:
+                self._question = packet
+                self._reader_at(packet.address).asked(packet)
+        self._output += self._panel.channel.output
+        self._panel.channel.output.clear()
+
+    def _begin(self, at: float) -> list[Event]:
+        """Build the panel of the readers that have been started and have what they need."""
+        events: list[Event] = []
+        links: list[Link] = []
+        self._readers = []
+        for unit in sorted(self._started):
+            options = self._units[unit]
+            try:
+                links.append(_link(options))
+            except NoKey as why:
+                events.append(DeviceChange(kind="down", reason=f"no key: {why}", unit=unit))
+                self._started.discard(unit)
+                continue
+            self._readers.append(Reader(unit, len(self._readers), options, at))
+        if links:
+            self._panel = Panel(links)
+        else:
+            self._next_at = None
+        return events
+
+
+def _link(options: Options) -> Link:
+    """How a reader is to be spoken to. Raises NoKey."""
+    if options.secure == "off":
+        return Link(options.own_address, None)
+    if not options.key_file:
+        raise NoKey('name the file that holds the reader\'s key in key_file, or set secure = "off"')
+    return Link(options.own_address, read_key(options.key_file), options.secure == "install")
+
+
+def build(units: Sequence[Options], /) -> OsdpBus:
+    """The driver of one bus. ValueError: two readers share an address; libosdp is not there for those to be asked."""
+    addresses = [unit.own_address for unit in units if unit.is_spoken_to]
+    if len(set(addresses)) < len(addresses):
+        raise ValueError("address: two readers on this line are asked at the same one; give each its own")
+    if addresses:
+        library()
+    return OsdpBus(units)
