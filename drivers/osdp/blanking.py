@@ -23,7 +23,7 @@ from drivers.osdp.cards import (
 from drivers.osdp.wire import Packet
 
 SECRET_COMMANDS = (wire.KEYSET, wire.CHLNG, wire.SCRYPT)
-SECRET_REPLIES = (wire.CCRYPT, 0x78, wire.PIVDATAR)
+SECRET_REPLIES = (wire.CCRYPT, wire.RMAC_I, wire.PIVDATAR)
 
 
 def redact(frame: bytes, swap: Swap) -> bytes:

@@ -59,10 +59,13 @@ class Link:
 
 
 class Channel:
-    """The line, as libosdp sees it. It asks for `read`, `write` and `flush`; none of them waits."""
+    """The line, as libosdp sees it. It asks for `read`, `write` and `flush`; none of them waits.
+
+    Readers whose channels have the same `id` share a line and are asked one after the other; but 0 means none.
+    """
 
     def __init__(self) -> None:
-        self.id = 0
+        self.id = 1
         self.input = bytearray()
         self.output: list[bytes] = []
 
@@ -149,6 +152,12 @@ class Panel:
         return {"name": f"PD-{link.address}", "address": link.address, "flags": flags, "scbk": link.key,
                 "channel": self.channel}  # fmt: skip
 
+    def close(self) -> None:
+        """Let go of libosdp. It is no part of Python's collection of circles, so the one through us is cut here."""
+        self._panel.set_event_callback(_ignore)
+        self._panel.set_command_completion_callback(_ignore)
+        self._panel = None
+
     def refresh(self) -> list[News]:
         """Let libosdp work on what is in the channel and on its clock; what has happened."""
         self._panel.refresh()
@@ -218,3 +227,8 @@ class Panel:
             elif event["type"] == sys_module.EVENT_NOTIFICATION_PD_STATUS:
                 self._news.append(Online(unit, bool(event["arg0"])))
         return 0
+
+
+def _ignore(*_: object) -> int:
+    """What libosdp says at the end interests nobody."""
+    return 0

@@ -142,7 +142,7 @@ class Reader:
                 return UNSECURED
             case wire.SCRYPT, _:
                 return REFUSED_THERE
-            case 0x62, wire.PDCAP:
+            case wire.CAP, wire.PDCAP:
                 return None if self._is_plain else INCAPABLE
         return None
 

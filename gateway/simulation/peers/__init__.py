@@ -13,7 +13,10 @@ from typing import Protocol
 
 from gateway.simulation.devices import Sent
 
-PEERS: dict[str, str] = {}
+PEERS: dict[str, str] = {
+    "osdp_bus": "osdp_reader:OsdpBus",
+    "osdp_reader": "osdp_reader:OneOsdpReader",
+}
 """Model name to `module:class`; the class takes no arguments that have no default."""
 
 
