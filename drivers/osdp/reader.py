@@ -78,7 +78,7 @@ class Reader:
         """It has answered."""
         self._heard_at, self._last_reply = at, packet
 
-    def told(self, news: News, panel: Panel, at: float) -> list[Event]:
+    def told(self, news: News, at: float) -> list[Event]:
         """What libosdp says of this reader."""
         match news:
             case Online(value=True):
@@ -89,6 +89,8 @@ class Reader:
                 self._is_secure = news.value
                 if news.value and news.public:
                     return [DeviceChange(kind="install", reason=INSTALLED, unit=self.unit)]
+            case Card() | Status() if not (self._is_plain or self._is_secure):
+                return [Frame(name="not_believed", unit=self.unit, fields={"address": self.address})]
             case Card():
                 return self._read(news)
             case Status():
@@ -162,8 +164,6 @@ class Reader:
         return [DeviceChange(kind=state, reason=reason, unit=self.unit)]
 
     def _read(self, card: Card) -> list[Event]:
-        if not (self._is_plain or self._is_secure):
-            return [Frame(name="RAW", unit=self.unit, fields={"address": self.address, "believed": False})]
         scheme, value, bits = name(card.data, card.bits)
         told = describe(Raw(card.reader, card.format, card.bits, card.data))
         fields = {"address": self.address, "name": "RAW", "secure": self._is_secure, "card": told}

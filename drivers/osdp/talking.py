@@ -150,7 +150,7 @@ class OsdpBus:
         if self._panel is None:
             return events
         for news in self._panel.refresh():
-            events += self._readers[news.unit].told(news, self._panel, at)
+            events += self._readers[news.unit].told(news, at)
         self._collect()
         for reader in self._readers:
             events += reader.watch(self._panel, at)

@@ -20,6 +20,9 @@ from gateway.simulation.devices import Sent
 DATA_BITS = 24
 CARD_BITS = 26
 HALF_BITS = 12
+START = 0x53
+HEAD_BYTES = 5
+SEQUENCE = 0x03
 QUIET_LOG = 0
 MODEL = 1
 
@@ -57,6 +60,8 @@ class OsdpReader:
     """A reader at `address`; with a 16-byte `key` it talks in a secure channel only, `installing` takes a key first.
 
     `is_silent`: hung, it hears and says nothing. `orders` is what its light, buzzer and display were told.
+    A question that comes again is answered by the same bytes, as the standard has it. libosdp 3.2.9's reader half
+    does not do that and would lose a card with an answer; so it never sees the second question.
     """
 
     def __init__(self, address: int, key: bytes | None = None, *, installing: bool = False) -> None:
@@ -68,6 +73,8 @@ class OsdpReader:
         self.refused_events = 0
         self.orders: list[Order] = []
         self.wire = _Wire()
+        self._waiting = bytearray()
+        self._question = self._answer = b""
         osdp_sys.set_loglevel(QUIET_LOG)
         flags = osdp_sys.FLAG_ENFORCE_SECURE if key else osdp_sys.FLAG_INSTALL_MODE if installing else 0
         about = {"version": 1, "model": MODEL, "vendor_code": 0x5A5A5A, "serial_number": address,
@@ -108,11 +115,30 @@ class OsdpReader:
         report = bytes([tampered, power_failed])
         self._submit({"event": self._sys.EVENT_STATUS, "type": self._sys.STATUS_REPORT_LOCAL, "report": report})
 
+    def hear(self, data: bytes) -> None:
+        """This is on the wire, in any pieces."""
+        self._waiting += data
+
     def work(self) -> bytes:
-        """Let it hear what is on its wire; what it says."""
+        """Let it go on with what it has heard; what it says."""
         if self.is_silent:
-            self.wire.input.clear()
+            self._waiting.clear()
             return b""
+        said = b""
+        for frame in _frames(self._waiting):
+            if frame == self._question and frame[4] & SEQUENCE:
+                said += self._answer
+                continue
+            self.wire.input += frame
+            answer = self._refresh()
+            if frame[1] == self.address:
+                self._question, self._answer = frame, answer
+            said += answer
+        late = self._refresh()
+        self._answer += late
+        return said + late
+
+    def _refresh(self) -> bytes:
         self._reader.refresh()
         said = bytes(self.wire.output)
         self.wire.output.clear()
@@ -171,7 +197,7 @@ class OsdpBus:
     def hear(self, data: bytes, at: float) -> list[Sent]:
         """The panel has written this; who is meant answers."""
         for reader in self.readers:
-            reader.wire.input += data
+            reader.hear(data)
         return self.tick(at)
 
     def tick(self, at: float) -> list[Sent]:
@@ -183,7 +209,7 @@ class OsdpBus:
                 sent.append(Sent(0.0, said))
                 for other in self.readers:
                     if other is not reader:
-                        other.wire.input += said
+                        other.hear(said)
                         other.work()
         return sent
 
@@ -196,6 +222,21 @@ class OneOsdpReader(OsdpBus):
 
     def __init__(self) -> None:
         super().__init__([OsdpReader(0)])
+
+
+def _frames(waiting: bytearray) -> list[bytes]:
+    """Take the whole frames, without marks, off the bytes that wait: 53, address, length LSB MSB, …"""
+    frames: list[bytes] = []
+    while (start := waiting.find(START)) >= 0:
+        del waiting[:start]
+        size = int.from_bytes(waiting[2:4], "little")
+        if len(waiting) < HEAD_BYTES or len(waiting) < size:
+            return frames
+        if size > HEAD_BYTES:
+            frames.append(bytes(waiting[:size]))
+        del waiting[: size if size > HEAD_BYTES else 1]
+    waiting.clear()
+    return frames
 
 
 def card_26(digits: str) -> bytes:
