@@ -47,7 +47,7 @@ class Reader:
         self._last_asked: int | None = None
         self._last_reply: Packet | None = None
         self._revive_at: float | None = None
-        self._is_dropped = False
+        self._is_dropped = self._is_installed = False
         self._failures = 0
         self._status_due = True
         self._refused: set[int] = set()
@@ -87,7 +87,8 @@ class Reader:
                 return self._unlinked(at)
             case Secure():
                 self._is_secure = news.value
-                if news.value and news.public:
+                if news.value and news.public and not self._is_installed:
+                    self._is_installed = True
                     return [DeviceChange(kind="install", reason=INSTALLED, unit=self.unit)]
             case Card() | Status() if not (self._is_plain or self._is_secure):
                 return [Frame(name="not_believed", unit=self.unit, fields={"address": self.address})]

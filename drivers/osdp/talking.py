@@ -53,6 +53,7 @@ class OsdpBus:
     def _clear(self) -> None:
         self._hang_up()
         self._started: set[int] = set()
+        self._speaking: set[int] = set()
         self._readers: list[Reader] = []
         self._next_at: float | None = None
         self._question: Packet | None = None
@@ -65,7 +66,7 @@ class OsdpBus:
     def poll(self, at: float) -> list[Event]:
         """Let time pass: silences end, libosdp asks what is due, readers are given up and tried again."""
         events = self._heard(self.stream.poll(at), at)
-        if self._started and (self._next_at is None or at >= self._next_at):
+        if self._speaking and (self._next_at is None or at >= self._next_at):
             self._next_at = at + STEP_S
             events += self._work(at)
         return events
@@ -79,6 +80,7 @@ class OsdpBus:
         """START begins to ask one reader; FEEDBACK and TEXT are for a reader that is up."""
         if command.name == START and 0 <= command.unit < len(self._units):
             self._started.add(command.unit)
+            self._speaking.add(command.unit)
             self._hang_up()
             self._next_at = at
             return
@@ -114,11 +116,11 @@ class OsdpBus:
         self._clear()
 
     def _heard(self, events: list[Event], at: float) -> list[Event]:
-        """Pass on what the stream says, without what libosdp will tell; give it what it has asked for."""
+        """Pass on what the stream says, without what only libosdp may tell; give it what it has asked for."""
         packets = self._bus.take()
+        told = [event if self._is_ours(event) else bare(event) for event in events]
         if self._panel is None:
-            return events
-        told = [bare(event) if self._is_told_twice(event) else event for event in events]
+            return told
         for packet, frame in packets:
             if self._is_answer(packet):
                 self._question = None
@@ -127,11 +129,15 @@ class OsdpBus:
                 self._next_at = at + SILENCE_S
         return told
 
-    def _is_told_twice(self, event: Event) -> bool:
-        """libosdp tells cards and troubles of the readers it asks; the digits of the FMT form it passes over."""
-        if not any(reader.unit == event.unit for reader in self._readers):
-            return False
-        return isinstance(event, DeviceChange) or (isinstance(event, CardRead) and event.fields["name"] == "RAW")
+    def _is_ours(self, event: Event) -> bool:
+        """Whether a started reader's event may be told as it was heard on the line, where anybody may speak for it.
+
+        Its cards and troubles are libosdp's to tell, else they come twice, or from outside the secure channel. Only
+        the digits of the FMT form, which libosdp passes over, are taken as they are from a plain reader.
+        """
+        if event.unit not in self._started or not isinstance(event, (CardRead, DeviceChange)):
+            return True
+        return event.fields["name"] == "FMT" and self._units[event.unit or 0].secure == "off"
 
     def _is_answer(self, packet: Packet) -> bool:
         asked = self._question
@@ -172,13 +178,13 @@ class OsdpBus:
         events: list[Event] = []
         links: list[Link] = []
         self._readers = []
-        for unit in sorted(self._started):
+        for unit in sorted(self._speaking):
             options = self._units[unit]
             try:
                 links.append(_link(options))
             except NoKey as why:
                 events.append(DeviceChange(kind="down", reason=f"no key: {why}", unit=unit))
-                self._started.discard(unit)
+                self._speaking.discard(unit)
                 continue
             self._readers.append(Reader(unit, len(self._readers), options, at))
         if links:

@@ -239,6 +239,14 @@ def test_a_key_that_is_not_there_is_said_and_hurts_nobody(path: str) -> None:
     assert (event.kind, str(event.reason).startswith("no key: ")) == ("down", True)
 
 
+def test_a_reader_without_its_key_is_not_believed_in_plain_either() -> None:
+    driver = DRIVER.new(Options(address=1, key_file="/nowhere/reader.key"))
+    driver.send(Command(START), 0.0)
+    driver.poll(0.0)
+    data = raw(cards.with_parity(1, 26), 26) + frame(wire.LSTATR, b"\1\0", sequence=2)
+    assert told(driver.feed(data, 1.0)) == ["RAW", "LSTATR"]
+
+
 def test_a_reader_without_its_key_leaves_the_others_on_the_bus_alone() -> None:
     driver = DRIVER.new(Options(address=1, key_file="/nowhere"), Options(address=2, secure="off"))
     for unit in (0, 1):

@@ -213,17 +213,23 @@ def test_a_reader_that_has_no_secure_channel_is_refused(tmp_path: Path) -> None:
     assert "no secure channel" in str(desk.reasons()[0])
 
 
-def forged(question: wire.Packet, block: bytes) -> bytes:
+def forged(question: wire.Packet, block: bytes, code: int = wire.RAW) -> bytes:
     """A card in answer to `question` by somebody who has no key."""
-    payload = b"\0\1\x1a\0" + card_26("00BAD0")
+    payload = b"\0\1\x0600BAD0" if code == wire.FMT else b"\0\1\x1a\0" + card_26("00BAD0")
     control = question.sequence | 4 | (8 if block else 0)
     size = 5 + len(block) + 1 + len(payload) + 2
-    return wire.seal(bytes([0x53, 0x81, size, 0, control]) + block + b"\x50" + payload + b"\0\0")
+    return wire.seal(bytes([0x53, 0x81, size, 0, control]) + block + bytes([code]) + payload + b"\0\0")
 
 
-@pytest.mark.parametrize("block", [b"", b"\x02\x12", b"\x03\x12\x01", b"\x03\x14\x01", b"\x02\x16", b"\x02\x18"])
-def test_a_card_from_somebody_without_the_key_is_not_believed(secured: Desk, block: bytes) -> None:
-    secured.spoil = lambda answer: forged(secured.asked[-1], block) if secured.asked[-1].name == "POLL" else answer
+BLOCKS = [b"", b"\x02\x12", b"\x03\x12\x01", b"\x03\x14\x01", b"\x02\x16", b"\x02\x18"]
+
+
+@pytest.mark.parametrize(("block", "code"), [*((block, wire.RAW) for block in BLOCKS), (b"", wire.FMT)])
+def test_a_card_from_somebody_without_the_key_is_not_believed(secured: Desk, block: bytes, code: int) -> None:
+    def spoiled(answer: bytes) -> bytes:
+        return forged(secured.asked[-1], block, code) if secured.asked[-1].name == "POLL" else answer
+
+    secured.spoil = spoiled
     secured.talk(0.4)
     secured.spoil = whole
     secured.talk(1.5)
@@ -232,6 +238,18 @@ def test_a_card_from_somebody_without_the_key_is_not_believed(secured: Desk, blo
     believed = [event for event in secured.events if isinstance(event, CardRead) and event.fields.get("secure")]
     assert [event.value for event in believed] == ["6F6C3A"]
     assert secured.cards() == ["6F6C3A"]
+
+
+def test_an_old_plain_reader_may_send_digits() -> None:
+    desk = plain()
+    polled = len(desk.asked)
+
+    def digits(answer: bytes) -> bytes:
+        return forged(desk.asked[-1], b"", wire.FMT) if len(desk.asked) == polled + 3 else answer
+
+    desk.spoil = digits
+    desk.talk(1.0)
+    assert (desk.kinds(), desk.cards()) == (["up"], ["00BAD0"])
 
 
 class _Stubborn(OsdpReader):
