@@ -30,6 +30,8 @@ STEP_S = 0.02
 """libosdp wants to be called at least every 50 ms."""
 SILENCE_S = 0.01
 """After an answer the line rests before the next question, at least two characters: 2 ms at 9600 baud."""
+MOST_BYTES = 256
+"""libosdp's room for one frame."""
 MARKED_BYTES = wire.MAX_BYTES + 1
 HANDSHAKE = {wire.CHLNG: (wire.CCRYPT, 0x12), wire.SCRYPT: (wire.RMAC_I, 0x14)}
 """Question to the code and security block of its answer."""
@@ -122,7 +124,7 @@ class OsdpBus:
         if self._panel is None:
             return told
         for packet, frame in packets:
-            if self._is_answer(packet):
+            if len(frame) <= MOST_BYTES and self._is_answer(packet):
                 self._question = None
                 self._panel.channel.input += frame
                 self._reader_at(packet.address).hear(packet, at)
@@ -201,9 +203,13 @@ def _is_as_safe(answer: Packet, asked: Packet) -> bool:
     """
     if answer.code == wire.NAK:
         return True
+    if asked.code in HANDSHAKE:
+        return (answer.code, answer.block_type) == HANDSHAKE[asked.code]
+    if answer.code in (wire.CCRYPT, wire.RMAC_I):
+        return False
     if asked.block_type in wire.MAC_TYPES:
         return answer.block_type in wire.MAC_TYPES or (asked.code, answer.code) == (wire.KEYSET, wire.ACK)
-    return (answer.code, answer.block_type) == HANDSHAKE.get(asked.code, (answer.code, None))
+    return answer.block_type is None
 
 
 def _link(options: Options) -> Link:

@@ -274,6 +274,47 @@ def test_the_other_package_of_that_name_over_libosdp_is_noticed(monkeypatch: pyt
         DRIVER.build([Options(secure="off")])
 
 
+GOOD = {0x61: (0x45, bytes(12)), 0x62: (wire.PDCAP, bytes.fromhex("040101050101090100")), 0x60: (wire.ACK, b""),
+        0x64: (wire.LSTATR, b"\0\0"), 0x76: (wire.CCRYPT, bytes(32)), 0x77: (wire.RMAC_I, bytes(16))}  # fmt: skip
+
+
+def odd_answer(question: wire.Packet, rng: Random) -> bytes:
+    """The right answer, or one with another code, other data or another security block; its check holds."""
+    code, payload = GOOD.get(question.code, (wire.ACK, b""))
+    if rng.random() < 0.3:
+        code = rng.choice([*wire.REPLIES, rng.randrange(256)])
+    if rng.random() < 0.4:
+        payload = rng.randbytes(rng.choice([0, 1, 2, 4, 16, 32, 64, 65, 200, 240, 1000]))
+    block = b""
+    if question.block_type is not None:
+        block = rng.choice([bytes([3, question.block_type + 1, 1]), bytes([4, rng.choice(wire.BLOCK_TYPES), 0, 0])])
+    mac = bytes(4) if block and block[1] in wire.MAC_TYPES else b""
+    size = 5 + len(block) + 1 + len(payload) + len(mac) + 2
+    head = bytes([0x53, 0x80, size & 0xFF, size >> 8, question.sequence | 4 | (8 if block else 0)])
+    return wire.seal(head + block + bytes([code]) + payload + mac + bytes(2))
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_odd_answers_break_nothing_and_libosdp_writes_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], secure: bool
+) -> None:
+    rng = Random(11)
+    options = Options(key_file=key_file(tmp_path, KEY_TEXT)) if secure else Options(secure="off")
+    driver, events = DRIVER.new(options), []
+    for _ in range(300):
+        driver.reset()
+        driver.send(Command(START), 0.0)
+        for turn in range(30):
+            events += driver.poll(turn * 0.03)
+            for data in driver.commands():
+                question = wire.parse(wire.without_mark(data))
+                assert question is not None
+                events += driver.feed(odd_answer(question, rng), turn * 0.03)
+    assert not secure or not any(isinstance(event, CardRead) for event in events)
+    assert "down" in {event.kind for event in events if isinstance(event, DeviceChange)} or not secure
+    assert capfd.readouterr() == ("", "")
+
+
 def test_orders_before_start_and_for_a_silent_reader_are_dropped() -> None:
     driver = DRIVER.new(Options(secure="off"))
     orders = [Command(FEEDBACK, {"state": "accepted"}), Command(TEXT, {"text": "hello", "seconds": 2.0})]
