@@ -68,7 +68,7 @@ def _twice(named: Iterable[tuple[Loc, str]], where: Where) -> Iterator[Problem]:
 
 def _crowded(port: PortView, drivers: Drivers) -> Iterator[Problem]:
     """Only a bus takes several devices, and only of one driver."""
-    if len(port.devices) < 2:
+    if not port.devices:
         return
     first = port.devices[0].driver
     facts = drivers.get(first)
@@ -84,7 +84,8 @@ def _crowded(port: PortView, drivers: Drivers) -> Iterator[Problem]:
             facts.check_line([device.options for device in port.devices])
         except REFUSALS as why:
             if not any(list(word_problems(device, facts)) for device in port.devices):
-                yield Problem((*port.loc, "devices"), f"do not go together: {masked(str(why))[:300]}")
+                verdict = "do not go together" if len(port.devices) > 1 else "cannot be served"
+                yield Problem((*port.loc, "devices"), f"{verdict}: {masked(str(why))[:300]}")
 
 
 def _lane_of(device: DeviceView, lanes: Mapping[str, LaneView], drivers: Drivers) -> Iterator[Problem]:

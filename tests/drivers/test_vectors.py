@@ -27,13 +27,14 @@ FAMILIES: dict[str, tuple[str, dict[str, object]]] = {
     "turnstile_digicon": ("digicon_turnstile", {}),
     "turnstile_tpw": ("tpw_turnstile", {}),
     "zk_attlog40": ("zk_terminal", {}),
+    "osdp": ("osdp", {"reveal": True}),
 }
 RULES = {"cn_id_number"}
 """Vectors that are no stream: tested where their rule stands."""
 STREAMS = [vector for vector in VECTORS if vector["protocol"] not in RULES]
 UNCOUNTED = {"scanner_line": {"ack"}}
 """Names of valid frames that the vectors of a family do not list."""
-FLAWS = {"checksum": "integrity", "format": "format"}
+FLAWS = {"checksum": "integrity", "crc": "integrity", "format": "format"}
 
 
 def decoded(vector: dict[str, Any], size: int) -> Said:

@@ -25,6 +25,8 @@ PEERS: dict[str, str] = {
     "digicon": "digicon:Digicon",
     "tpw": "tpw:Tpw",
     "zk": "zk:Zk",
+    "osdp_bus": "osdp_reader:OsdpBus",
+    "osdp_reader": "osdp_reader:OneOsdpReader",
 }
 """Model name to `module:class`; the class takes no arguments that have no default."""
 
