@@ -216,7 +216,8 @@ def check_redaction(subject: Subject) -> None:
         assert len(redacted) == len(capture.data), capture.name
         assert [event["event"] for event in after] == [event["event"] for event in before], capture.name
         for old, new in zip(before, after, strict=True):
-            assert "value" not in old or old["value"] != new["value"], f"{capture.name} keeps a card number"
+            is_kept = old["event"] != "frame" and "value" in old and old["value"] == new["value"]
+            assert not is_kept, f"{capture.name} keeps a card number"
 
 
 def _redacted(spec: DriverSpec, frame: bytes) -> bytes:
