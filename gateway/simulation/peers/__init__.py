@@ -13,7 +13,13 @@ from typing import Protocol
 
 from gateway.simulation.devices import Sent
 
-PEERS: dict[str, str] = {}
+PEERS: dict[str, str] = {
+    "modbus_lotltd": "modbus:Turnstile",
+    "modbus_lotltd_bus": "modbus:TwoTurnstiles",
+    "modbus_io": "modbus:Board",
+    "modbus_io_bus": "modbus:TwoBoards",
+    "modbus_io_latched": "modbus:LatchedBoard",
+}
 """Model name to `module:class`; the class takes no arguments that have no default."""
 
 
