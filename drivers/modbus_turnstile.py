@@ -153,7 +153,7 @@ def build(units: Sequence[Options], /) -> Driver:
     watches = [Watch(unit.layout(), index, partial(_new_counter, unit)) for index, unit in enumerate(units)]
     is_tcp = units[0].framing == "tcp"
     bus = Bus(watches, LOTLTD_WRITES if any(unit.preset == "lotltd" for unit in units) else {})
-    judge = tcp.TcpJudge(bus).judge if is_tcp else rtu.RtuJudge(bus).judge
+    judge = tcp.TcpJudge(bus).judge if is_tcp else rtu.RtuJudge(bus, (unit.unit for unit in units)).judge
     max_bytes = tcp.MAX_FRAME_BYTES if is_tcp else rtu.MAX_FRAME_BYTES
     stream = FrameStream(judge, max_bytes=max_bytes + 1, gap_s=max(unit.gap_s for unit in units), forget=bus.forget)
     script = Polling(

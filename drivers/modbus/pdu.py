@@ -100,7 +100,7 @@ def _identity_sizes(data: bytes | bytearray, start: int, have: int) -> list[int]
             size += 2
             break
         size += 2 + data[start + size + 1]
-    return [4, size] if size <= MAX_DATA_BYTES else [4]
+    return [4, min(size, MAX_DATA_BYTES)]
 
 
 def is_count(function: int, count: int) -> bool:

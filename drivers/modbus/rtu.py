@@ -6,29 +6,36 @@ The specification ends a frame by 3.5 characters of silence. A kernel, a USB ada
 that on, so the check decides: at each place the lengths that the PDU could have are tried, the shortest first.
 
 The hard idea is whom to wait for. A noise byte in front of a reply may look like the head of something long, and
-waiting for the rest of that would lose the reply. So where a question is open its answer is looked for at once, in
-all that has arrived: among all frames that could begin here or behind, the one that is complete first wins. That rule
-speaks only of the order of bytes, so the pieces they came in change nothing.
+waiting for the rest of that would lose the reply. So behind it the answer to the open question is looked for too, and
+what is short, of the configured units. Among all that could begin here or later, the one that is complete first wins.
+That rule speaks only of the order of bytes, so the pieces they came in change nothing.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Protocol
 
 from drivers.checksums import crc16
 from drivers.events import Event
 from drivers.framing import Bad, Good, Noise, Verdict
-from drivers.modbus.pdu import EXCEPTION, EXCEPTION_CODES, Question, sizes
+from drivers.modbus.pdu import Question, sizes
 
 MAX_FRAME_BYTES = 256
 FRAME_BYTES = 3
 """What a frame has beside its PDU."""
-HEAD = re.compile(
-    rb"[\x01-\xf7](?:\Z|[\x01-\x06\x0f\x10]|\x2b(?:\Z|\x0e)|[\x81-\x86\x8f\x90\xab](?:\Z|[\x01-\x0b]))"
-    rb"|\x00(?:\Z|[\x05\x06\x0f\x10])"
-)
+REQUEST_BYTES, EXCEPTION_BYTES = 8, 5
+FUNCTIONS = rb"(?:\Z|[\x01-\x06\x0f\x10]|\x2b(?:\Z|\x0e)|[\x81-\x86\x8f\x90\xab](?:\Z|[\x01-\x0b]))"
+HEAD = re.compile(rb"[\x01-\xf7]" + FUNCTIONS + rb"|\x00(?:\Z|[\x05\x06\x0f\x10])")
 """How a frame may begin; at the end of the bytes, how the beginning of one may."""
+
+
+REQUEST = rb"(?:[\x01\x02]..[\x00-\x07].|[\x03\x04]..\x00[\x01-\x7d]|\x05..[\x00\xff]\x00|\x06....|[\x0f\x10]....)"
+EXCEPTIONS = rb"[\x81-\x86\x8f\x90\xab][\x01-\x0b]"
+MAX_HEADS = 8
+"""How many heads are tried behind one that waits: a flood of heads must not become a flood of checks."""
 
 
 class Line(Protocol):
@@ -42,10 +49,14 @@ class Line(Protocol):
 
 
 class RtuJudge:
-    """Finds the frames of one line."""
+    """Finds the frames of one line; `units` are the configured ones."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, units: Iterable[int]) -> None:
         self._line = line
+        self._units = bytes(units)
+        ours = b"[" + re.escape(self._units) + b"]"
+        self._requests = re.compile(ours + b"(?=" + REQUEST + b"..)", re.DOTALL)
+        self._exceptions = re.compile(ours + b"(?=" + EXCEPTIONS + b"..)", re.DOTALL)
 
     def judge(self, data: bytearray, start: int, stop: int, at: float) -> Verdict | None:
         """What begins at `start`; see drivers.framing."""
@@ -54,17 +65,46 @@ class RtuJudge:
             return Noise((following.start() if following else stop) - start)
         if stop - start < 2:
             return None
-        question = self._line.expected(at)
-        found = find_answer(question, data, start + 1, stop) if question is not None else None
-        known = stop - start if found is None else found[1] - start
-        lengths = sorted(FRAME_BYTES + size for size in sizes(data, start + 1, known - 1))
+        longest = max(_lengths(data, start, stop), default=0)
+        hidden = self._hidden(data, start + 1, min(stop, start + longest - 1), at)
+        lengths = _lengths(data, start, hidden[1] if hidden else stop)
         for length in lengths:
-            if length > known:
-                return None if found is None else Noise(found[0] - start)
+            if start + length > (hidden[1] if hidden else stop):
+                return Noise(hidden[0] - start) if hidden else None
             frame = bytes(data[start : start + length])
             if has_crc(frame) and (events := self._line.hear(frame[0], frame[1:-2], at, {"crc_ok": True})):
                 return Good(length, events)
-        return Bad(lengths[-1], "integrity") if lengths else Noise(1)
+        if lengths and data[start] in self._units:
+            return Bad(lengths[-1], "integrity")
+        return Noise(1)  # what looks like a damaged frame of a unit that nobody configured
+
+    def _hidden(self, data: bytearray, start: int, stop: int, at: float) -> tuple[int, int] | None:
+        """Begin and end of the frame of ours in data[start:stop] that is complete first."""
+        if stop - start < EXCEPTION_BYTES:
+            return None
+        found = [
+            self._first(data, self._requests.finditer(data, start, stop), REQUEST_BYTES, stop),
+            self._first(data, self._exceptions.finditer(data, start, stop), EXCEPTION_BYTES, stop),
+        ]
+        if (question := self._line.expected(at)) is not None:
+            head = bytes([question.unit, question.function, question.data_bytes])
+            answers = re.compile(re.escape(head)).finditer(data, start, stop)
+            found.append(self._first(data, answers, len(head) + question.data_bytes + 2, stop))
+        return min((span for span in found if span), key=lambda span: span[1], default=None)
+
+    @staticmethod
+    def _first(data: bytearray, heads: Iterator[re.Match[bytes]], length: int, stop: int) -> tuple[int, int] | None:
+        """The first frame of that length that one of the first few heads begins."""
+        for head in islice(heads, MAX_HEADS):
+            end = head.start() + length
+            if end <= stop and has_crc(bytes(data[head.start() : end])):
+                return head.start(), end
+        return None
+
+
+def _lengths(data: bytearray, start: int, stop: int) -> list[int]:
+    """Lengths the frame at `start` could have, shortest first, as far as data[start:stop] tells."""
+    return sorted(FRAME_BYTES + size for size in sizes(data, start + 1, stop - start - 1)) if stop - start > 1 else []
 
 
 def has_crc(frame: bytes) -> bool:
@@ -76,21 +116,3 @@ def framed(unit: int, pdu: bytes) -> bytes:
     """The frame of a PDU."""
     body = bytes([unit]) + pdu
     return body + crc16(body, "crc16-modbus").to_bytes(2, "little")
-
-
-def find_answer(question: Question, data: bytearray, start: int, stop: int) -> tuple[int, int] | None:
-    """Begin and end of the first whole answer to `question` in data[start:stop], be it data or an exception."""
-    reply = bytes([question.unit, question.function, question.data_bytes])
-    exception = bytes([question.unit, question.function | EXCEPTION])
-    found = [_first(data, start, stop, reply, question.data_bytes + 5), _first(data, start, stop, exception, 5)]
-    return min((span for span in found if span), key=lambda span: span[1], default=None)
-
-
-def _first(data: bytearray, start: int, stop: int, head: bytes, length: int) -> tuple[int, int] | None:
-    at = data.find(head, start, stop)
-    while at >= 0 and at + length <= stop:
-        frame = bytes(data[at : at + length])
-        if has_crc(frame) and (len(head) > 2 or frame[2] in EXCEPTION_CODES):
-            return at, at + length
-        at = data.find(head, at + 1, stop)
-    return None
