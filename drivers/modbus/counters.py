@@ -44,7 +44,14 @@ class Trouble:
     reason: str
 
 
-Outcome = Counted | Glitch | Trouble
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The base line: what is counted from here on."""
+
+    total: int
+
+
+Outcome = Base | Counted | Glitch | Trouble
 
 
 @dataclass(slots=True)
@@ -104,7 +111,9 @@ class Counter:
     def _believe(self, total: int, at: float) -> list[Outcome]:
         """What a confirmed reading says that is no plausible step."""
         before, is_missed = self._total, self._at is None
-        if before is None or total == before:
+        if before is None:
+            return [Base(total)]
+        if total == before:
             return []
         most = self._reset_max if self._at is None else self._allowed(at - self._at)
         step = self._step(before, total)

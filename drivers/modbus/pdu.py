@@ -67,9 +67,8 @@ def sizes(data: bytes | bytearray, start: int, have: int) -> list[int]:
         return [5, *_write_sizes(data, start, have)]
     if function == IDENTIFY[0]:
         return _identity_sizes(data, start, have)
-    if have < 2 or data[start + 1] in EXCEPTION_CODES:
-        return [2]
-    return []
+    is_exception = function & EXCEPTION and (have < 2 or data[start + 1] in EXCEPTION_CODES)
+    return [2] if is_exception else []
 
 
 def _read_sizes(data: bytes | bytearray, start: int, have: int) -> list[int]:

@@ -83,23 +83,34 @@ class RtuJudge:
         if stop - start < EXCEPTION_BYTES:
             return None
         found = [
-            self._first(data, self._requests.finditer(data, start, stop), REQUEST_BYTES, stop),
-            self._first(data, self._exceptions.finditer(data, start, stop), EXCEPTION_BYTES, stop),
+            self._first(data, _matches(self._requests, data, start, stop), REQUEST_BYTES, stop),
+            self._first(data, _matches(self._exceptions, data, start, stop), EXCEPTION_BYTES, stop),
         ]
         if (question := self._line.expected(at)) is not None:
             head = bytes([question.unit, question.function, question.data_bytes])
-            answers = re.compile(re.escape(head)).finditer(data, start, stop)
-            found.append(self._first(data, answers, len(head) + question.data_bytes + 2, stop))
+            found.append(
+                self._first(data, _places(data, head, start, stop), len(head) + question.data_bytes + 2, stop)
+            )
         return min((span for span in found if span), key=lambda span: span[1], default=None)
 
     @staticmethod
-    def _first(data: bytearray, heads: Iterator[re.Match[bytes]], length: int, stop: int) -> tuple[int, int] | None:
+    def _first(data: bytearray, heads: Iterator[int], length: int, stop: int) -> tuple[int, int] | None:
         """The first frame of that length that one of the first few heads begins."""
         for head in islice(heads, MAX_HEADS):
-            end = head.start() + length
-            if end <= stop and has_crc(bytes(data[head.start() : end])):
-                return head.start(), end
+            if head + length <= stop and has_crc(bytes(data[head : head + length])):
+                return head, head + length
         return None
+
+
+def _matches(heads: re.Pattern[bytes], data: bytearray, start: int, stop: int) -> Iterator[int]:
+    return (head.start() for head in heads.finditer(data, start, stop))
+
+
+def _places(data: bytearray, head: bytes, start: int, stop: int) -> Iterator[int]:
+    at = data.find(head, start, stop)
+    while at >= 0:
+        yield at
+        at = data.find(head, at + 1, stop)
 
 
 def _lengths(data: bytearray, start: int, stop: int) -> list[int]:

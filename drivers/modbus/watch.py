@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from drivers.events import CardRead, DeviceChange, Event, Frame, Input, Passage
-from drivers.modbus.counters import Counter, Glitch, Outcome, Trouble
+from drivers.modbus.counters import Base, Counted, Counter, Glitch, Trouble
 from drivers.modbus.maps import CARD_WORDS, CounterMap, Span, merged
 
 FORGET_S = 30.0
@@ -48,7 +48,7 @@ class Watch:
     def __init__(self, layout: Layout, index: int, new_counter: Callable[[int], Counter]) -> None:
         self.layout = layout
         self._index = index
-        self._counters = [(place, new_counter(16 * place.span.count)) for place in layout.counters]
+        self._counters = {place: new_counter(16 * place.span.count) for place in layout.counters}
         self._forget()
 
     def _forget(self) -> None:
@@ -59,7 +59,7 @@ class Watch:
         self._levels: list[int] | None = None
         self._error: int | None = None
         self._cards: dict[str, bytes | None] = {}
-        for _, counter in self._counters:
+        for counter in self._counters.values():
             counter.start(None)
 
     def start(self, mark: str | None) -> None:
@@ -68,7 +68,7 @@ class Watch:
         self._is_talking = True
         counts = _counts(mark, self.layout.unit)
         self._knew = counts is not None
-        for place, counter in self._counters:
+        for place, counter in self._counters.items():
             count = (counts or {}).get(place.text)
             if type(count) is int:
                 counter.start(count)
@@ -87,13 +87,9 @@ class Watch:
         if not self._is_talking and at - self._at > FORGET_S:
             self._forget()
         self._at = at
-        fields: Fields = {}
-        events: list[Event] = []
-        for place, counter in self._counters:
-            if part := span.part(place.span):
-                total = place.value(values[part])
-                fields[f"{place.direction}_count"] = total
-                events += self._count(place, counter.take(total, at))
+        totals = [(place, place.value(values[part])) for place in self._counters if (part := span.part(place.span))]
+        fields: Fields = {f"{place.direction}_count": total for place, total in totals}
+        events = self._count(totals, at)
         if self.layout.error and (part := span.part(self.layout.error)):
             events += self._fault(values[part][0])
         if self.layout.inputs and (part := span.part(self.layout.inputs)):
@@ -109,10 +105,13 @@ class Watch:
 
     # --- counters
 
-    def _count(self, place: CounterMap, outcomes: Iterable[Outcome]) -> list[Event]:
-        return [self._outcome(place, outcome) for outcome in outcomes]
+    def _count(self, totals: Iterable[tuple[CounterMap, int]], at: float) -> list[Event]:
+        """Base lines first: the mark of one counter's passage must not lack the other."""
+        outcomes = [(place, outcome) for place, total in totals for outcome in self._counters[place].take(total, at)]
+        self._told |= {place.text: outcome.total for place, outcome in outcomes if isinstance(outcome, Base)}
+        return [self._outcome(place, outcome) for place, outcome in outcomes if not isinstance(outcome, Base)]
 
-    def _outcome(self, place: CounterMap, outcome: Outcome) -> Event:
+    def _outcome(self, place: CounterMap, outcome: Counted | Glitch | Trouble) -> Event:
         fields = self._fields(direction=place.direction, total=outcome.total)
         if isinstance(outcome, Glitch):
             return Frame(name="glitch", unit=self._index, fields=fields)
@@ -145,7 +144,7 @@ class Watch:
                 events.append(Frame(name=STALE, unit=self._index, fields=self._fields(input=str(number))))
                 continue
             missed = {"missed": True} if is_first else {}
-            events += [self._input(number, True, **missed), self._input(number, False)]
+            events += [self._input(number, active, **missed) for active in (True, False)]
         return events
 
     def _input(self, number: int, active: bool, **fields: object) -> Input:

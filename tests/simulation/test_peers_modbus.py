@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import count
@@ -10,6 +11,7 @@ from random import Random
 
 import pytest
 
+from drivers import registry
 from drivers.contract import START, Command, Driver
 from drivers.events import CardRead, DeviceChange, Event, Frame, Input, Passage
 from drivers.modbus_turnstile import DRIVER, Options
@@ -287,6 +289,9 @@ def test_every_model_is_made_by_name_and_names_options_that_the_driver_takes() -
     for model in (name for name in PEERS if name.startswith("modbus")):
         peer = new_peer(model)
         assert (peer.model, peer.driver) == (model, "modbus_turnstile")
+        table = tomllib.loads(f"options = {{ {peer.options} }}\ndirections = {{ {peer.directions} }}")
+        options = registry.make_options(DRIVER, table["options"])
+        assert set(table["directions"]) == set(DRIVER.directions_with(options))
 
 
 @pytest.mark.parametrize("peer", [Turnstile(), Board(), TwoBoards()])

@@ -214,7 +214,7 @@ class Board(_Line):
     def __init__(self, units: tuple[int, ...] = (1,), seed: int = 1, is_latched: bool = False) -> None:
         super().__init__(units, seed)
         self.is_latched = is_latched
-        self.options = f'unit = {units[0]}, preset = "none", inputs = "discrete 0 8", poll_s = 0.03'
+        self.options = f'unit = {units[0]}, preset = "none", inputs = "discrete 0 8", poll_s = 0.03, answer_s = 0.08'
         if is_latched:
             self.options += ", latched = true"
         self._closed: dict[int, dict[int, list[tuple[float, float]]]] = {
