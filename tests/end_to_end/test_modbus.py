@@ -30,7 +30,7 @@ from drivers.modbus_turnstile import DRIVER, Options
 
 PASSES = int(os.environ.get("PUNCHGATE_MODBUS_PASSES", "150"))
 RATE = float(os.environ.get("PUNCHGATE_MODBUS_RATE", "30"))
-SPOIL = 0.03
+SPOIL = 0.1
 SERVER = Path(__file__).parent / "modbus_server.py"
 
 
