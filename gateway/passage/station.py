@@ -159,7 +159,7 @@ class Passage:
             return
         device.active ^= {event.input}
         if meaning in PASSES:
-            if event.active:
+            if event.active and event.fields.get("first") is not True:  # how a contact was found is no passage
                 self._pass(device, PASSES[meaning], 1, moment)
         elif event.active or meaning != "forced":
             self._notice(device, NOTICES[meaning], moment, details={"active": event.active})

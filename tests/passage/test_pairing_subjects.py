@@ -10,7 +10,7 @@ from passage_story import ARM, KEY, LANE, QUALITY, Story, at, reader
 from drivers import events
 from gateway.clock import Moment
 from gateway.passage import DeviceRules, Passage, Privacy
-from gateway.records import Draft, PassageSensed, Punch
+from gateway.records import Draft, Notice, PassageSensed, Punch
 
 PRIVACY = Privacy("k1", KEY)
 CLEAR = Privacy("k1", KEY, clear=True)
@@ -87,6 +87,20 @@ def test_the_rising_edge_of_a_pass_contact_is_a_passage() -> None:
     assert (punch.body.outcome, punch.body.direction) == ("completed", "in")
     assert passage.handle("module", events.Input(input="0", active=True), at(1.1)) == []
     assert passage.handle("module", events.Input(input="0", active=False), at(1.2)) == []
+
+
+def test_a_pass_contact_that_is_found_closed_is_no_passage_but_its_next_edge_is() -> None:
+    passage, _ = gate()
+    assert passage.handle("module", events.Input(input="0", active=True, fields={"first": True}), at(1)) == []
+    assert passage.handle("module", events.Input(input="0", active=False), at(2)) == []
+    assert passage.handle("module", events.Input(input="0", active=True), at(3)) != []
+
+
+def test_a_fire_contact_that_is_found_closed_is_a_fire() -> None:
+    passage, _ = gate()
+    (notice,) = passage.handle("module", events.Input(input="2", active=True, fields={"first": True}), at(1))
+    assert isinstance(notice.body, Notice)
+    assert notice.body.kind == "portal.fire"
 
 
 def test_a_contact_nobody_mapped_says_nothing() -> None:

@@ -27,6 +27,11 @@ PEERS: dict[str, str] = {
     "zk": "zk:Zk",
     "osdp_bus": "osdp_reader:OsdpBus",
     "osdp_reader": "osdp_reader:OneOsdpReader",
+    "modbus_lotltd": "modbus:Turnstile",
+    "modbus_lotltd_bus": "modbus:TwoTurnstiles",
+    "modbus_io": "modbus:Board",
+    "modbus_io_bus": "modbus:TwoBoards",
+    "modbus_io_latched": "modbus:LatchedBoard",
 }
 """Model name to `module:class`; the class takes no arguments that have no default."""
 

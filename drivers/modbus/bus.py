@@ -1,0 +1,71 @@
+"""One line with its units: remembers what was asked, by us or by another master, and gives each reply its meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from drivers.events import Event, Frame
+from drivers.modbus.maps import Span
+from drivers.modbus.pdu import EXCEPTION, Question, Said, understand
+from drivers.modbus.watch import Watch
+
+KEEP_S = 5.0
+"""How long an unanswered request is remembered."""
+MAX_OPEN = 16
+
+
+class Bus:
+    """See the module. `watches`: the units in the order of the configuration; `writes`: names of registers."""
+
+    def __init__(self, watches: Sequence[Watch], writes: Mapping[int, str]) -> None:
+        self.watches = watches
+        self._writes = writes
+        self._by_unit = {watch.layout.unit: (index, watch) for index, watch in enumerate(watches)}
+        self._open: dict[int, tuple[Question, float]] = {}
+
+    def ask(self, question: Question, at: float, key: int = 0) -> None:
+        """This read is on the line now, as transaction `key` (0 where there are none)."""
+        self._open.pop(key, None)
+        self._open[key] = question, at
+        if len(self._open) > MAX_OPEN:
+            del self._open[next(iter(self._open))]
+
+    def expected(self, at: float, key: int = 0) -> Question | None:
+        """The read that is open."""
+        question, asked_at = self._open.get(key, (None, 0.0))
+        return question if question is not None and at - asked_at <= KEEP_S else None
+
+    def forget(self) -> None:
+        """The line is gone."""
+        self._open.clear()
+        for watch in self.watches:
+            watch.stop()
+
+    def hear(self, unit: int, pdu: bytes, at: float, fields: dict[str, object], key: int = 0) -> tuple[Event, ...]:
+        """What a frame says; nothing: it is none."""
+        asked = self.expected(at, key)
+        if asked is not None and (asked.unit, asked.function) != (unit, pdu[0] & ~EXCEPTION if pdu else 0):
+            asked = None
+        said = understand(unit, pdu, asked)
+        if said is None:
+            return ()
+        if said.question is not None:
+            self.ask(said.question, at, key)
+        elif said.about is not None:
+            self._open.pop(key, None)
+        index, watch = self._by_unit.get(unit, (None, None))
+        more, events = self._meaning(said, watch, at)
+        frame = Frame(name=said.name, unit=index, fields={"unit": unit, **said.fields, **more, **fields})
+        return frame, *events
+
+    def _meaning(self, said: Said, watch: Watch | None, at: float) -> tuple[dict[str, object], list[Event]]:
+        written, address = said.fields.get("values"), said.fields.get("address")
+        if isinstance(written, list) and isinstance(address, int) and address in self._writes:
+            return {"meaning": f"{self._writes[address]}={written[0]}"}, []
+        if watch is None or said.about is None or said.values is None:
+            return {}, []
+        span = Span(said.about.function, said.about.address, said.about.count)
+        more, events = watch.read(span, said.values, at)
+        if watch.shows_cards(span):
+            said.fields.pop("registers", None)
+        return more, events

@@ -1,0 +1,129 @@
+"""Modbus RTU: unit, PDU, CRC-16 low byte first. No start byte, no length, and the silence between frames is lost.
+
+    unit 1..247 (0: to all, writes only) | PDU | CRC low | CRC high
+
+The specification ends a frame by 3.5 characters of silence. A kernel, a USB adapter or a serial server does not pass
+that on, so the check decides: at each place the lengths that the PDU could have are tried, the shortest first.
+
+The hard idea is whom to wait for. A noise byte in front of a reply may look like the head of something long, and
+waiting for the rest of that would lose the reply. So behind it the answer to the open question is looked for too, and
+what is short, of the configured units. Among all that could begin here or later, the one that is complete first wins.
+That rule speaks only of the order of bytes, so the pieces they came in change nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Protocol
+
+from drivers.checksums import crc16
+from drivers.events import Event
+from drivers.framing import Bad, Good, Noise, Verdict
+from drivers.modbus.pdu import Question, sizes
+
+MAX_FRAME_BYTES = 256
+FRAME_BYTES = 3
+"""What a frame has beside its PDU."""
+REQUEST_BYTES, EXCEPTION_BYTES = 8, 5
+FUNCTIONS = rb"(?:\Z|[\x01-\x06\x0f\x10]|\x2b(?:\Z|\x0e)|[\x81-\x86\x8f\x90\xab](?:\Z|[\x01-\x0b]))"
+HEAD = re.compile(rb"[\x01-\xf7]" + FUNCTIONS + rb"|\x00(?:\Z|[\x05\x06\x0f\x10])")
+"""How a frame may begin; at the end of the bytes, how the beginning of one may."""
+
+
+REQUEST = rb"(?:[\x01\x02]..[\x00-\x07].|[\x03\x04]..\x00[\x01-\x7d]|\x05..[\x00\xff]\x00|\x06....|[\x0f\x10]....)"
+EXCEPTIONS = rb"[\x81-\x86\x8f\x90\xab][\x01-\x0b]"
+MAX_HEADS = 8
+"""How many heads are tried behind one that waits: a flood of heads must not become a flood of checks."""
+
+
+class Line(Protocol):
+    """Who knows what was asked and what a frame means."""
+
+    def expected(self, at: float) -> Question | None:
+        """The read that is open at `at`."""
+
+    def hear(self, unit: int, pdu: bytes, at: float, fields: dict[str, object], key: int = 0) -> tuple[Event, ...]:
+        """What a frame says; nothing: it is none. `fields`: what the framing knows, `key` its transaction."""
+
+
+class RtuJudge:
+    """Finds the frames of one line; `units` are the configured ones."""
+
+    def __init__(self, line: Line, units: Iterable[int]) -> None:
+        self._line = line
+        self._units = bytes(units)
+        ours = b"[" + re.escape(self._units) + b"]"
+        self._requests = re.compile(ours + b"(?=" + REQUEST + b"..)", re.DOTALL)
+        self._exceptions = re.compile(ours + b"(?=" + EXCEPTIONS + b"..)", re.DOTALL)
+
+    def judge(self, data: bytearray, start: int, stop: int, at: float) -> Verdict | None:
+        """What begins at `start`; see drivers.framing."""
+        if HEAD.match(data, start, stop) is None:
+            following = HEAD.search(data, start + 1, stop)
+            return Noise((following.start() if following else stop) - start)
+        if stop - start < 2:
+            return None
+        longest = max(_lengths(data, start, stop), default=0)
+        hidden = self._hidden(data, start + 1, min(stop, start + longest - 1), at)
+        lengths = _lengths(data, start, hidden[1] if hidden else stop)
+        for length in lengths:
+            if start + length > (hidden[1] if hidden else stop):
+                return Noise(hidden[0] - start) if hidden else None
+            frame = bytes(data[start : start + length])
+            if has_crc(frame) and (events := self._line.hear(frame[0], frame[1:-2], at, {"crc_ok": True})):
+                return Good(length, events)
+        if lengths and data[start] in self._units:
+            return Bad(lengths[-1], "integrity")
+        return Noise(1)  # what looks like a damaged frame of a unit that nobody configured
+
+    def _hidden(self, data: bytearray, start: int, stop: int, at: float) -> tuple[int, int] | None:
+        """Begin and end of the frame of ours in data[start:stop] that is complete first."""
+        if stop - start < EXCEPTION_BYTES:
+            return None
+        found = [
+            self._first(data, _matches(self._requests, data, start, stop), REQUEST_BYTES, stop),
+            self._first(data, _matches(self._exceptions, data, start, stop), EXCEPTION_BYTES, stop),
+        ]
+        if (question := self._line.expected(at)) is not None:
+            head = bytes([question.unit, question.function, question.data_bytes])
+            found.append(
+                self._first(data, _places(data, head, start, stop), len(head) + question.data_bytes + 2, stop)
+            )
+        return min((span for span in found if span), key=lambda span: span[1], default=None)
+
+    @staticmethod
+    def _first(data: bytearray, heads: Iterator[int], length: int, stop: int) -> tuple[int, int] | None:
+        """The first frame of that length that one of the first few heads begins."""
+        for head in islice(heads, MAX_HEADS):
+            if head + length <= stop and has_crc(bytes(data[head : head + length])):
+                return head, head + length
+        return None
+
+
+def _matches(heads: re.Pattern[bytes], data: bytearray, start: int, stop: int) -> Iterator[int]:
+    return (head.start() for head in heads.finditer(data, start, stop))
+
+
+def _places(data: bytearray, head: bytes, start: int, stop: int) -> Iterator[int]:
+    at = data.find(head, start, stop)
+    while at >= 0:
+        yield at
+        at = data.find(head, at + 1, stop)
+
+
+def _lengths(data: bytearray, start: int, stop: int) -> list[int]:
+    """Lengths the frame at `start` could have, shortest first, as far as data[start:stop] tells."""
+    return sorted(FRAME_BYTES + size for size in sizes(data, start + 1, stop - start - 1)) if stop - start > 1 else []
+
+
+def has_crc(frame: bytes) -> bool:
+    """Whether the last two bytes are the check of the rest; over all of it the CRC is then 0."""
+    return crc16(frame, "crc16-modbus") == 0
+
+
+def framed(unit: int, pdu: bytes) -> bytes:
+    """The frame of a PDU."""
+    body = bytes([unit]) + pdu
+    return body + crc16(body, "crc16-modbus").to_bytes(2, "little")
