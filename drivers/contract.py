@@ -134,7 +134,7 @@ class DriverSpec:
         return proof_bits
 
     def redact_with(self, options: Any) -> Callable[[bytes, Swap], bytes] | None:
-        """How a frame of a device with these options is rewritten, likewise: their method `redact`, if they have one."""
+        """How a frame of a device with these options is rewritten, likewise: their method `redact`, if any."""
         redact: Callable[[bytes, Swap], bytes] | None = getattr(options, "redact", self.redact)
         return redact
 

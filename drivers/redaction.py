@@ -1,8 +1,8 @@
 """Rewrite a stream so that it speaks of other cards: what a recording must go through before it leaves the site.
 
 Each valid frame is edited by its family (`DriverSpec.redact`). What belongs to no valid frame may still be most of a
-card number, so nothing of it is kept but its length, its first byte, which tells what was begun, and its line ends, without which a damaged line
-would swallow the next one.
+card number, so nothing of it is kept but its length, its first byte, which tells what was begun, and its line ends,
+without which a damaged line would swallow the next one.
 """
 
 from __future__ import annotations
