@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -21,7 +21,7 @@ from drivers.events import DeviceChange, Event
 from drivers.framing import FrameStream, Noise
 from gateway.bench.evidence import Chunk, count
 from gateway.bench.recognition import Candidate, ranked, recognise, variants
-from gateway.bench.talk import drop_waiting, open_port, talk
+from gateway.bench.talk import DeviceGone, drop_waiting, open_port, talk
 from gateway.errors import Transient
 
 LISTEN_S = 3.0
@@ -29,6 +29,8 @@ ANSWER_S = 2.0
 """How long a driver may ask at one speed; less if it finds that nobody answers."""
 SETTLE_S = 0.4
 """Silence after which what was heard is looked at."""
+LOOK_S = 1.0
+"""How often it is looked at if there is no silence."""
 MORE_S = 1.0
 """How long an answer is followed by more."""
 COMMON_BAUDS = (9600, 115200, 57600, 19200, 38400)
@@ -57,7 +59,7 @@ class Search:
         """The speeds to listen at, the commonest first; a network port has none, any stands for it."""
         if self.bauds:
             return self.bauds
-        if not self.url.startswith("/"):
+        if "://" in self.url:
             return (self.specs[0].baud,)
         met = Counter(baud for spec in self.specs for baud in (spec.bauds or (spec.baud,)))
         met.update(COMMON_BAUDS if len(self.specs) > 1 else ())
@@ -100,7 +102,7 @@ def _attempts(search: Search) -> Iterator[Callable[[], list[Candidate]]]:
 
 
 def _speeds_of(spec: DriverSpec, search: Search) -> tuple[int, ...]:
-    if search.bauds or not search.url.startswith("/"):
+    if search.bauds or "://" in search.url:
         return search.speeds
     return spec.bauds or (spec.baud,)
 
@@ -109,23 +111,23 @@ def _listen(search: Search, baud: int) -> list[Candidate]:
     """What comes unasked. If one thing came that may be chance, a second is waited for as long again."""
     search.say(f"listening at {baud} baud for {search.listen_s:g} s: present a card, scan a code or walk through")
     chunks = search.heard.setdefault(baud, [])
-    begun = last = time.monotonic()
-    until, is_longer, looked_at = begun + search.listen_s, False, 0
+    begun = look = last = time.monotonic()
+    until, looked_at = begun + search.listen_s, 0
     found: list[Candidate] = []
-    with closing(open_port(search.url, baud)) as port:
+    with closing(open_port(search.url, baud)) as port, suppress(DeviceGone):
         drop_waiting(port)
         for step in talk(port, _nobody(), ask=False, until=begun + 2 * search.listen_s):
             if step.received:
                 chunks.append((step.at, step.received))
                 last = step.at
-            elif len(chunks) > looked_at and step.at - last >= SETTLE_S:
-                looked_at = len(chunks)
+            if len(chunks) > looked_at and (step.at - last >= SETTLE_S or step.at - look >= LOOK_S):
+                looked_at, look = len(chunks), step.at
                 found = _recognised(search, baud)
                 if any(_convinces(each) for each in found):
                     break
-                if not is_longer and any(each.evidence.frames for each in found):
-                    until, is_longer = until + search.listen_s, True
-            if step.at >= until and step.at - last >= SETTLE_S:
+                if any(each.evidence.frames for each in found):
+                    until = begun + 2 * search.listen_s
+            if step.at >= until:
                 break
     return found if len(chunks) == looked_at else _recognised(search, baud)
 
@@ -133,7 +135,7 @@ def _listen(search: Search, baud: int) -> list[Candidate]:
 def _ask(search: Search, spec: DriverSpec, baud: int) -> list[Candidate]:
     """What answers when it is asked the way of one driver; with other options only where there are no speeds."""
     tried = variants(spec, search.settings)
-    for options in tried if not search.url.startswith("/") else tried[:1]:
+    for options in tried if "://" in search.url else tried[:1]:
         if found := _asked(search, spec, options, baud):
             return [found]
     return []
@@ -146,7 +148,7 @@ def _asked(search: Search, spec: DriverSpec, options: Mapping[str, object], baud
     events: list[Event] = []
     chunks: list[Chunk] = []
     until = time.monotonic() + ANSWER_S
-    with closing(open_port(search.url, baud)) as port:
+    with closing(open_port(search.url, baud)) as port, suppress(DeviceGone):
         drop_waiting(port)
         for step in talk(port, driver, ask=True, until=until + MORE_S):
             events += step.events

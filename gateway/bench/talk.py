@@ -6,6 +6,7 @@ import select
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from drivers.contract import START, Command, Driver
 from drivers.events import Event
@@ -13,6 +14,10 @@ from gateway.errors import Transient
 from gateway.port.serial_port import OpenPort, PortSettings
 
 TICK_S = 0.1
+
+
+class DeviceGone(Transient):
+    """The line has ended under us. Example: somebody pulled the cable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class Heard:
 
 
 def talk(port: OpenPort, driver: Driver, *, ask: bool, until: float | None) -> Iterator[Heard]:
-    """Steps until the monotonic time `until`; `ask`: the driver may write. Transient: the device is gone.
+    """Steps until the monotonic time `until`; `ask`: the driver may write. DeviceGone: it is.
 
     Steps in which nothing happened are told too, about every TICK_S, so that the caller can look at the clock.
     """
@@ -45,6 +50,11 @@ def talk(port: OpenPort, driver: Driver, *, ask: bool, until: float | None) -> I
         data = _read(port, _patience(driver, now, until, bool(unsent)))
         now = time.monotonic()
         yield Heard(now, data, b"", tuple(driver.feed(data, now)) if data else ())
+
+
+def port_url(port: str) -> str:
+    """A pyserial URL as it is, a path from the root on: only such a port is opened exclusively."""
+    return port if "://" in port else str(Path(port).absolute())
 
 
 def drop_waiting(port: OpenPort) -> int:
@@ -71,7 +81,7 @@ def _read(port: OpenPort, patience_s: float) -> bytes:
         return b""
     data = port.read()
     if data == b"":
-        raise Transient("the device is gone", remedy="plug it in again")
+        raise DeviceGone("the device is gone", remedy="plug it in again")
     return data or b""
 
 
@@ -87,5 +97,5 @@ def _write(port: OpenPort, data: bytes) -> tuple[bytes, bytes]:
     try:
         taken = port.write(data)
     except OSError as error:
-        raise Transient(f"the device is gone: {error}", remedy="plug it in again") from error
+        raise DeviceGone(f"the device is gone: {error}", remedy="plug it in again") from error
     return data[:taken], data[taken:]

@@ -13,6 +13,7 @@ from gateway.bench.advice import UNPLUGGED, snippet, stable_name
 from gateway.bench.probing import ANSWER_S, LISTEN_S, MORE_S, Search, probe
 from gateway.bench.recognition import Candidate, best_are_tied, recognise
 from gateway.bench.recording import read_recording
+from gateway.bench.talk import port_url
 from gateway.commands.bench_options import bytes_of, driver_named, installed_drivers, options_of, settings_of
 from gateway.commands.options import NumberRange
 from gateway.errors import EXIT_FAILED
@@ -66,6 +67,7 @@ def command(
     specs = [driver_named(only, "--only")] if only else installed_drivers()
     if settings:
         options_of(specs[0], settings)
+    port = port and port_url(port)
     if port is None:
         chunks = read_recording(path).received if path else [(0.0, bytes_of(hex_text or ""))]
         heard = sum(len(data) for _, data in chunks)
