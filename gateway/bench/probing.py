@@ -89,7 +89,8 @@ def probe(search: Search) -> list[Candidate]:
 
 def _attempts(search: Search) -> Iterator[Callable[[], list[Candidate]]]:
     """Everything to try, in order: speed by speed, then the unusual speeds of those that ask."""
-    asking = [spec for spec in search.specs if spec.asks] if search.ask else []
+    asking = [spec for spec in search.specs if spec.asks and _can_be_on(spec, search.url)] if search.ask else []
+    asking.sort(key=lambda spec: not _listens_at(spec, search.url))
     left = [(spec, baud) for spec in asking for baud in _speeds_of(spec, search)]
     for baud in search.speeds:
         yield partial(_listen, search, baud)
@@ -99,6 +100,16 @@ def _attempts(search: Search) -> Iterator[Callable[[], list[Candidate]]]:
             yield partial(_ask, search, spec, at)
     for spec, at in left:
         yield partial(_ask, search, spec, at)
+
+
+def _can_be_on(spec: DriverSpec, url: str) -> bool:
+    """Whether such devices have a serial line, if the port is one."""
+    return "://" in url or bool(spec.bauds) or spec.tcp_port is None
+
+
+def _listens_at(spec: DriverSpec, url: str) -> bool:
+    """Whether a network port is the usual one of such devices."""
+    return spec.tcp_port is not None and url.endswith(f":{spec.tcp_port}")
 
 
 def _speeds_of(spec: DriverSpec, search: Search) -> tuple[int, ...]:

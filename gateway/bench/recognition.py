@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import log2
 from typing import Literal
 
 from drivers import registry
@@ -30,6 +31,8 @@ FACT_BITS = 4
 CHECK_BITS = 16
 SURE_BITS, LIKELY_BITS, POSSIBLE_BITS = 24.0, 10.0, 1.0
 SURE_SHARE, POSSIBLE_SHARE = 0.5, 0.5
+NO_CHANCE_BITS = 8
+"""By how much frames must prove more than so many random bytes would, where they explain less than half of them."""
 OPTION_BITS = 2
 """What a candidate must prove more for each option that was chosen to make it fit."""
 TIE = 0.02
@@ -66,7 +69,8 @@ class Candidate:
         """Whether it is worth naming."""
         found = self.evidence
         if found.frames:
-            return found.share >= POSSIBLE_SHARE or self.answers or self.score >= CHECK_BITS
+            surprise = min(MANY_FRAMES, found.named) * found.proof_bits - log2(found.total_bytes + 1)
+            return found.share >= POSSIBLE_SHARE or self.answers or surprise >= NO_CHANCE_BITS
         return self.score >= POSSIBLE_BITS
 
     @property

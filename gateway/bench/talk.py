@@ -40,11 +40,12 @@ def talk(port: OpenPort, driver: Driver, *, ask: bool, until: float | None) -> I
     unsent = b""
     while True:
         now = time.monotonic()
-        events = driver.poll(now)
+        if events := driver.poll(now):
+            yield Heard(now, b"", b"", tuple(events))  # who stops here asks no further question
         unsent += b"".join(driver.commands()) if ask else b""
         sent, unsent = _write(port, unsent)
-        if events or sent:
-            yield Heard(now, b"", sent, tuple(events))
+        if sent:
+            yield Heard(now, b"", sent, ())
         if until is not None and now >= until:
             return
         data = _read(port, _patience(driver, now, until, bool(unsent)))
