@@ -66,8 +66,8 @@ def test_for_programs_there_is_one_document() -> None:
 
 
 def test_where_nothing_fits_it_says_so_and_exits_1() -> None:
-    result = run(identify.command, "--hex", "FFFFFF")
-    assert (result.return_value, result.stdout) == (1, "") or result.exit_code == 1
+    result = punchgate("identify", "--hex", "FFFFFF")
+    assert (result.returncode, result.stdout) == (1, "")
     assert "nothing fits" in result.stderr
 
 
@@ -238,6 +238,8 @@ def read_until_silent(path: str, quiet_s: float = 0.6) -> bytes:
                 except BlockingIOError:
                     time.sleep(0.01)
                     continue
+                if not chunk:
+                    break
                 data, quiet = data + chunk, time.monotonic() + quiet_s
     finally:
         os.close(descriptor)
