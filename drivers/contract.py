@@ -128,6 +128,16 @@ class DriverSpec:
         directions: tuple[str, ...] = getattr(options, "directions", self.directions)
         return directions
 
+    def proof_bits_with(self, options: Any) -> int:
+        """How much one frame of a device with these options proves, likewise."""
+        proof_bits: int = getattr(options, "proof_bits", self.proof_bits)
+        return proof_bits
+
+    def redact_with(self, options: Any) -> Callable[[bytes, Swap], bytes] | None:
+        """How a frame of a device with these options is rewritten, likewise: their method `redact`, if any."""
+        redact: Callable[[bytes, Swap], bytes] | None = getattr(options, "redact", self.redact)
+        return redact
+
     def new(self, *units: Any) -> Driver:
         """A fresh decoder; without options, one device with the defaults."""
         return self.build(units or (self.options(),))

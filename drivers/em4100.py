@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drivers.checksums import xor
-from drivers.contract import Driver, DriverSpec
+from drivers.contract import Driver, DriverSpec, Swap
 from drivers.events import CardRead
 from drivers.framing import GAP_S, Bad, FrameStream, Good, Noise, Verdict, check_gap
 
@@ -93,6 +93,14 @@ def _card(raw: bytes, variant: str) -> CardRead:
     return CardRead(scheme="em4100", value=raw.hex().upper(), bits=40, fields=printed)
 
 
+def redact(frame: bytes, swap: Swap) -> bytes:
+    """A valid frame with another card in it; its letters stay small if they were."""
+    body = frame[1 : 1 + BODY_CHARS].decode()
+    card = swap(body[:10].upper())
+    digits = f"{card}{xor(bytes.fromhex(card)):02X}"
+    return frame[:1] + (digits.lower() if body == body.lower() else digits).encode() + frame[1 + BODY_CHARS :]
+
+
 def build(units: Sequence[Options], /) -> Driver:
     """The decoder of one reader."""
     return FrameStream(judge, max_bytes=MAX_BYTES, gap_s=units[0].gap_s)
@@ -105,6 +113,9 @@ DRIVER = DriverSpec(
     build=build,
     emits=frozenset({"credential"}),
     baud=9600,
+    bauds=(9600, 19200),
+    proof_bits=24,
+    redact=redact,
     wiring="TTL serial, 9600 8N1, receive only: D0 (ID-xxLA) or TX (RDM6300) to the RX of a 5 V tolerant adapter",
     frame="02, 12 hex digits (version 2, number 8, XOR check 2), 0D 0A 03 or 03",
     example="""\

@@ -16,11 +16,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from drivers.contract import Driver, DriverSpec
+from drivers import line_format
+from drivers.contract import Driver, DriverSpec, Swap
 from drivers.events import CardRead, Event, Flaw, Passage, Scan
 from drivers.framing import Bad, FrameStream, Good, Noise, Quiet, Verdict
-from drivers.line_format import DATA_BITS, HEX_DIGITS, Options, parse_bytes, parse_check
+from drivers.line_format import DATA_BITS, HEX_DIGITS, parse_bytes, parse_check
+from drivers.line_redaction import redact
 from drivers.patterns import compile_pattern
 from drivers.scanner import decode
 
@@ -28,6 +31,15 @@ _LINE_ENDS = b"\r\n"
 _NOISE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1b\x7f\x80\xff]")
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _DECIMAL = re.compile(r"[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Options(line_format.Options):
+    """See line_format.Options; here because a frame can only be rewritten by those who can take it apart."""
+
+    def redact(self, frame: bytes, swap: Swap) -> bytes:
+        """A valid frame with another card in it. ValueError: the format has no such text."""
+        return redact(self, frame, swap)
 
 
 class _Line:
@@ -207,6 +219,8 @@ DRIVER = DriverSpec(
     build=build,
     emits=frozenset({"credential"}),
     baud=9600,
+    bauds=(9600, 19200, 38400, 57600, 115200, 4800, 2400),
+    redact=Options().redact,
     wiring="as the device asks; any pyserial URL",
     frame="[start] body [check] end [check], as configured",
     example="""\

@@ -50,10 +50,14 @@ class Check:
         """Bytes on the line."""
         return self.value_bytes * (2 if self.hexadecimal else 1)
 
+    def value(self, start: bytes, body: bytes, end: bytes) -> int:
+        """The check of a frame of these parts."""
+        covered = {"start-end": start + body + end, "start-body": start + body, "body-end": body + end, "body": body}
+        return self.compute(covered[self.covers])
+
     def holds(self, start: bytes, body: bytes, end: bytes, sent: bytes) -> bool:
         """Whether `sent` is the check of a frame of these parts."""
-        covered = {"start-end": start + body + end, "start-body": start + body, "body-end": body + end, "body": body}
-        value = self.compute(covered[self.covers])
+        value = self.value(start, body, end)
         expected = [value.to_bytes(self.value_bytes, order) for order in self.orders]
         if self.hexadecimal:
             return sent.upper() in [check.hex().upper().encode() for check in expected]
@@ -123,6 +127,13 @@ class Options:
             return self.event
         groups = re.compile(self.pattern).groupindex
         return "credential" if "value" in groups or "card" in groups else "passage"
+
+    @property
+    def proof_bits(self) -> int:
+        """How much one frame proves: start, an end that is no common line end, check."""
+        check = parse_check(self)
+        marks = parse_bytes(self.start, "start") + (b"" if self.end == "auto" else parse_bytes(self.end, "end"))
+        return 8 * (len(marks.strip(b"\r\n")) + (check.value_bytes if check else 0))
 
     @property
     def emits(self) -> frozenset[Emits]:

@@ -1,7 +1,8 @@
 """Rewrite a stream so that it speaks of other cards: what a recording must go through before it leaves the site.
 
 Each valid frame is edited by its family (`DriverSpec.redact`). What belongs to no valid frame may still be most of a
-card number, so nothing of it is kept but its length and its first byte, which tells what was begun.
+card number, so nothing of it is kept but its length, its first byte, which tells what was begun, and its line ends,
+without which a damaged line would swallow the next one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from drivers.contract import Driver
 from drivers.framing import FrameStream
 
 FILLER = 0xFF
+LINE_ENDS = b"\t\r\n"
 
 Edit = Callable[[bytes], bytes]
 
@@ -48,7 +50,7 @@ def _edited(data: bytes, spans: list[tuple[int, int]], edit: Edit) -> bytes:
 
 
 def _blank(refused: bytes) -> bytes:
-    return refused[:1] + bytes([FILLER]) * (len(refused) - 1) if refused else b""
+    return refused[:1] + bytes(byte if byte in LINE_ENDS else FILLER for byte in refused[1:])
 
 
 def _stream_of(driver: Driver) -> FrameStream:

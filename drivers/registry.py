@@ -82,6 +82,16 @@ def make_options(spec: DriverSpec, values: Mapping[str, object], where: str = "o
         raise OptionError(f"{where}{error}") from None
 
 
+def choices(spec: DriverSpec, option: str) -> list[object]:
+    """The values of an option that chooses among a few, without its default; empty: it has no such option."""
+    hint = typing.get_type_hints(spec.options).get(option)
+    return [value for value in get_args(hint) if value != getattr(spec.options(), option)] if _is_choice(hint) else []
+
+
+def _is_choice(hint: object) -> bool:
+    return get_origin(hint) is Literal
+
+
 def _load(point: EntryPoint) -> DriverSpec:
     try:
         spec = point.load()

@@ -16,9 +16,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Literal
 
-from drivers.contract import Driver, DriverSpec
+from drivers.contract import Driver, DriverSpec, Swap
 from drivers.events import Frame, Scan
 from drivers.framing import GAP_S, Bad, FrameStream, Good, Noise, Quiet, Verdict, check_gap
 
@@ -52,6 +53,14 @@ class Options:
             raise ValueError(f"max_bytes: {self.max_bytes} is not between 1 and {MAX_BYTES}")
         check_gap(self.gap_s)
 
+    def redact(self, frame: bytes, swap: Swap) -> bytes:
+        """A valid line with another text on it; acknowledgements in it stay. ValueError: it cannot be written so."""
+        parts = frame.split(ACK)
+        raw = b"".join(parts)
+        made = rewritten(raw, self.encoding, swap) if raw else b""
+        cuts = [0, *accumulate(len(part) for part in parts)]
+        return ACK.join(made[start:stop] for start, stop in pairwise(cuts))
+
 
 def check_encoding(name: str) -> None:
     """Refuse what is no ASCII-compatible text encoding (ValueError); `auto` is allowed."""
@@ -70,6 +79,29 @@ def decode(raw: bytes, encoding: str) -> tuple[str, str] | None:
         if text is not None and not (encoding == "auto" and name == "utf-8" and _looks_gbk(raw, text)):
             return text, name
     return None
+
+
+def rewritten(raw: bytes, encoding: str, swap: Swap) -> bytes:
+    """The same number of bytes with the text swapped, in the same encoding; ValueError: there is no such text.
+
+    Where the other text would have another length or pass for another encoding, its letters beyond ASCII become `x`.
+    """
+    read = decode(raw, encoding)
+    if read is None:
+        raise ValueError("it is no text in this encoding")
+    text, name = read
+    other = swap(text)
+    plain = "".join(
+        new if old < "\x80" else "x" * len(old.encode(name)) for old, new in zip(text, other, strict=True)
+    )
+    for candidate, read_as in ((other, name), (plain, "ascii" if encoding == "auto" else name)):
+        try:
+            made = candidate.encode(name)
+        except UnicodeEncodeError:
+            continue
+        if len(made) == len(raw) and decode(made, encoding) == (candidate, read_as):
+            return made
+    raise ValueError(f"no other text of {len(raw)} bytes was found in {name}")
 
 
 def _decoded(raw: bytes, encoding: str) -> str | None:
@@ -148,6 +180,9 @@ DRIVER = DriverSpec(
     build=build,
     emits=frozenset({"credential"}),
     baud=9600,
+    bauds=(9600, 115200, 19200, 38400, 57600),
+    proof_bits=8,
+    redact=Options().redact,
     wiring="TTL or USB serial (set the module to USB-CDC, not keyboard), 9600 8N1",
     frame="the text, then CR, LF, CR LF or TAB; acknowledgement 02 00 00 01 00 33 31",
     example="""\

@@ -15,9 +15,9 @@ import tracemalloc
 from collections.abc import Callable, Iterable
 
 from drivers.captures import Capture, Said, Subject, facts, load, load_all, said
-from drivers.contract import START, Command, Driver, DriverSpec
+from drivers.contract import START, Command, Driver, Swap
 from drivers.events import BadFrame, CardRead, Event, Incomplete, Passage, Scan
-from drivers.redaction import rewrite
+from drivers.redaction import Edit, rewrite
 from drivers.registry import make_options
 
 __all__ = ["CHECKS", "Capture", "Said", "Subject", "facts", "load", "load_all", "pieces_of", "said"]
@@ -207,11 +207,12 @@ def _left_alone(driver: Driver, seconds: float, *, echo: bool) -> tuple[list[Eve
 
 def check_redaction(subject: Subject) -> None:
     """A redacted frame says the same of another card."""
-    if subject.spec.redact is None:
-        return
     for capture in subject.own:
+        redact = subject.spec.redact_with(make_options(subject.spec, capture.options))
+        if redact is None:
+            continue
         before = facts(subject.driver(capture).feed(capture.data, 0.0))
-        redacted = rewrite(subject.driver(capture), capture.data, lambda frame: _redacted(subject.spec, frame))
+        redacted = rewrite(subject.driver(capture), capture.data, _edit(redact))
         after = facts(subject.driver(capture).feed(redacted, 0.0))
         assert len(redacted) == len(capture.data), capture.name
         assert [event["event"] for event in after] == [event["event"] for event in before], capture.name
@@ -220,9 +221,8 @@ def check_redaction(subject: Subject) -> None:
             assert not is_kept, f"{capture.name} keeps a card number"
 
 
-def _redacted(spec: DriverSpec, frame: bytes) -> bytes:
-    assert spec.redact is not None
-    return spec.redact(frame, _shifted)
+def _edit(redact: Callable[[bytes, Swap], bytes]) -> Edit:
+    return lambda frame: redact(frame, _shifted)
 
 
 def _shifted(number: str) -> str:

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from drivers.contract import Driver, DriverSpec
+from drivers.contract import Driver, DriverSpec, Swap
 from drivers.events import CardRead
 from drivers.framing import GAP_S, Bad, FrameStream, Good, Noise, Quiet, Verdict, check_gap
 
@@ -99,6 +99,12 @@ def _number(text: str) -> CardRead:
     return CardRead(scheme="number", value=text, bits=None, fields={"number": int(text), "text": text})
 
 
+def redact(frame: bytes, swap: Swap) -> bytes:
+    """A valid line with another card on it."""
+    digits = frame.removesuffix(ETX)
+    return swap(digits.decode()).encode() + frame[len(digits) :]
+
+
 def resync(data: bytearray, start: int) -> int | None:
     """Position behind the next CR or LF."""
     end = _LINE_END.search(data, start)
@@ -118,6 +124,9 @@ DRIVER = DriverSpec(
     build=build,
     emits=frozenset({"credential"}),
     baud=9600,
+    bauds=(9600, 4800, 19200, 38400, 57600, 115200),
+    proof_bits=12,
+    redact=redact,
     wiring="RS-232 or TCP; the reader's D0/D1 go to the converter, the converter's TX to the port's RX",
     frame="6 hex, 8 hex or 10 decimal digits, then CR, LF or CR LF; no check",
     example="""\

@@ -15,14 +15,17 @@ import click
 from gateway.errors import EXIT_BUG, PunchgateError
 
 COMMANDS = {
+    "capture": "record a device, card numbers replaced",
     "centre": "the traceability service and its questions",
     "check": "the doctor: configuration, ports, keys, clock, disk, broker",
     "decode": "what do these bytes mean",
     "demo": "the whole loop on this machine, with simulated readers",
     "drill": "break a simulated site in every way, and count what is lost",
     "drivers": "what hardware is supported",
+    "identify": "which driver, at which speed, understands this device",
     "journal": "the local journal: figures, one record, chain check",
     "ports": "serial ports with their stable names",
+    "replay": "play a capture back as a port",
     "run": "the daemon",
     "simulate": "a device that behaves like the real one",
     "status": "the running daemon",
