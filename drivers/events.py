@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import ClassVar, Literal
 
 Flaw = Literal["length", "start", "integrity", "format", "noise", "overflow"]
@@ -20,16 +19,12 @@ Decision = Literal["granted", "denied"]
 @dataclass(frozen=True, slots=True)
 class Origin:
     """What a device with a memory says of the time: it happened `age_s` before the event was told, give or take
-    `error_s`. `device_time` is the device's own reading, ISO 8601 without a zone, not corrected.
+    `error_s`. `device_time` is the device's own reading, ISO 8601 without a zone, not corrected: it need not be a date.
     """
 
     age_s: float
     device_time: str
     error_s: float = 1.0
-
-    def __post_init__(self) -> None:
-        if datetime.fromisoformat(self.device_time).tzinfo is not None:
-            raise ValueError("device_time: a device's clock has no zone")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

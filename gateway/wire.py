@@ -57,10 +57,16 @@ class Origin:
         return f"{text[:3]}:{text[3:5]}"
 
     def device_clock(self, device_time: str, time_ms: int) -> dict[str, object]:
-        """A device's own reading of that instant, and by how much it was ahead of the site's local time."""
+        """A device's own reading of that instant, and by how much it was ahead of the site's local time.
+
+        There are devices that say the thirtieth of February: nothing is ahead of that.
+        """
         here = datetime.fromtimestamp(time_ms / 1000, ZoneInfo(self.timezone)).replace(tzinfo=None)
-        ahead = datetime.fromisoformat(device_time) - here
-        return {"time": device_time, "offset_ms": round(ahead.total_seconds() * 1000)}
+        try:
+            ahead_ms = round((datetime.fromisoformat(device_time).replace(tzinfo=None) - here).total_seconds() * 1000)
+        except ValueError:
+            return {"time": device_time, "offset_ms": None}
+        return {"time": device_time, "offset_ms": ahead_ms}
 
 
 def timestamp(time_ms: int) -> str:

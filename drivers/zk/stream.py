@@ -24,6 +24,8 @@ from drivers.zk.records import HEADER_BYTES, STRICT40, Entry
 Form = Literal["auto", "tcp", "attlog"]
 FORMS = ("auto", "tcp", "attlog")
 RECORD_BYTES = 40
+FIRST_YEAR = 2005
+"""A bare record has no check; NULs would be a record of the year 2000."""
 OTHER_QUESTIONS = frozenset({7, 9, 11, 34, 64, 75})
 _EXAMPLE = bytes(2) + b"0" + bytes(37)
 _SHAPE = re.compile(STRICT40)
@@ -66,9 +68,10 @@ class Line:
         return self._packet(data, start, stop)
 
     def _record(self, record: bytes) -> Verdict:
-        if not records.is_strict(record):
+        entry = records.entry(record) if records.is_strict(record) else None
+        if entry is None or entry.time is None or entry.time.year < FIRST_YEAR:
             return Noise(1)
-        return Good(RECORD_BYTES, (read(records.entry(record)),))
+        return Good(RECORD_BYTES, (read(entry),))
 
     def _packet(self, data: bytearray, start: int, stop: int) -> Verdict | None:
         if stop - start < HEAD_BYTES:
