@@ -138,6 +138,11 @@ class DriverSpec:
         redact: Callable[[bytes, Swap], bytes] | None = getattr(options, "redact", self.redact)
         return redact
 
+    def asks_with(self, options: Any) -> bool:
+        """Whether a device with these options is silent until asked, likewise."""
+        asks: bool = getattr(options, "asks", self.asks)
+        return asks
+
     def new(self, *units: Any) -> Driver:
         """A fresh decoder; without options, one device with the defaults."""
         return self.build(units or (self.options(),))

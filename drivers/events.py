@@ -19,7 +19,8 @@ Decision = Literal["granted", "denied"]
 @dataclass(frozen=True, slots=True)
 class Origin:
     """What a device with a memory says of the time: it happened `age_s` before the event was told, give or take
-    `error_s`. `device_time` is the device's own reading, ISO 8601 without a zone, not corrected: it need not be a date.
+    `error_s`. `device_time` is the device's own reading, ISO 8601 without a zone, not corrected; it need not be a
+    date.
     """
 
     age_s: float

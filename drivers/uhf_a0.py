@@ -85,6 +85,11 @@ class Options:
         return uhf.Rules(self.rssi_floor, self.tag_window_s, self.antennas, self.cross_s)
 
     @property
+    def asks(self) -> bool:
+        """A reader in active mode speaks by itself, and says nothing while nobody is there."""
+        return self.mode == "ask"
+
+    @property
     def emits(self) -> uhf.Emits:
         """Passages need two sides."""
         return uhf.READS_AND_PASSES if self.antennas else uhf.READS

@@ -60,6 +60,11 @@ class Options:
         uhf.Rules(self.rssi_floor, self.tag_window_s).check(1)
         uhf.check_polling(self.poll_s, self.gap_s)
 
+    @property
+    def asks(self) -> bool:
+        """A reader in active mode speaks by itself, and says nothing while nobody is there."""
+        return self.mode == "ask"
+
 
 class _Line:
     """Judges the frames of one module."""

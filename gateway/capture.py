@@ -51,7 +51,7 @@ class Feedback:
     def show(self, device: str, events: Sequence[Event]) -> None:
         """What these events, just made records of, mean to whoever stands there."""
         for line in self.lines:
-            if device in line.health and line.rules.spec.asks:
+            if device in line.health and line.rules.is_asked(device):
                 for event in events:
                     self._show(line, device, event)
 

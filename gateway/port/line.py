@@ -37,6 +37,10 @@ class LineRules:
     devices: tuple[str, ...]
     options: tuple[Any, ...]
 
+    def is_asked(self, device: str) -> bool:
+        """Whether a device of the line is silent until it is asked."""
+        return self.spec.asks_with(self.options[self.devices.index(device)])
+
 
 class LineListener(Protocol):
     """Who is told; all calls come on the loop."""
@@ -167,7 +171,7 @@ class Line:
         moment = self._clock.now()
         for health in self.health.values():
             health.status, health.since_ms, health.reason = "up", moment.time_ms, None
-            if self.rules.spec.asks:
+            if self.rules.is_asked(health.device):
                 health.status, health.reason = "down", UNANSWERED
         self._listener.port_up(self, moment)
         self.talk.begin(moment, self._gap(moment))

@@ -21,28 +21,17 @@ from gateway.wire import timestamp
 
 SETTLE_S = 2.0
 
-READER_SNIPPET = """\
+SNIPPET = """\
 [[ports]]
 url = "{path}"
 baud = {baud}
 
   [[ports.devices]]
-  id = "reader-1"
+  id = "device-1"
   driver = "{driver}"
-  lane = "lobby-1"
-  side = "in"
+  lane = "lobby-1"{comment}
 """
-TURNSTILE_SNIPPET = """\
-[[ports]]
-url = "{path}"
-baud = {baud}
-
-  [[ports.devices]]
-  id = "arm-1"
-  driver = "{driver}"
-  lane = "lobby-1"                 # a lane with sensor = "per_direction"
-  directions = {{ {directions} }}
-"""
+SENSED = '                 # a lane with sensor = "per_direction"'
 
 
 def models_of(driver: str) -> list[str]:
@@ -67,11 +56,22 @@ def peer_of(driver: str, model: str | None) -> Peer:
 
 def snippet(peer: Peer, path: str) -> str:
     """What to paste into the gateway's configuration."""
-    form = TURNSTILE_SNIPPET if peer.directions else READER_SNIPPET
-    text = form.format(path=path, driver=peer.driver, baud=peer.baud, directions=peer.directions)
+    comment = SENSED if is_sensor(peer) else '\n  side = "in"'
+    text = SNIPPET.format(path=path, driver=peer.driver, baud=peer.baud, comment=comment)
     if path.startswith("socket:"):
         text = text.replace(f"baud = {peer.baud}\n", "")
-    return text + (f"  options = {{ {peer.options} }}\n" if peer.options else "")
+    tables = {"directions": peer.directions, "inputs": inputs_of(peer), "options": peer.options}
+    return text + "".join(f"  {key} = {{ {inside} }}\n" for key, inside in tables.items() if inside)
+
+
+def inputs_of(peer: Peer) -> str:
+    """The inside of the table `inputs`, for a board with contacts."""
+    return str(getattr(peer, "inputs", ""))
+
+
+def is_sensor(peer: Peer) -> bool:
+    """Whether it tells of passages."""
+    return bool(peer.directions or inputs_of(peer))
 
 
 def play(desk: Desk, deeds: Iterable[str], pause_s: float, say: Callable[[str], None]) -> None:
@@ -83,7 +83,7 @@ def play(desk: Desk, deeds: Iterable[str], pause_s: float, say: Callable[[str], 
         except ValueError as error:
             say(json.dumps({"error": str(error), "value": deed}, ensure_ascii=False))
             continue
-        word = "pass" if desk.peer.directions else "card"
+        word = "pass" if is_sensor(desk.peer) else "card"
         report = {"time": timestamp(time.time_ns() // 1_000_000), "sent": word, "value": deed}
         say(json.dumps(report | {"bytes": unasked}, ensure_ascii=False))
         time.sleep(max(0.0, due - time.monotonic()))
