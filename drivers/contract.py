@@ -18,7 +18,7 @@ same, so that a captured conversation decodes to what it meant.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -95,7 +95,9 @@ class DriverSpec:
 
     `bauds` are the speeds such devices are found at, `proof_bits` how many bits of a frame are start marks and checks
     (how sure one valid frame makes us), `tcp_port` where such a device listens if it has no serial line. `redact`
-    gives a valid frame with its card numbers swapped, same length, checks recomputed.
+    gives a valid frame with its card numbers swapped, same length, checks recomputed. `variants` are options that
+    are worth a try on an unknown line; on a bus that knows no call to all, `addresses` are usual values of the option
+    `address_option`.
     """
 
     name: str
@@ -110,6 +112,9 @@ class DriverSpec:
     bauds: tuple[int, ...] = ()
     proof_bits: int = 0
     tcp_port: int | None = None
+    variants: tuple[Mapping[str, object], ...] = ()
+    address_option: str = ""
+    addresses: tuple[int, ...] = ()
     redact: Callable[[bytes, Swap], bytes] | None = None
     directions: tuple[str, ...] = ()
     aliases: dict[str, str] = field(default_factory=dict)

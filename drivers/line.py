@@ -221,6 +221,7 @@ DRIVER = DriverSpec(
     baud=9600,
     bauds=(9600, 19200, 38400, 57600, 115200, 4800, 2400),
     redact=Options().redact,
+    variants=({"start": "02", "end": "03", "check": "xor", "pattern": "(?P<value>[0-9A-Fa-f]{8,10})"},),
     wiring="as the device asks; any pyserial URL",
     frame="[start] body [check] end [check], as configured",
     example="""\

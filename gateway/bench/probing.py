@@ -20,7 +20,7 @@ from drivers.contract import START, Command, Driver, DriverSpec
 from drivers.events import DeviceChange, Event
 from drivers.framing import FrameStream, Noise
 from gateway.bench.evidence import Chunk, count
-from gateway.bench.recognition import ADDRESSES, Candidate, ranked, recognise, variants
+from gateway.bench.recognition import Candidate, ranked, recognise, variants
 from gateway.bench.talk import DeviceGone, drop_waiting, open_port, talk
 from gateway.errors import Transient
 
@@ -187,10 +187,9 @@ def _asked(search: Search, spec: DriverSpec, options: Mapping[str, object], baud
 
 def _addressed(spec: DriverSpec, options: Mapping[str, object]) -> list[dict[str, object]]:
     """The devices to ask: on a bus that knows no call to all, one at each of the usual addresses."""
-    name, usual = ADDRESSES.get(spec.name, ("", ()))
-    if not usual or name in options:
+    if not spec.addresses or spec.address_option in options:
         return [dict(options)]
-    return [{**options, name: address} for address in usual]
+    return [{**options, spec.address_option: address} for address in spec.addresses]
 
 
 def _new(spec: DriverSpec, units: Sequence[Mapping[str, object]]) -> Driver:

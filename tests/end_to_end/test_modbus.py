@@ -1,6 +1,6 @@
 """A turnstile that somebody else wrote: pymodbus's server counts people, our driver says how many, and they agree.
 
-By default 150 people pass at 30 a second; PUNCHGATE_MODBUS_PASSES=1000 PUNCHGATE_MODBUS_RATE=10 takes 100 s. There
+By default 150 people pass at 30 a second; MODBUS_PASSES=1000 MODBUS_RATE=10 takes 100 s. There
 are bytes of noise and flipped bits on the line, lost replies, wrong values in the registers, and one reset.
 """
 
@@ -32,8 +32,8 @@ from .bench import counted
 from .conftest import BrokerMaker, SiteMaker
 from .site import eventually
 
-PASSES = int(os.environ.get("PUNCHGATE_MODBUS_PASSES", "150"))
-RATE = float(os.environ.get("PUNCHGATE_MODBUS_RATE", "30"))
+PASSES = int(os.environ.get("MODBUS_PASSES", "150"))
+RATE = float(os.environ.get("MODBUS_RATE", "30"))
 SPOIL = 0.1
 SERVER = Path(__file__).parent / "modbus_server.py"
 

@@ -7,6 +7,7 @@ from random import Random
 from gateway.simulation.devices import Sent
 from gateway.simulation.peers.tag_field import Heard, TagField, epc_of, new_epc
 
+PAUSE_S = 0.05
 ROUND_S = 0.03
 QUICK_S = 0.004
 INVENTORY_S = 0.3
@@ -31,6 +32,7 @@ class UhfReader18:
         self._address = address
         self._is_ur = wants_parameters
         self._input = bytearray()
+        self._heard_at = 0.0
         self._ends_at: float | None = None
         self._round_at = 0.0
 
@@ -44,7 +46,10 @@ class UhfReader18:
         return []
 
     def hear(self, data: bytes, at: float) -> list[Sent]:
-        """Commands of the host."""
+        """Commands of the host; a pause in the middle of one ends it."""
+        if at - self._heard_at > PAUSE_S:
+            self._input.clear()
+        self._heard_at = at
         self._input += data
         sent: list[Sent] = []
         while (frame := self._next()) is not None:
