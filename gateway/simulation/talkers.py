@@ -109,7 +109,7 @@ def settle(desk: Desk) -> None:
 
 def wire_for(peer: Peer, link: Path | None) -> Pty | TcpWire:
     """The end of its line, under the name `link` if it is given. ValueError: a device on the network has none."""
-    if registry.find(peer.driver).tcp_port is None:
+    if registry.find(peer.driver).bauds:
         return Pty(link, baud=peer.baud)
     if link is not None:
         raise ValueError(f"{peer.driver} is on the network and has no serial port")
