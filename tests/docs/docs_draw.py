@@ -10,6 +10,7 @@ from pathlib import Path
 import docs_mistakes as mistakes
 import docs_papers as papers
 import docs_records as morning
+import docs_supported as supported
 from docs_pages import OURS, Painter, redrawn
 
 from gateway.log import EVENTS
@@ -66,6 +67,10 @@ PAINTERS: dict[str, Painter] = {
     "configuration mistakes": mistakes.configuration_mistakes,
     "secret mistakes": mistakes.secret_mistakes,
     "record refusals": mistakes.record_refusals,
+    "supported drivers": supported.overview,
+    "supported proofs": supported.proofs,
+    "supported models": supported.models,
+    "driver table": supported.readme,
     "receipt refusals": mistakes.receipt_refusals,
 }
 
