@@ -16,17 +16,19 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from drivers import registry
-from drivers.contract import Driver, DriverSpec
+from drivers.contract import START, Command, Driver, DriverSpec
 from drivers.events import DeviceChange, Event
 from drivers.framing import FrameStream, Noise
 from gateway.bench.evidence import Chunk, count
-from gateway.bench.recognition import Candidate, ranked, recognise, variants
+from gateway.bench.recognition import ADDRESSES, Candidate, ranked, recognise, variants
 from gateway.bench.talk import DeviceGone, drop_waiting, open_port, talk
 from gateway.errors import Transient
 
 LISTEN_S = 3.0
-ANSWER_S = 2.0
-"""How long a driver may ask at one speed; less if it finds that nobody answers."""
+ANSWER_S, ANSWER_MAX_S = 2.0, 4.5
+"""How long a driver may ask at one speed; less if nobody answers, more if it has not asked QUESTIONS times."""
+QUESTIONS = 3
+FIRST_POLLS = 5
 SETTLE_S = 0.4
 """Silence after which what was heard is looked at."""
 LOOK_S = 1.0
@@ -145,7 +147,7 @@ def _listen(search: Search, baud: int) -> list[Candidate]:
 
 def _ask(search: Search, spec: DriverSpec, baud: int) -> list[Candidate]:
     """What answers when it is asked the way of one driver; with other options only where there are no speeds."""
-    tried = variants(spec, search.settings)
+    tried = [options for options in variants(spec, search.settings) if _asks(spec, options)]
     for options in tried if "://" in search.url else tried[:1]:
         if found := _asked(search, spec, options, baud):
             return [found]
@@ -154,33 +156,61 @@ def _ask(search: Search, spec: DriverSpec, baud: int) -> list[Candidate]:
 
 def _asked(search: Search, spec: DriverSpec, options: Mapping[str, object], baud: int) -> Candidate | None:
     search.say(f"asking as {spec.name} at {baud} baud")
-    made = registry.make_options(spec, options)
-    driver = spec.new(made)
+    units = _addressed(spec, options)
+    driver = _new(spec, units)
     events: list[Event] = []
     chunks: list[Chunk] = []
-    until = time.monotonic() + ANSWER_S
+    begun = time.monotonic()
+    questions, until = 0, begun + ANSWER_S
     with closing(open_port(search.url, baud)) as port, suppress(DeviceGone):
         drop_waiting(port)
-        for step in talk(port, driver, ask=True, until=until + MORE_S):
+        for step in talk(port, driver, ask=True, units=len(units), until=begun + ANSWER_MAX_S + MORE_S):
             events += step.events
+            questions += bool(step.sent)
             if step.received:
                 chunks.append((step.at, step.received))
-            kinds = [event.kind for event in step.events if isinstance(event, DeviceChange)]
-            if "up" in kinds:
+            if _kinds(step.events)["up"]:
                 until = step.at + MORE_S
-            if step.at >= until or ("down" in kinds and not _is_up(events)):
+            told = _kinds(events)
+            asked_enough = told["up"] or questions >= QUESTIONS or step.at >= begun + ANSWER_MAX_S
+            if (step.at >= until and asked_enough) or (not told["up"] and told["down"] >= len(units)):
                 break
         events += driver.close()
     search.heard.setdefault(baud, []).extend(chunks)
-    if not _is_up(events):
+    answering = [event.unit or 0 for event in events if isinstance(event, DeviceChange) and event.kind == "up"]
+    if not answering:
         return None
     size = sum(len(data) for _, data in chunks)
-    evidence = count(events, size, spec.proof_bits_with(made))
-    return Candidate(spec, evidence, options, baud, answers=True)
+    evidence = count(events, size, spec.proof_bits_with(registry.make_options(spec, options)))
+    return Candidate(spec, evidence, units[answering[0]], baud, answers=True)
 
 
-def _is_up(events: Sequence[Event]) -> bool:
-    return any(isinstance(event, DeviceChange) and event.kind == "up" for event in events)
+def _addressed(spec: DriverSpec, options: Mapping[str, object]) -> list[dict[str, object]]:
+    """The devices to ask: on a bus that knows no call to all, one at each of the usual addresses."""
+    name, usual = ADDRESSES.get(spec.name, ("", ()))
+    if not usual or name in options:
+        return [dict(options)]
+    return [{**options, name: address} for address in usual]
+
+
+def _new(spec: DriverSpec, units: Sequence[Mapping[str, object]]) -> Driver:
+    return spec.new(*(registry.make_options(spec, options) for options in units))
+
+
+def _asks(spec: DriverSpec, options: Mapping[str, object]) -> bool:
+    """Whether a driver with these options asks anything. Example: OSDP without a key does not."""
+    driver = _new(spec, [options])
+    driver.send(Command(START), 0.0)
+    for _ in range(FIRST_POLLS):
+        due = driver.next_poll()
+        if due is None:
+            break
+        driver.poll(due)
+    return bool(driver.commands())
+
+
+def _kinds(events: Sequence[Event]) -> Counter[str]:
+    return Counter(event.kind for event in events if isinstance(event, DeviceChange))
 
 
 def _recognised(search: Search, baud: int) -> list[Candidate]:

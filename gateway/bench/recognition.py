@@ -21,8 +21,14 @@ Certainty = Literal["sure", "likely", "possible"]
 
 VARIANTS: dict[str, tuple[dict[str, object], ...]] = {
     "line": ({"start": "02", "end": "03", "check": "xor", "pattern": "(?P<value>[0-9A-Fa-f]{8,10})"},),
+    "osdp": ({"secure": "off"},),
 }
 """Options beside the defaults that are worth a try."""
+ADDRESSES: dict[str, tuple[str, tuple[int, ...]]] = {
+    "osdp": ("address", (0, 1, 2, 3)),
+    "modbus_turnstile": ("unit", (1, 2, 3, 4)),
+}
+"""Of a bus that knows no call to all: the option that holds a device's address, and the usual ones."""
 MODES = ("framing", "transport")
 """Names of options that choose how frames lie on the wire; all their values are tried."""
 

@@ -30,13 +30,13 @@ class Heard:
     events: tuple[Event, ...]
 
 
-def talk(port: OpenPort, driver: Driver, *, ask: bool, until: float | None) -> Iterator[Heard]:
-    """Steps until the monotonic time `until`; `ask`: the driver may write. DeviceGone: it is.
+def talk(port: OpenPort, driver: Driver, *, ask: bool, until: float | None, units: int = 1) -> Iterator[Heard]:
+    """Steps until the monotonic time `until`; `ask`: the driver may write, to `units` devices. DeviceGone: it is.
 
     Steps in which nothing happened are told too, about every TICK_S, so that the caller can look at the clock.
     """
-    if ask:
-        driver.send(Command(START), time.monotonic())
+    for unit in range(units if ask else 0):
+        driver.send(Command(START, unit=unit), time.monotonic())
     unsent = b""
     while True:
         now = time.monotonic()

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from gateway.bench.advice import UNPLUGGED, snippet, stable_name
-from gateway.bench.probing import ANSWER_S, LISTEN_S, MORE_S, Search, probe
+from gateway.bench.probing import ANSWER_MAX_S, LISTEN_S, Search, probe
 from gateway.bench.recognition import Candidate, best_are_tied, recognise
 from gateway.bench.recording import read_recording
 from gateway.bench.talk import port_url
@@ -89,7 +89,7 @@ def command(
 def _longest_s(search: Search) -> float:
     """How long a search lasts if nothing is found."""
     asked = [len(search.bauds or spec.bauds or (spec.baud,)) for spec in search.specs if spec.asks and search.ask]
-    return len(search.speeds) * 2 * search.listen_s + sum(asked) * (ANSWER_S + MORE_S)
+    return len(search.speeds) * 2 * search.listen_s + sum(asked) * ANSWER_MAX_S
 
 
 def _document(found: Sequence[Candidate], heard: int, url: str) -> dict[str, object]:

@@ -28,6 +28,10 @@ from drivers.contract import START, Command
 from drivers.events import BadFrame, DeviceChange, Event, Frame, Passage
 from drivers.modbus_turnstile import DRIVER, Options
 
+from .bench import counted
+from .conftest import BrokerMaker, SiteMaker
+from .site import eventually
+
 PASSES = int(os.environ.get("PUNCHGATE_MODBUS_PASSES", "150"))
 RATE = float(os.environ.get("PUNCHGATE_MODBUS_RATE", "30"))
 SPOIL = 0.1
@@ -129,6 +133,34 @@ def test_on_a_serial_line_with_noise_and_a_reset_everybody_is_counted_once() -> 
     assert told["resets"] == 1
     assert told["spoiled"] > 0
     assert frames["glitch"] > 0
+
+
+def test_behind_the_daemon_everybody_is_at_the_centre_once(own_broker: BrokerMaker, make_site: SiteMaker) -> None:
+    site, line = make_site(own_broker().url), NoisyLine()
+    options = {"max_rate": 50.0}
+    site.lane("lobby-1", mode="free", sensor="per_direction")
+    site.device(
+        "arm-1",
+        "lobby-1",
+        "modbus_turnstile",
+        os.ttyname(line.host),
+        directions={"entry": "in", "exit": "out"},
+        options=options,
+    )
+    site.start()
+    site.centre()
+    line.start()
+    with turnstile("serial", line.device, str(PASSES), str(RATE), str(SPOIL)) as (process, _):
+        site.wait_up()
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        wanted = Counter({"in": told["entry"], "out": told["exit"]})
+        eventually(lambda: counted(site.events(), directions=True).total() >= PASSES, "counting all")
+        time.sleep(1.0)
+    line.close()
+    assert told["entry"] + told["exit"] == PASSES
+    assert counted(site.events(), directions=True) == wanted
+    print(f"\n{told} line {dict(line.done)}")
 
 
 @pytest.mark.parametrize(("link", "framing"), [("rtu-over-tcp", "rtu"), ("tcp", "tcp")])
