@@ -54,6 +54,7 @@ def _record(kind: str) -> Painter:
 PAINTERS: dict[str, Painter] = {
     **{f"record {kind}": _record(kind) for kind in morning.kinds()},
     "outcomes": outcomes,
+    "remembered": lambda: line(str(morning.records("credential.read")[-1]["raw"])),
     "new epoch": lambda: line(morning.next_epoch()),
     "pruned": lambda: line(str(morning.records("records.lost")[1]["raw"])),
     "state": lambda: papers.indented(papers.state()),
