@@ -12,7 +12,8 @@ from typing import Any
 from docs_mistakes import table
 
 from drivers import registry
-from drivers.contract import DriverSpec
+from drivers.contract import START, Command, DriverSpec
+from drivers.events import DeviceChange
 from gateway.simulation import devices, talkers
 
 TESTS = Path(__file__).parents[1]
@@ -43,6 +44,9 @@ FAMILIES = {
     "cn_id_number": "sdt_idcard",
 }
 """Families of the vectors that have another name than their driver."""
+PLAIN: dict[str, dict[str, object]] = {"osdp": {"secure": "off"}}
+"""Options without which a driver asks nobody: a reader's key is a file."""
+PATIENCE_S = 60.0
 ORIGINS = ("printed", "recorded", "computed")
 
 
@@ -89,11 +93,25 @@ def origin(source: str) -> str:
     return "recorded" if "captured here" in source else "printed"
 
 
+def silence_s(spec: DriverSpec) -> float | None:
+    """After how many seconds without an answer a device that is asked is down, with the defaults; None: is not asked."""
+    if not spec.asks:
+        return None
+    driver = spec.new(registry.make_options(spec, PLAIN.get(spec.name, {})))
+    driver.send(Command(START), 0.0)
+    while (due := driver.next_poll()) is not None and due < PATIENCE_S:
+        down = [event for event in driver.poll(due) if isinstance(event, DeviceChange) and event.kind == "down"]
+        driver.commands()
+        if down:
+            return due
+    raise AssertionError(f"{spec.name} never says that nobody answers")
+
+
 # --- what is drawn
 
 
 def overview() -> str:
-    head = ("driver", "devices", "speed", "says", "line", "memory", "simulated")
+    head = ("driver", "devices", "speed", "says", "line", "down after", "memory", "simulated")
     return table(head, [_row(registry.find(name)) for name in drivers()])
 
 
@@ -106,6 +124,7 @@ def _row(spec: DriverSpec) -> tuple[str, ...]:
         "; ".join(part for part in (speeds, port) if part),
         ", ".join(sorted(spec.emits)),
         ("is asked" if spec.asks else "listened to") + (", several on a line" if spec.bus else ""),
+        "–" if (seconds := silence_s(spec)) is None else f"{seconds:.1f} s",
         "yes" if spec.has_memory else "–",
         ", ".join(f"`{model}`" for model in simulated(spec.name)),
     )
