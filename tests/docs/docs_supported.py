@@ -94,7 +94,7 @@ def origin(source: str) -> str:
 
 
 def silence_s(spec: DriverSpec) -> float | None:
-    """After how many seconds without an answer a device that is asked is down, with the defaults; None: is not asked."""
+    """Seconds without an answer until a device that is asked is down, with the defaults; None: it is not asked."""
     if not spec.asks:
         return None
     driver = spec.new(registry.make_options(spec, PLAIN.get(spec.name, {})))

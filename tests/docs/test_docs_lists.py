@@ -44,8 +44,9 @@ def test_every_word_a_driver_has_of_its_device_is_on_the_page() -> None:
 def test_reasons_that_are_written_down_are_said(station: str) -> None:
     section = ERRORS.split(f"## {station.capitalize()}", 1)[1].split("\n## ", 1)[0]
     table = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
-    sources = [*sorted((ROOT / "gateway" / station).glob("*.py"))]
-    sources += [ROOT / "drivers/asking.py", *sorted((ROOT / "drivers/osdp").glob("*.py"))] if station == "port" else []
+    sources = sorted((ROOT / "gateway" / station).glob("*.py"))
+    if station == "port":
+        sources += [ROOT / "drivers/asking.py", *(ROOT / "drivers/osdp").glob("*.py")]
     source = "".join(read(path) for path in sources)
     assert table
     for reason in table:
