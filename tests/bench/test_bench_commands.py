@@ -22,7 +22,7 @@ from drivers.suite import CHECKS, Subject, load
 from gateway.bench.recording import read_capture
 from gateway.commands import capture, identify, replay
 from gateway.port.serial_port import OpenPort, PortSettings
-from gateway.simulation import frames
+from gateway.simulation import frames, solo
 from gateway.simulation.pty import Pty
 
 PUNCHGATE = [sys.executable, "-c", "from gateway.commands import main; main()"]
@@ -225,6 +225,11 @@ def test_a_device_that_is_pulled_out_leaves_what_it_said(tmp_path: Path) -> None
 
 
 # --- replay
+
+
+@pytest.fixture(autouse=True)
+def no_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solo, "LINGER_S", 0.3)
 
 
 def read_until_silent(path: str, quiet_s: float = 0.6) -> bytes:
