@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drivers.checksums import sum8
-from drivers.contract import Driver, DriverSpec
+from drivers.contract import Driver, DriverSpec, Swap
 from drivers.events import CardRead
 from drivers.framing import GAP_S, Bad, FrameStream, Good, Noise, Verdict, check_gap
 
@@ -45,6 +45,12 @@ def judge(data: bytearray, start: int, stop: int, at: float) -> Verdict | None:
     return Good(FRAME_BYTES, (CardRead(scheme="acme", value=frame[1:5].hex().upper(), bits=32),))
 
 
+def redact(frame: bytes, swap: Swap) -> bytes:
+    """The frame with another card's number."""
+    body = frame[:1] + bytes.fromhex(swap(frame[1:5].hex().upper()))
+    return body + bytes((sum8(body),))
+
+
 def build(units: Sequence[Options], /) -> Driver:
     """The decoder of one reader."""
     return FrameStream(judge, max_bytes=WINDOW_BYTES, gap_s=units[0].gap_s)
@@ -57,6 +63,9 @@ DRIVER = DriverSpec(
     build=build,
     emits=frozenset({"credential"}),
     baud=19200,
+    bauds=(19200, 9600),
+    proof_bits=16,
+    redact=redact,
     wiring="RS-232, 19200 8N1",
     frame="AC, four number bytes, sum",
     example='[[ports.devices]]\nid = "desk"\ndriver = "acme"\nlane = "lobby-1"\nside = "in"\n',

@@ -57,10 +57,7 @@ class Origin:
         return f"{text[:3]}:{text[3:5]}"
 
     def device_clock(self, device_time: str, time_ms: int) -> dict[str, object]:
-        """A device's own reading of that instant, and by how much it was ahead of the site's local time.
-
-        There are devices that say the thirtieth of February: nothing is ahead of that.
-        """
+        """A device's own reading of that instant, its lead over the site's local time; None: 30 February, no date."""
         here = datetime.fromtimestamp(time_ms / 1000, ZoneInfo(self.timezone)).replace(tzinfo=None)
         try:
             ahead_ms = round((datetime.fromisoformat(device_time).replace(tzinfo=None) - here).total_seconds() * 1000)

@@ -10,6 +10,7 @@ from pathlib import Path
 import docs_mistakes as mistakes
 import docs_papers as papers
 import docs_records as morning
+import docs_supported as supported
 from docs_pages import OURS, Painter, redrawn
 
 from gateway.log import EVENTS
@@ -53,6 +54,7 @@ def _record(kind: str) -> Painter:
 PAINTERS: dict[str, Painter] = {
     **{f"record {kind}": _record(kind) for kind in morning.kinds()},
     "outcomes": outcomes,
+    "remembered": lambda: line(str(morning.records("credential.read")[-1]["raw"])),
     "new epoch": lambda: line(morning.next_epoch()),
     "pruned": lambda: line(str(morning.records("records.lost")[1]["raw"])),
     "state": lambda: papers.indented(papers.state()),
@@ -66,6 +68,10 @@ PAINTERS: dict[str, Painter] = {
     "configuration mistakes": mistakes.configuration_mistakes,
     "secret mistakes": mistakes.secret_mistakes,
     "record refusals": mistakes.record_refusals,
+    "supported drivers": supported.overview,
+    "supported proofs": supported.proofs,
+    "supported models": supported.models,
+    "driver table": supported.readme,
     "receipt refusals": mistakes.receipt_refusals,
 }
 

@@ -19,7 +19,8 @@ from textwrap import dedent
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))
-OURS = tuple(DOCS / f"{name}.md" for name in ("payloads", "operations", "errors", "security", "design", "deviations"))
+DRAWN = ("payloads", "operations", "errors", "security", "design", "deviations", "supported")
+OURS = (ROOT / "README.md", *(DOCS / f"{name}.md" for name in DRAWN))
 
 Painter = Callable[[], str]
 

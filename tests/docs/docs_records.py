@@ -43,6 +43,7 @@ DEVICES = (
         "contacts", "contacts", "lobby-1", "both", "native", CONTACTS, {},
         {"0": "fire", "1": "held", "2": "forced", "3": "tamper"},
     ),
+    DeviceRules("clock-1", "zk_terminal", "side-door", "in", "native", READS),
 )  # fmt: skip
 
 
@@ -116,6 +117,13 @@ class Morning:
     def says(self, device: str, event: events.Event, seconds: float) -> None:
         self.append(self._passage.handle(device, event, at(seconds)))
 
+    def remembers(self, device: str, event: events.Event, seconds: float) -> None:
+        """As gateway/port/talk.py dates what a device had kept."""
+        kept = event.origin
+        assert kept is not None
+        moment = at(seconds).remembered(kept.age_s, kept.error_s, kept.device_time)
+        self.append(self._passage.handle(device, event, moment))
+
     def wait(self, seconds: float) -> None:
         self.append(self._passage.tick(at(seconds)))
 
@@ -176,10 +184,19 @@ def _trouble(story: Morning) -> None:
     story.notice(
         "journal.level", 170.0, details={"level": "filling", "before": "ok", "percent": 71, "limit": "max_mb"}
     )
+    _memory(story)
     details = {"config": "41d6b1a7c0e9f352", "restart_needed_for": ["lanes"]}
     story.notice("config.applied", 180.0, details=details)
     story.set_clock(185.0, by_ms=1_250)
     story.append([Draft(Notice(kind="gateway.stopped", reason="signal"), at(190.0, set_by_ms=1_250))])
+
+
+def _memory(story: Morning) -> None:
+    """A terminal whose clock is eleven seconds ahead is plugged in, and tells what it had kept."""
+    story.says("clock-1", events.DeviceChange(kind="up"), 175.0)
+    kept = events.Origin(age_s=95.0, device_time="2026-11-23T08:32:38", error_s=1.1)
+    read = events.CardRead(scheme="zk-user", value="1007", bits=None, decision="granted", origin=kept)
+    story.remembers("clock-1", read, 175.4)
 
 
 @cache
