@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from config import ConfigError, exposure, read_organisation_key, read_password
+from config import ConfigError, exposure, read_organisation_key, read_password, read_secret
 from config import Finding as Mistake
 from gateway import assembly
 from gateway.check.case import Case
@@ -18,6 +19,7 @@ EXPOSED = "whoever has an account on this machine can take it"
 UNSIGNED = (
     "`state` goes out unsigned: a centre that knows this gateway's key refuses it, and nothing proves the chain"
 )
+NO_DEVICE = "the device is not talked to without its key; all others work"
 NO_RECEIPTS = "the daemon does not start without the key it was told to check receipts with"
 
 
@@ -27,6 +29,7 @@ def keys(case: Case) -> Iterator[Finding]:
     yield from _password(case)
     yield from _centre_key(case)
     yield from _own_key(case)
+    yield from _device_keys(case)
     for key, path in assembly.secret_files(case.settings):
         exposed = exposure(path, key=key)
         if exposed is not None:
@@ -68,6 +71,26 @@ def _own_key(case: Case) -> Iterator[Finding]:
         yield Finding("ok", "sign.key_file: an Ed25519 key")
     except Misconfigured as trouble:
         yield Finding("finding", trouble.message, UNSIGNED, trouble.remedy)
+
+
+def _device_keys(case: Case) -> Iterator[Finding]:
+    """Files that drivers read at their start: options whose names end in `_file`."""
+    for number, port in enumerate(case.settings.ports):
+        for place, device in enumerate(port.devices):
+            for option, value in device.options.items():
+                if option.endswith("_file") and value:
+                    key = f"ports[{number}].devices[{place}].options.{option}"
+                    yield from _device_key(key, Path(str(value)))
+
+
+def _device_key(key: str, path: Path) -> Iterator[Finding]:
+    try:
+        read_secret(path, key=key)
+    except ConfigError as error:
+        yield from (_from(mistake, NO_DEVICE) for mistake in error.findings)
+        return
+    exposed = exposure(path, key=key)
+    yield Finding("ok", f"{key}: a file of ours") if exposed is None else _from(exposed, NO_DEVICE)
 
 
 def _from(mistake: Mistake, why: str) -> Finding:

@@ -168,7 +168,9 @@ class Passage:
 
     def _change(self, device: _Device, event: events.DeviceChange, moment: Moment) -> None:
         kind = "portal.mode" if event.kind == "mode" else f"device.{event.kind}"
-        self._notice(device, kind, moment, reason=event.reason)
+        active = event.fields.get("active")
+        details: dict[str, object] = {"active": active} if isinstance(active, bool) else {}
+        self._notice(device, kind, moment, reason=event.reason, details=details)
         if event.kind == "mode":
             self._alarm(device, "mode", event.reason == EMERGENCY_MODE, moment)
         elif event.kind == "up":

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from random import Random
 
 from gateway.simulation.devices import READERS, Reader, Sent, Turnstile, at_line_speed, ghost, noise, truncated
+from gateway.simulation.peers import PEERS, new_peer
 from gateway.simulation.pty import Pty
 from gateway.wire import timestamp
 
@@ -62,7 +63,8 @@ def device_of(driver: str, model: str | None) -> Device:
         return Turnstile()
     readers = [reader for reader in READERS.values() if reader.driver == driver]
     if not readers:
-        known = sorted({reader.driver for reader in READERS.values()} | {"eb_turnstile"})
+        talkers = {new_peer(model).driver for model in PEERS}
+        known = sorted({reader.driver for reader in READERS.values()} | {"eb_turnstile"} | talkers)
         raise LookupError(f"no simulated device speaks {driver}; there are {', '.join(known)}")
     for reader in readers:
         if model in (None, reader.model):

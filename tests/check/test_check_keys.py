@@ -85,3 +85,17 @@ def test_our_own_key_must_be_one_and_nobody_elses_to_read(bench: Bench) -> None:
     key.chmod(0o644)
     assert only(bench.examine(keys), "finding").mend == f"chmod 600 {key}"
     assert "sign.key_file" in warnings(bench.settings())[0]
+
+
+def test_a_readers_key_that_is_not_there_or_not_ours_alone_is_a_finding_that_stops_no_other_device(
+    bench: Bench,
+) -> None:
+    options = f'driver = "osdp"\n  options = {{ address = 1, key_file = "{bench.folder / "reader.key"}" }}'
+    bench.edit(('driver = "em4100"', options))
+    found = only(bench.examine(keys), "finding")
+    assert "ports[0].devices[0].options.key_file" in found.what
+    assert "no such file" in found.what
+    key = bench.secret("reader.key", "50" * 16)
+    assert clean(bench.examine(keys))
+    key.chmod(0o644)
+    assert only(bench.examine(keys), "finding").mend.startswith("chmod 600")
