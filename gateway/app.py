@@ -38,7 +38,7 @@ from gateway.pulse import Pulse, WatchfulSelector
 from gateway.records import Draft, LossCause, Lost, Notice
 from gateway.spans import Range, Spans
 from gateway.sparing import Sparing
-from gateway.status import StatusServer, Watchdog, notify
+from gateway.status import Monitor, StatusServer, Watchdog, notify
 from gateway.status.report import Report
 from gateway.timekeeping import Timekeeping
 from gateway.unwatched import Unwatched
@@ -84,12 +84,14 @@ class Gateway:
             self.uplink.say_devices,
             self.journal.keep_mark,
             feedback := Feedback(self.journal.when_durable, lambda: self.uplink.connected),
+            monitor := Monitor(gateway.state_dir, self._passage.token),
         )
         self.lines = [
             Line(rules, self.clock, capture, partial(self._unwatched.ms, rules.devices), self._pulse)
             for rules in assembly.line_rules(settings)
         ]
         feedback.lines = self.lines
+        self._monitor = monitor
         self._pausing = Pausing(self.lines, self.clock)
         self._sparing = Sparing(self.clock, self.journal.append, self._on_level)
         self._timekeeping = Timekeeping(self.clock, self._sparing.append)
@@ -120,6 +122,7 @@ class Gateway:
         self._begin(self.journal.open(listeners))
         await self._status.start()
         await self._control.start()
+        await self._monitor.start()
         self._timekeeping.watch()
         self._pulse.start()
         tasks = [asyncio.create_task(line.run()) for line in self.lines]
@@ -260,6 +263,7 @@ class Gateway:
         await self.uplink.close()
         uplink.cancel()
         await self._control.close()
+        await self._monitor.close()
         await self._status.close()
         await self.journal.close()
         self.registry.close()

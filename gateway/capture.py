@@ -15,8 +15,9 @@ from gateway.clock import Clock, Moment
 from gateway.directory import Registry
 from gateway.log import Once
 from gateway.passage import Passage
-from gateway.port import Line
+from gateway.port import Line, Way
 from gateway.records import Draft, Notice
+from gateway.status import Monitor
 from gateway.unwatched import sign
 from gateway.wire import timestamp
 
@@ -85,6 +86,7 @@ class Capture:
         changed: Callable[[], None],
         keep_mark: Callable[[str, str], None],
         feedback: Feedback,
+        monitor: Monitor,
     ) -> None:
         self._places = places
         self._passage = passage
@@ -95,11 +97,13 @@ class Capture:
         self._changed = changed
         self._keep_mark = keep_mark
         self._feedback = feedback
+        self._monitor = monitor
         self._once = Once(clock.mono)
         self._recorded: dict[str, str] = {}
 
     def heard(self, device: str, events: Sequence[Event], moment: Moment) -> bool:
         """See LineListener."""
+        self._monitor.events(device, events, moment)
         drafts: list[Draft] = []
         for event in events:
             if isinstance(event, BadFrame):
@@ -134,6 +138,10 @@ class Capture:
     def when_durable(self, then: Callable[[], None]) -> None:
         """See LineListener."""
         self._when_durable(then)
+
+    def overheard(self, line: Line, way: Way, data: bytes, moment: Moment) -> None:
+        """See LineListener."""
+        self._monitor.overheard(line.rules.port.url, line.rules.devices, way, data, moment)
 
     def port_up(self, line: Line, moment: Moment) -> None:
         """See LineListener."""

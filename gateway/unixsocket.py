@@ -5,9 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from gateway.errors import Rejected
+
+CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 
 def listen(folder: Path, name: str, mode: int) -> socket.socket:
@@ -25,6 +30,14 @@ def remove(folder: Path, name: str) -> None:
     """Take the name away."""
     with contextlib.suppress(FileNotFoundError):
         (folder / name).unlink()
+
+
+def require_owner(channel: socket.socket) -> None:
+    """Raises Rejected unless root or our own user is at the other end."""
+    credentials = channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+    _, uid, _ = CREDENTIALS.unpack(credentials)
+    if uid not in (0, os.geteuid()):
+        raise Rejected("only root and the daemon's user may ask for this", remedy="use sudo")
 
 
 @contextmanager

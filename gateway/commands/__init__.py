@@ -24,6 +24,7 @@ COMMANDS = {
     "drivers": "what hardware is supported",
     "identify": "which driver, at which speed, understands this device",
     "journal": "the local journal: figures, one record, chain check",
+    "monitor": "watch devices live through the running daemon",
     "ports": "serial ports with their stable names",
     "replay": "play a capture back as a port",
     "run": "the daemon",

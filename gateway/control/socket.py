@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import socket
-import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from typing import Any
 from gateway import unixsocket
 from gateway.control.requests import Request, read_request
 from gateway.errors import PunchgateError, Rejected, Unavailable
+from gateway.unixsocket import require_owner
 from gateway.wire import compact
 
 FILE_NAME = "control.sock"
@@ -26,7 +25,6 @@ MODE = 0o600
 MAX_REQUEST_BYTES = 4096
 HEAR_TIMEOUT_S = 5.0
 ASK_TIMEOUT_S = 60.0
-CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 Answer = dict[str, Any]
 
@@ -63,14 +61,6 @@ class ControlServer:
             return {"ok": await self._answer(read_request(await _row(reader)))}
         except PunchgateError as error:
             return {"error": error.message, "remedy": error.remedy, "exit": error.exit_code}
-
-
-def require_owner(channel: socket.socket) -> None:
-    """Raises Rejected unless root or our own user is at the other end."""
-    credentials = channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
-    _, uid, _ = CREDENTIALS.unpack(credentials)
-    if uid not in (0, os.geteuid()):
-        raise Rejected("only root and the daemon's user may ask for this", remedy="use sudo")
 
 
 async def _row(reader: asyncio.StreamReader) -> bytes:

@@ -72,6 +72,10 @@ class Passage:
         dues = (lane.due() for lane in self._lanes.values())
         return min((due for due in dues if due is not None), default=None)
 
+    def token(self, device_id: str, event: events.CardRead | events.Scan) -> str | None:
+        """What stands for this card in records of this device."""
+        return self._privacy.subject(event, self._devices[device_id].view).token
+
     def device_up(self, device_id: str, moment: Moment) -> list[Draft]:
         """The device is there: a sensor watches; what a reader said before may still be unheard for one window."""
         device = self._devices[device_id]

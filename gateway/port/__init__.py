@@ -1,7 +1,8 @@
 """The station that listens: one owner per serial port, bytes in, events out."""
 
 from gateway.port.health import Health
-from gateway.port.line import Line, LineListener, LineRules
+from gateway.port.line import Line
+from gateway.port.rules import LineListener, LineRules, Way
 from gateway.port.serial_port import PortInfo, PortSettings, holder, list_ports
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "LineRules",
     "PortInfo",
     "PortSettings",
+    "Way",
     "holder",
     "list_ports",
 ]

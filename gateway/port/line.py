@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
-from drivers.contract import DriverSpec
 from drivers.events import DeviceChange, Event
 from gateway.blocking import blocking
 from gateway.clock import Clock, Moment
 from gateway.errors import Transient
 from gateway.port.health import Health
-from gateway.port.serial_port import OpenPort, PortSettings
+from gateway.port.rules import LineListener, LineRules
+from gateway.port.serial_port import OpenPort
 from gateway.port.talk import Talk
 from gateway.port.tap import Attention, Gap, Tap
 from gateway.port.threaded import ThreadedTap
@@ -26,42 +24,6 @@ from gateway.port.threaded import ThreadedTap
 RETRY_FIRST_S = 0.2
 RETRY_MAX_S = 1.0
 UNANSWERED = "has not answered yet"
-
-
-@dataclass(frozen=True, slots=True)
-class LineRules:
-    """A line and what is on it: one device, or several in the order of the configuration on a bus."""
-
-    port: PortSettings
-    spec: DriverSpec
-    devices: tuple[str, ...]
-    options: tuple[Any, ...]
-
-    def is_asked(self, device: str) -> bool:
-        """Whether a device of the line is silent until it is asked."""
-        return self.spec.asks_with(self.options[self.devices.index(device)])
-
-
-class LineListener(Protocol):
-    """Who is told; all calls come on the loop."""
-
-    def heard(self, device: str, events: Sequence[Event], moment: Moment) -> bool:
-        """Events of one device, in order, from bytes that had all arrived at `moment`; whether they made records."""
-
-    def when_durable(self, then: Callable[[], None]) -> None:
-        """Call `then` on the loop when all records made so far are on the disk."""
-
-    def port_up(self, line: Line, moment: Moment) -> None:
-        """The port is open, what had waited in it is read, and it is watched from now on."""
-
-    def port_down(self, line: Line, moment: Moment, reason: str) -> None:
-        """The port is gone, or cannot be opened; said once per reason."""
-
-    def port_unread(self, line: Line, since: Moment, reason: str) -> None:
-        """The port is open, but nobody reads it since then."""
-
-    def port_read(self, line: Line, moment: Moment) -> None:
-        """It is watched again, and what had waited is read."""
 
 
 class Line:
@@ -143,6 +105,7 @@ class Line:
 
     def take(self, data: bytes, moment: Moment, *, resumed: bool) -> bool:
         """See TapOwner."""
+        self._listener.overheard(self, "rx", data, moment)
         made_records = self._pass_on(self._feed(data, moment, resumed=resumed), moment)
         self._write()
         self._set_timer()
@@ -265,7 +228,9 @@ class Line:
         if not self._unsent or self._port is None:
             return
         try:
-            self._unsent = self._unsent[self._port.write(self._unsent) :]
+            taken = self._port.write(self._unsent)
+            self._listener.overheard(self, "tx", self._unsent[:taken], self._clock.now())
+            self._unsent = self._unsent[taken:]
         except OSError as error:
             self.gone(str(error))
 

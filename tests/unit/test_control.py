@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from gateway.control import ControlServer, Request, Resend, ask_daemon
 from gateway.control.requests import read_request
-from gateway.control.socket import FILE_NAME, require_owner
+from gateway.control.socket import FILE_NAME
 from gateway.errors import PunchgateError, Rejected, Transient, Unavailable
+from gateway.unixsocket import require_owner
 
 Story = Callable[[Path], Any]
 
