@@ -23,13 +23,16 @@ Heard = tuple[Packet, bytes]
 
 
 class Bus:
-    """Judges the frames of one bus. `heard` keeps the latest packets until somebody takes them."""
+    """Judges the frames of one bus. `heard` keeps the latest packets until somebody takes them.
+
+    `reveals`: who only listens sees all there is; in a daemon's events, keypad digits and keys are left out.
+    """
 
     def __init__(self, units: Sequence[Options]) -> None:
         self._units = {unit.address: index for index, unit in enumerate(units)}
         if len(self._units) < len(units):
             raise ValueError("address: two readers on this line have the same one, or none; give each its own")
-        self._reveals = [unit.reveal for unit in units]
+        self.reveals = True
         self._latest: dict[int, tuple[bytes, float]] = {}
         self.heard: list[Heard] = []
 
@@ -74,7 +77,7 @@ class Bus:
 
     def _event(self, packet: Packet, frame: bytes, at: float) -> Event:
         unit = self.unit_of(packet.address)
-        fields = _fields(packet, reveal=unit is not None and self._reveals[unit])
+        fields = _fields(packet, reveal=self.reveals)
         if not packet.is_reply:
             return Frame(name=packet.name, unit=unit, fields=fields)
         if self._repeated(packet, frame, at):
@@ -101,7 +104,7 @@ def _noise(data: bytearray, start: int, stop: int) -> Verdict | None:
 
 
 def _fields(packet: Packet, *, reveal: bool) -> dict[str, object]:
-    """What is known of every frame; secrets only where they are asked for."""
+    """What is known of every frame; secrets only if they may be seen."""
     fields: dict[str, object] = {
         "address": packet.address,
         "reply": packet.is_reply,

@@ -60,14 +60,13 @@ class Options:
     `address`: 0..126; None understands every address no other reader has, and asks 0. `secure`: `required` takes
     nothing that is not in a secure channel with our key, `install` hands that key to a new reader, `off` speaks
     plainly. `key_file`: absolute path of a file with the reader's key, 32 hex digits. `feedback`: state to pattern,
-    over PATTERNS. `reveal`: events show keypad digits and keys. `gap_s`: silence in seconds that ends a partial one.
+    over PATTERNS. `gap_s`: silence in seconds that ends a partial one.
     """
 
     address: int | None = None
     secure: Literal["required", "install", "off"] = "required"
     key_file: str = ""
     feedback: Mapping[str, str] = field(default_factory=dict)
-    reveal: bool = False
     gap_s: float = GAP_S
 
     def __post_init__(self) -> None:

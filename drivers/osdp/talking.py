@@ -82,6 +82,7 @@ class OsdpBus:
         """START begins to ask one reader; FEEDBACK and TEXT are for a reader that is up."""
         if command.name == START and 0 <= command.unit < len(self._units):
             self._started.add(command.unit)
+            self._bus.reveals = False
             self._speaking.add(command.unit)
             self._hang_up()
             self._next_at = at

@@ -28,7 +28,7 @@ FAMILIES: dict[str, tuple[str, dict[str, object]]] = {
     "turnstile_tpw": ("tpw_turnstile", {}),
     "zk_attlog40": ("zk_terminal", {}),
     "modbus_rtu": ("modbus_turnstile", {}),
-    "osdp": ("osdp", {"reveal": True}),
+    "osdp": ("osdp", {}),
 }
 RULES = {"cn_id_number"}
 """Vectors that are no stream: tested where their rule stands."""
