@@ -32,13 +32,15 @@ class Origin:
 class Event:
     """Common part of all events; `event` is the word that `punchgate decode` prints.
 
-    `origin` stands in events that come from a device's own memory. `mark` is what the unit's driver wants back with
-    START so that nothing is told twice: it is kept in the same transaction as the record of the event.
+    `origin` stands in events that come from a device's own memory; `since_s` in those that happened at some time in
+    the last so many seconds, as a counter tells that was not asked meanwhile (None: now). `mark` is what the unit's
+    driver wants back with START so that nothing is told twice: it is kept in the same transaction as the record.
     """
 
     event: ClassVar[str] = "event"
     unit: int | None = 0
     origin: Origin | None = None
+    since_s: float | None = None
     mark: str | None = None
     fields: Mapping[str, object] = field(default_factory=dict)
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from drivers.asking import LOST_AFTER, AskingDriver, Heard, Request
 from drivers.contract import Command, Driver, DriverSpec
@@ -131,6 +131,7 @@ class _Talk:
         self._misses = 0
         self._step = "entry"
         self._cycle_at = 0.0
+        self._read_at: dict[str, float] = {}
 
     def start(self, unit: int, mark: str | None, at: float) -> None:
         """The line is open; `mark`: the totals told last."""
@@ -160,7 +161,7 @@ class _Talk:
         events: tuple[Event, ...] = (event,)
         direction = COUNTS.get(int(str(event.fields["type"])))
         if direction is not None:
-            events += self._counted(direction, int(str(event.fields["total"])))
+            events += self._counted(direction, int(str(event.fields["total"])), at)
         if asked is None:
             return Heard(events)
         if asked.expects not in DIRECTIONS:
@@ -199,8 +200,11 @@ class _Talk:
         self._step = "exit" if direction == "entry" else "entry"
         self._due = at if direction == "entry" else max(at, self._cycle_at + self._poll_s)
 
-    def _counted(self, direction: str, total: int) -> tuple[Event, ...]:
+    def _counted(self, direction: str, total: int, at: float) -> tuple[Event, ...]:
         change = self._counters[direction].read(total)
+        read_at = self._read_at.get(direction)
+        if not self._counters[direction].is_doubtful:
+            self._read_at[direction] = at
         if change is None:
             return ()
         mark = self._counters.mark()
@@ -209,7 +213,8 @@ class _Talk:
         if change.set_from is not None:
             reason = f"the {direction} counter was set from {change.set_from} to {total}"
             return (DeviceChange(kind="counter", reason=reason, mark=mark),)
-        return (_passage(direction, change, total, mark),)
+        since_s = at - read_at if change.is_missed and read_at is not None else None
+        return (_passage(direction, change, total, mark, since_s),)
 
     def _base_line(self, mark: str) -> tuple[Event, ...]:
         if self._is_told or not self._counters.is_known:
@@ -218,9 +223,11 @@ class _Talk:
         return (DeviceChange(kind="counter", reason="base line", mark=mark),)
 
 
-def _passage(direction: str, change: Change, total: int, mark: str) -> Passage:
-    passage = Passage(direction=direction, count=change.count, mark=mark, fields={"total": total})
-    return replace(passage, fields={"total": total, "missed": True}) if change.is_missed else passage
+def _passage(direction: str, change: Change, total: int, mark: str, since_s: float | None) -> Passage:
+    fields: dict[str, object] = {"total": total}
+    if change.is_missed:
+        fields["missed"] = True
+    return Passage(direction=direction, count=change.count, since_s=since_s, mark=mark, fields=fields)
 
 
 def build(units: Sequence[Options], /) -> Driver:

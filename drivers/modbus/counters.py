@@ -15,6 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SLACK_S = 1.0
+AWAY_S = 2.0
+"""Who has not asked for so long cannot say when somebody passed."""
 RESET = "counter reset"
 SET_BACK = "counter set back"
 LEAPT = "counter leapt"
@@ -22,11 +24,14 @@ LEAPT = "counter leapt"
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """`count` have passed up to `total`; `missed`: before this talk began."""
+    """`count` have passed up to `total`; `missed`: before this talk began, or in the last `since_s` seconds if the
+    reading before was so long ago; None: just now.
+    """
 
     total: int
     count: int
     missed: bool = False
+    since_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +110,9 @@ class Counter:
     def _go_on(self, total: int, at: float) -> list[Outcome]:
         assert self._total is not None
         step = self._step(self._total, total)
+        away_s = self._away_s(at)
         self._total, self._at = total, at
-        return [Counted(total, step)] if step else []
+        return [Counted(total, step, since_s=away_s)] if step else []
 
     def _believe(self, total: int, at: float) -> list[Outcome]:
         """What a confirmed reading says that is no plausible step."""
@@ -120,11 +126,15 @@ class Counter:
         if is_missed and (total > before or step <= most):
             return [Counted(total, step, missed=True)]
         if total > before:
-            return [Trouble(before, LEAPT), Counted(total, step)]
+            return [Trouble(before, LEAPT), Counted(total, step, since_s=self._away_s(at))]
         if total > most:
             return [Trouble(total, SET_BACK)]
-        lower_bound: list[Outcome] = [Counted(total, total, missed=is_missed)] if total else []
+        away_s = None if is_missed else self._away_s(at)
+        lower_bound: list[Outcome] = [Counted(total, total, missed=is_missed, since_s=away_s)] if total else []
         return [Trouble(0, RESET), *lower_bound]
+
+    def _away_s(self, at: float) -> float | None:
+        return None if self._at is None or at - self._at <= AWAY_S else at - self._at
 
     def _step(self, before: int, after: int) -> int:
         return (after - before) % self._modulus

@@ -108,8 +108,14 @@ class Watch:
     def _count(self, totals: Iterable[tuple[CounterMap, int]], at: float) -> list[Event]:
         """Base lines first: the mark of one counter's passage must not lack the other."""
         outcomes = [(place, outcome) for place, total in totals for outcome in self._counters[place].take(total, at)]
-        self._told |= {place.text: outcome.total for place, outcome in outcomes if isinstance(outcome, Base)}
-        return [self._outcome(place, outcome) for place, outcome in outcomes if not isinstance(outcome, Base)]
+        bases = {place.text: outcome.total for place, outcome in outcomes if isinstance(outcome, Base)}
+        self._told |= bases
+        events: list[Event] = []
+        if bases and self._is_talking:
+            events = [Frame(name="base_line", unit=self._index, mark=self.mark(), fields=self._fields(**bases))]
+        return events + [
+            self._outcome(place, outcome) for place, outcome in outcomes if not isinstance(outcome, Base)
+        ]
 
     def _outcome(self, place: CounterMap, outcome: Counted | Glitch | Trouble) -> Event:
         fields = self._fields(direction=place.direction, total=outcome.total)
@@ -121,7 +127,12 @@ class Watch:
         if outcome.missed:
             fields["missed"] = True
         return Passage(
-            direction=place.direction, count=outcome.count, unit=self._index, mark=self.mark(), fields=fields
+            direction=place.direction,
+            count=outcome.count,
+            unit=self._index,
+            since_s=outcome.since_s,
+            mark=self.mark(),
+            fields=fields,
         )
 
     # --- inputs

@@ -36,6 +36,8 @@ class Talk:
         """When it happened: a device may have kept it, or have only counted it while nobody asked (`missed`)."""
         if event.origin is not None:
             return moment.remembered(event.origin.age_s, event.origin.error_s, event.origin.device_time)
+        if event.since_s is not None:
+            return moment.waiting_since(round(event.since_s * 1000))
         if event.fields.get("missed") is True:
             return moment.waiting_since((moment.boot_ns - self._alone_since_ns) // 1_000_000)
         return moment

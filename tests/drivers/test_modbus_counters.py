@@ -78,7 +78,7 @@ def test_a_fall_that_goes_back_is_a_glitch() -> None:
 def test_after_a_long_silence_more_is_plausible() -> None:
     subject = counter()
     told(subject, 40, 40)
-    assert subject.take(500, 60.0) == [Counted(500, 460)]
+    assert subject.take(500, 60.0) == [Counted(500, 460, since_s=60.0 - POLL_S)]
 
 
 def test_what_was_counted_before_this_talk_is_missed_once_it_is_confirmed() -> None:
@@ -136,4 +136,4 @@ def test_whatever_it_reads_it_never_counts_less_than_one_and_ends_where_it_stand
     final = 12_345
     outcomes = [said for n in range(3) for said in subject.take(final, at + n)]
     assert [said.total for said in outcomes if not isinstance(said, Glitch)][-1:] in ([], [final])
-    assert subject.take(final + 1, at + 4) == [Counted(final + 1, 1)]
+    assert subject.take(final + 1, at + 3) == [Counted(final + 1, 1)]
