@@ -11,7 +11,6 @@ from functools import reduce
 from operator import xor as _xor
 from typing import NamedTuple
 
-
 FEW_BYTES = 32
 """So many are XORed faster one by one."""
 
