@@ -9,8 +9,8 @@ the bytes in turn. The speed is that of `feed`, the median over slices; beside i
 run to look at each byte once (`for byte in data: pass`), which no decoder written byte by byte could beat.
 
 Two more speeds are told and have no limit, because a line of 115200 baud brings 0.0115 MB/s: `trickle_mb_s`, the same
-bytes one to 16 at a time, and `flood_mb_s`, the slowest of false starts: the first bytes of a capture repeated for ever.
-`kept_bytes` is by how much a decoder and all it refers to has grown at the end.
+bytes one to 16 at a time, and `flood_mb_s`, the slowest of false starts: the first bytes of a capture repeated for
+ever. `kept_bytes` is by how much a decoder and all it refers to has grown at the end.
 """
 
 from __future__ import annotations
