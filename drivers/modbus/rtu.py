@@ -56,6 +56,7 @@ class RtuJudge:
         self._line = line
         self._units = bytes(units)
         ours = b"[" + re.escape(self._units) + b"]"
+        self._either = re.compile(ours + b"(?=(?:" + REQUEST + b"|" + EXCEPTIONS + b")..)", re.DOTALL)
         self._requests = re.compile(ours + b"(?=" + REQUEST + b"..)", re.DOTALL)
         self._exceptions = re.compile(ours + b"(?=" + EXCEPTIONS + b"..)", re.DOTALL)
 
@@ -86,10 +87,10 @@ class RtuJudge:
         """Begin of the frame of ours in data[start:stop] that is complete first."""
         if stop - start < EXCEPTION_BYTES:
             return None
-        found = [
-            self._first(data, _matches(self._requests, data, start, stop), REQUEST_BYTES, stop),
-            self._first(data, _matches(self._exceptions, data, start, stop), EXCEPTION_BYTES, stop),
-        ]
+        found = []
+        if self._either.search(data, start, stop):
+            found.append(self._first(data, _matches(self._requests, data, start, stop), REQUEST_BYTES, stop))
+            found.append(self._first(data, _matches(self._exceptions, data, start, stop), EXCEPTION_BYTES, stop))
         if (question := self._line.expected(at)) is not None:
             head = bytes([question.unit, question.function, question.data_bytes])
             found.append(
@@ -119,7 +120,7 @@ def _places(data: bytearray, head: bytes, start: int, stop: int) -> Iterator[int
 
 def _lengths(data: bytearray, start: int, stop: int) -> list[int]:
     """Lengths the frame at `start` could have, shortest first, as far as data[start:stop] tells."""
-    return sorted(FRAME_BYTES + size for size in sizes(data, start + 1, stop - start - 1)) if stop - start > 1 else []
+    return [FRAME_BYTES + size for size in sorted(sizes(data, start + 1, stop - start - 1))]
 
 
 @lru_cache(maxsize=64)

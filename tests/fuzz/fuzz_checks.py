@@ -44,7 +44,8 @@ class Plan:
 
     def pieces(self, stream: bytes) -> list[bytes]:
         """The stream in pieces of the two sizes by turns."""
-        cuts, start = [], 0
+        cuts: list[bytes] = []
+        start = 0
         for size in cycle(self.sizes):
             if start >= len(stream):
                 return cuts
