@@ -55,6 +55,8 @@ class Quiet:
 
 
 Verdict = Good | Bad | Noise | Quiet
+"""Made once for each candidate and read at once: frozen ones would take three times as long to make."""
+
 Judge = Callable[[bytearray, int, int, float], Verdict | None]
 """(data, start, stop, at): judge the bytes data[start:stop] that arrived until `at`; None: wait for more.
 
