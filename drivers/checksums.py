@@ -11,6 +11,9 @@ from functools import reduce
 from operator import xor as _xor
 from typing import NamedTuple
 
+FEW_BYTES = 32
+"""So many are XORed faster one by one."""
+
 
 class CrcModel(NamedTuple):
     """A 16-bit CRC: polynomial (1021, or 8005 reflected), start value, whether bits run low to high, final XOR."""
@@ -34,8 +37,15 @@ CRC16_MODELS = {
 
 
 def xor(data: bytes) -> int:
-    """All bytes XORed, also called LRC or BCC: 0..255."""
-    return reduce(_xor, data, 0)
+    """All bytes XORed, also called LRC or BCC: 0..255. What is long is folded in half until one byte is left."""
+    if len(data) <= FEW_BYTES:
+        return reduce(_xor, data, 0)
+    bits = 8 << (len(data) - 1).bit_length()
+    folded = int.from_bytes(data, "little")
+    while bits > 8:
+        bits //= 2
+        folded = folded >> bits ^ folded & (1 << bits) - 1
+    return folded
 
 
 def sum8(data: bytes) -> int:

@@ -23,7 +23,7 @@ GAP_S = 0.5
 SLICE_BYTES = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Good:
     """A valid frame of `size` bytes and what it says."""
 
@@ -31,7 +31,7 @@ class Good:
     events: tuple[Event, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Bad:
     """A frame of `size` bytes that is refused; the search goes on `advance` bytes further."""
 
@@ -40,14 +40,14 @@ class Bad:
     advance: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Noise:
     """`size` bytes in which no frame begins."""
 
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Quiet:
     """`size` bytes that may stand between frames without being noise: the second half of CR LF, empty lines."""
 
@@ -55,6 +55,8 @@ class Quiet:
 
 
 Verdict = Good | Bad | Noise | Quiet
+"""Made once for each candidate and read at once: frozen ones would take three times as long to make."""
+
 Judge = Callable[[bytearray, int, int, float], Verdict | None]
 """(data, start, stop, at): judge the bytes data[start:stop] that arrived until `at`; None: wait for more.
 
@@ -171,12 +173,12 @@ class FrameStream:
         return []
 
     def _scan(self, events: list[Event], *, silent: bool = False) -> None:
-        data, start = self._buffer, 0
-        while start < len(data):
+        data, start, end = self._buffer, 0, len(self._buffer)
+        while start < end:
             if self._drowned:
                 start = self._drain(start, events)
                 continue
-            stop = min(len(data), start + self._max_bytes)
+            stop = min(end, start + self._max_bytes)
             verdict = self._judge(data, start, stop, self._last_at)
             if verdict is None:
                 verdict = self._give_up(stop - start, silent)
@@ -211,31 +213,33 @@ class FrameStream:
 
     def _take(self, verdict: Verdict, events: list[Event]) -> int:
         """Act on a verdict; return how far to walk."""
-        match verdict:
-            case Good(size, said):
+        size = verdict.size
+        if isinstance(verdict, Good):
+            self._tell(events)
+            events += verdict.events
+            return size
+        if isinstance(verdict, Bad):
+            if size > self._claimed:
                 self._tell(events)
-                events.extend(said)
-                return size
-            case Bad(size, flaw, advance):
-                if size > self._claimed:
-                    self._tell(events)
-                    self._flaw, self._claimed = flaw, 0 if self._drowned else size
-                return self._refuse(advance, events)
-            case Noise(size):
-                return self._refuse(size, events)
-            case Quiet(size):
-                return self._refuse(size, events) if self._claimed else size
-
-    def _refuse(self, size: int, events: list[Event]) -> int:
-        """Count `size` bytes: first to the frame that claimed them, the rest to a noise run."""
-        claimed = min(size, self._claimed)
-        if claimed:
-            self._refused += claimed
-            self._claimed -= claimed
-            if not self._claimed:
-                self._tell(events)
-        self._refused += size - claimed
+                self._flaw, self._claimed = verdict.flaw, 0 if self._drowned else size
+            size = verdict.advance
+        elif isinstance(verdict, Quiet) and not self._claimed:
+            return size
+        self._refuse(size, events)
         return size
+
+    def _refuse(self, size: int, events: list[Event]) -> None:
+        """Count `size` bytes: first to the frame that claimed them, the rest to a noise run."""
+        if not self._claimed:
+            self._refused += size
+        elif size < self._claimed:
+            self._refused += size
+            self._claimed -= size
+        else:
+            beyond = size - self._claimed
+            self._refused += self._claimed
+            self._tell(events)
+            self._refused = beyond
 
     def _tell(self, events: list[Event]) -> None:
         """Close the open run."""

@@ -7,6 +7,7 @@ and listed at the end with the line that installs it; with PUNCHGATE_REQUIRE=all
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -29,6 +30,7 @@ INSTALL = {
     "mkfs.ext4": "apt-get install e2fsprogs",
     "losetup": "apt-get install mount",
     "loop": "a machine with loop devices: modprobe loop; in a container: --privileged",
+    "atheris": "pip install atheris; there are wheels for Linux on x86-64, CPython 3.11 to 3.13",
 }
 SBIN = ("/usr/sbin", "/usr/local/sbin")
 
@@ -61,7 +63,11 @@ def _memory_limits() -> bool:
     return os.access(given, os.W_OK) and "memory" in given.read_text().split()
 
 
-_ABLE = {"namespaces": _namespaces, "memory-limits": _memory_limits}
+def _atheris() -> bool:
+    return importlib.util.find_spec("atheris") is not None
+
+
+_ABLE = {"namespaces": _namespaces, "memory-limits": _memory_limits, "atheris": _atheris}
 
 
 def required() -> bool:

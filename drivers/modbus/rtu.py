@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Protocol
 
@@ -55,55 +56,59 @@ class RtuJudge:
         self._line = line
         self._units = bytes(units)
         ours = b"[" + re.escape(self._units) + b"]"
+        self._either = re.compile(ours + b"(?=(?:" + REQUEST + b"|" + EXCEPTIONS + b")..)", re.DOTALL)
         self._requests = re.compile(ours + b"(?=" + REQUEST + b"..)", re.DOTALL)
         self._exceptions = re.compile(ours + b"(?=" + EXCEPTIONS + b"..)", re.DOTALL)
 
     def judge(self, data: bytearray, start: int, stop: int, at: float) -> Verdict | None:
         """What begins at `start`; see drivers.framing."""
-        if HEAD.match(data, start, stop) is None:
-            following = HEAD.search(data, start + 1, stop)
-            return Noise((following.start() if following else stop) - start)
+        head = HEAD.search(data, start, stop)
+        if head is None or head.start() > start:
+            return Noise((head.start() if head else stop) - start)
         if stop - start < 2:
             return None
-        longest = max(_lengths(data, start, stop), default=0)
-        hidden = self._hidden(data, start + 1, min(stop, start + longest - 1), at)
-        lengths = _lengths(data, start, hidden[1] if hidden else stop)
-        for length in lengths:
-            if start + length > (hidden[1] if hidden else stop):
-                return Noise(hidden[0] - start) if hidden else None
-            frame = bytes(data[start : start + length])
-            if has_crc(frame) and (events := self._line.hear(frame[0], frame[1:-2], at, {"crc_ok": True})):
-                return Good(length, events)
+        lengths = _lengths(data, start, stop)
+        whole = [length for length in lengths if start + length <= stop]
+        for length in whole:
+            if has_crc(frame := bytes(data[start : start + length])):
+                if hidden := self._hidden(data, start + 1, start + length - 1, at):
+                    return Noise(hidden - start)
+                if events := self._line.hear(frame[0], frame[1:-2], at, {"crc_ok": True}):
+                    return Good(length, events)
+        if lengths and (hidden := self._hidden(data, start + 1, min(stop, start + lengths[-1] - 1), at)):
+            return Noise(hidden - start)
+        if whole != lengths:
+            return None
         if lengths and data[start] in self._units:
             return Bad(lengths[-1], "integrity")
         return Noise(1)  # what looks like a damaged frame of a unit that nobody configured
 
-    def _hidden(self, data: bytearray, start: int, stop: int, at: float) -> tuple[int, int] | None:
-        """Begin and end of the frame of ours in data[start:stop] that is complete first."""
+    def _hidden(self, data: bytearray, start: int, stop: int, at: float) -> int | None:
+        """Begin of the frame of ours in data[start:stop] that is complete first."""
         if stop - start < EXCEPTION_BYTES:
             return None
-        found = [
-            self._first(data, _matches(self._requests, data, start, stop), REQUEST_BYTES, stop),
-            self._first(data, _matches(self._exceptions, data, start, stop), EXCEPTION_BYTES, stop),
-        ]
+        found = []
+        if self._either.search(data, start, stop):
+            found.append(self._first(data, _matches(self._requests, data, start, stop), REQUEST_BYTES, stop))
+            found.append(self._first(data, _matches(self._exceptions, data, start, stop), EXCEPTION_BYTES, stop))
         if (question := self._line.expected(at)) is not None:
             head = bytes([question.unit, question.function, question.data_bytes])
             found.append(
                 self._first(data, _places(data, head, start, stop), len(head) + question.data_bytes + 2, stop)
             )
-        return min((span for span in found if span), key=lambda span: span[1], default=None)
+        return min((span for span in found if span), default=(0, None))[1]
 
     @staticmethod
     def _first(data: bytearray, heads: Iterator[int], length: int, stop: int) -> tuple[int, int] | None:
-        """The first frame of that length that one of the first few heads begins."""
+        """End and begin of the first frame of that length that one of the first few heads begins."""
         for head in islice(heads, MAX_HEADS):
             if head + length <= stop and has_crc(bytes(data[head : head + length])):
-                return head, head + length
+                return head + length, head
         return None
 
 
 def _matches(heads: re.Pattern[bytes], data: bytearray, start: int, stop: int) -> Iterator[int]:
-    return (head.start() for head in heads.finditer(data, start, stop))
+    return map(re.Match.start, heads.finditer(data, start, stop))
 
 
 def _places(data: bytearray, head: bytes, start: int, stop: int) -> Iterator[int]:
@@ -115,11 +120,15 @@ def _places(data: bytearray, head: bytes, start: int, stop: int) -> Iterator[int
 
 def _lengths(data: bytearray, start: int, stop: int) -> list[int]:
     """Lengths the frame at `start` could have, shortest first, as far as data[start:stop] tells."""
-    return sorted(FRAME_BYTES + size for size in sizes(data, start + 1, stop - start - 1)) if stop - start > 1 else []
+    return [FRAME_BYTES + size for size in sorted(sizes(data, start + 1, stop - start - 1))]
 
 
+@lru_cache(maxsize=64)
 def has_crc(frame: bytes) -> bool:
-    """Whether the last two bytes are the check of the rest; over all of it the CRC is then 0."""
+    """Whether the last two bytes are the check of the rest; over all of it the CRC is then 0.
+
+    The same bytes are tried again behind each head in front of them: it remembers the latest answers.
+    """
     return crc16(frame, "crc16-modbus") == 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import pytest
 
 from drivers.checksums import crc16, sum8, sum8_complement, xor
@@ -33,3 +35,10 @@ def test_the_scanner_modules_command_carries_a_crc16_xmodem() -> None:
 def test_byte_checks() -> None:
     assert (xor(EXAMPLE), sum8(EXAMPLE), sum8_complement(EXAMPLE)) == (0x31, 0xDD, 0x23)
     assert (xor(b""), sum8(b""), sum8_complement(b"")) == (0, 0, 0)
+
+
+def test_xor_folds_what_is_long() -> None:
+    for size in (31, 32, 33, 63, 64, 65, 127, 128, 129, 1294, 2317):
+        data = bytes(n * n % 251 for n in range(size))
+        assert xor(data) == reduce(lambda a, b: a ^ b, data), size
+        assert xor(data + bytes([xor(data)])) == 0
