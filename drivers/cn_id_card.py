@@ -6,9 +6,9 @@
 The same readers read other documents, whose text lies otherwise. All we use of them is a letter at byte 248, blank
 on a resident's card: `I` foreigner's permanent residence card (15 characters, no number of ours), `Y` the same
 since 2023 and `J` residence permit of Hong Kong, Macao and Taiwan residents, both with a number of GB 11643 in the
-same place. But where a resident's address is, `Y` has a name. So a number is believed if its check character is
-right, whatever the letter says; printed text is told only of a card without a letter, and no field holds what
-another has there.
+same place. But where a resident's address is, `Y` has a name. So a number is
+believed only if its check character is right, and of another document only where somebody wants it; printed text is
+told only of a card without a letter, and no field holds what another has there.
 
 Sources: GA/T 490 as told by wiki.nfc.im and three public readers; data of the foreigner's card: afzhan.com (2017),
 eastcoms.com (2023, first digit 9, MOD 11-2); the letters: five public readers (`I`, `J`), one (`Y`).
@@ -34,12 +34,14 @@ FIELDS = {
 }
 """Field of the text: first byte, byte behind the last."""
 LETTER = slice(248, 250)
+RESIDENT = "resident_id"
 DOCUMENTS = {
-    "": "resident_id",
+    "": RESIDENT,
     "I": "foreigner_permanent_residence",
     "Y": "foreigner_permanent_residence",
     "J": "hk_macao_taiwan_residence_permit",
 }
+OTHERS = tuple(dict.fromkeys(name for name in DOCUMENTS.values() if name != RESIDENT))
 PAD = " \0"
 
 FILLER = {

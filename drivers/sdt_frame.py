@@ -10,6 +10,8 @@ With fingerprints a third length and their bytes: 1297, 1809 or 2321. Sources: s
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from drivers import cn_id_card
 from drivers.checksums import xor
 from drivers.contract import Swap
@@ -56,10 +58,11 @@ FAILURES = {
 
 
 class Decoder:
-    """Judges both sides of the line; remembers nothing."""
+    """Judges both sides of the line; remembers nothing. `documents`: those that are read beside resident ID cards."""
 
-    def __init__(self, desk: bool) -> None:
+    def __init__(self, desk: bool, documents: Collection[str] = ()) -> None:
         self._desk = desk
+        self._documents = {cn_id_card.RESIDENT, *documents}
 
     def judge(self, data: bytearray, start: int, stop: int, at: float) -> Verdict | None:
         """What begins at `start`; see drivers.framing."""
@@ -104,11 +107,11 @@ class Decoder:
             fields["fingerprint_len"] = int.from_bytes(data[4:6], "big")
         text = data[at : at + TEXT_BYTES]
         number, document = cn_id_card.number(text), cn_id_card.document(text)
-        if document != "resident_id":
+        if document != cn_id_card.RESIDENT:
             fields["document"] = document or "unknown"
-        if number is None:
+        if number is None or document not in self._documents:
             return Frame(name="unreadable_document", fields=fields)
-        if not self._desk or document != "resident_id":
+        if not self._desk or document != cn_id_card.RESIDENT:
             return CardRead(scheme="cn-id", value=number, bits=None, fields=fields)
         fields["text"] = cn_id_card.printed(text)
         return DocumentRead(scheme="cn-id", value=number, bits=None, fields=fields)

@@ -20,7 +20,7 @@ the reading failed. So one presentation gives one read. What is asked next, and 
                          a failure                  used
 
 A module that needs no lifting reads the lying card again and again: the same number, with no `no_card` heard since,
-is `repeat`. What is printed on the card leaves this module only with `desk`; the photo never does.
+is `repeat`. Other documents have no number here unless `documents` names them. What is printed on the card leaves this module only with `desk`; the photo never does.
 
 Sources: qiwenming IDCardDemo README, readidentifiercardinfoutil.cpp (frames, SW3), waitingsong/node-idcard-reader
 README (lifting); 12 FF, 30 03 and the names of the rarer failures: common knowledge, not in a source we read.
@@ -32,6 +32,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drivers.asking import AskingDriver, Heard, Request
+from drivers.cn_id_card import OTHERS
 from drivers.contract import Command, Driver, DriverSpec
 from drivers.events import CardRead, DeviceChange, Event, Frame
 from drivers.framing import GAP_S, FrameStream, check_gap
@@ -64,16 +65,20 @@ class Options:
     """One reader.
 
     `poll_s`: seconds from one search for a card to the next, at least 0.3. `desk`: tell what is printed on the card,
-    as the visitor desk needs it. `gap_s`: silence in seconds that gives up a partial frame.
+    as the visitor desk needs it. `documents`: other documents whose number is told too. `gap_s`: silence in seconds that gives up a partial frame.
     """
 
     poll_s: float = POLL_S
     desk: bool = False
+    documents: tuple[str, ...] = ()
     gap_s: float = GAP_S
 
     def __post_init__(self) -> None:
         if not POLL_S <= self.poll_s <= 10.0:
             raise ValueError(f"poll_s: {self.poll_s} is not between {POLL_S} and 10 seconds")
+        for name in self.documents:
+            if name not in OTHERS:
+                raise ValueError(f"documents: {name!r} is no other document; they are {', '.join(OTHERS)}")
         check_gap(self.gap_s)
 
 
@@ -163,7 +168,7 @@ def _word(event: Event) -> str:
 
 def build(units: Sequence[Options], /) -> Driver:
     """The driver of one reader."""
-    stream = FrameStream(Decoder(units[0].desk).judge, max_bytes=MAX_BYTES, gap_s=units[0].gap_s)
+    stream = FrameStream(Decoder(units[0].desk, units[0].documents).judge, max_bytes=MAX_BYTES, gap_s=units[0].gap_s)
     return AskingDriver(stream, Talk(units[0].poll_s))
 
 

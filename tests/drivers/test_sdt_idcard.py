@@ -176,17 +176,47 @@ def test_what_is_no_number_is_unreadable(number: str) -> None:
     assert words(reader(desk=True).feed(card((122, number.ljust(18))), 0.0)) == ["unreadable_document"]
 
 
-@pytest.mark.parametrize(
-    ("letter", "document"), [("J", "hk_macao_taiwan_residence_permit"), ("Y", "foreigner_permanent_residence")]
-)
-def test_another_document_with_a_good_number_is_told_with_its_kind_and_without_text(
-    letter: str, document: str
+OTHER_DOCUMENTS = [
+    ("I", "foreigner_permanent_residence"),
+    ("J", "hk_macao_taiwan_residence_permit"),
+    ("Y", "foreigner_permanent_residence"),
+    ("Z", "unknown"),
+]
+
+
+@pytest.mark.parametrize("desk", [False, True])
+@pytest.mark.parametrize(("letter", "document"), OTHER_DOCUMENTS)
+def test_another_document_is_refused_by_name_though_its_number_is_good(
+    desk: bool, letter: str, document: str
 ) -> None:
-    event = one(reader(desk=True).feed(card((248, letter)), 0.0))
-    assert type(event) is CardRead
-    assert event.value == NUMBER
+    event = one(reader(desk=desk).feed(card((248, letter)), 0.0))
+    assert isinstance(event, Frame)
+    assert (event.name, event.fields["document"]) == ("unreadable_document", document)
+    assert NUMBER not in repr(event)
+    assert "text" not in event.fields
+
+
+@pytest.mark.parametrize("desk", [False, True])
+@pytest.mark.parametrize(("letter", "document"), OTHER_DOCUMENTS)
+def test_a_named_document_is_told_with_its_kind_and_without_text(desk: bool, letter: str, document: str) -> None:
+    names = ("hk_macao_taiwan_residence_permit", "foreigner_permanent_residence")
+    event = one(reader(desk=desk, documents=names).feed(card((248, letter)), 0.0))
+    assert isinstance(event, CardRead) == (document in names)
+    assert type(event) is not DocumentRead
     assert event.fields["document"] == document
     assert "text" not in event.fields
+
+
+def test_only_the_named_documents_are_let_in() -> None:
+    driver = reader(documents=("hk_macao_taiwan_residence_permit",))
+    told = words(driver.feed(card((248, "Y")) + card((248, "J")) + card((248, "J"), (122, "1" * 18)) + INFO, 0.0))
+    read = f"card_read {NUMBER}"
+    assert told == ["unreadable_document", read, "unreadable_document", read]
+
+
+@pytest.mark.parametrize("letter", [" ", "\0"])
+def test_a_card_without_a_letter_is_a_residents(letter: str) -> None:
+    assert words(reader().feed(card((248, letter)), 0.0)) == [f"card_read {NUMBER}"]
 
 
 def test_half_a_character_in_a_name_is_no_reason_to_refuse_the_number() -> None:
@@ -428,8 +458,9 @@ def test_a_wrong_byte_never_gives_a_card(at: int, flip: int) -> None:
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"poll_s": 0.29}, "poll_s"), ({"poll_s": 11.0}, "poll_s"), ({"gap_s": 0.0}, "gap_s")],
-)
-def test_an_impossible_option_is_refused_by_name(options: dict[str, float], said: str) -> None:
+    [({"poll_s": 0.29}, "poll_s"), ({"poll_s": 11.0}, "poll_s"), ({"gap_s": 0.0}, "gap_s"),
+     ({"documents": ("resident_id",)}, "documents"), ({"documents": ("unknown",)}, "documents")],
+)  # fmt: skip
+def test_an_impossible_option_is_refused_by_name(options: dict[str, object], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Options(**options)  # type: ignore[arg-type]
