@@ -20,7 +20,8 @@ the reading failed. So one presentation gives one read. What is asked next, and 
                          a failure                  used
 
 A module that needs no lifting reads the lying card again and again: the same number, with no `no_card` heard since,
-is `repeat`. Other documents have no number here unless `documents` names them. What is printed on the card leaves this module only with `desk`; the photo never does.
+is `repeat`. Of other documents not even the number is told unless `documents` names them. What is printed on the card
+leaves this module only with `desk`; the photo never does.
 
 Sources: qiwenming IDCardDemo README, readidentifiercardinfoutil.cpp (frames, SW3), waitingsong/node-idcard-reader
 README (lifting); 12 FF, 30 03 and the names of the rarer failures: common knowledge, not in a source we read.
@@ -65,7 +66,8 @@ class Options:
     """One reader.
 
     `poll_s`: seconds from one search for a card to the next, at least 0.3. `desk`: tell what is printed on the card,
-    as the visitor desk needs it. `documents`: other documents whose number is told too. `gap_s`: silence in seconds that gives up a partial frame.
+    as the visitor desk needs it. `documents`: other documents whose number is told too. `gap_s`: silence in seconds
+    that gives up a partial frame.
     """
 
     poll_s: float = POLL_S
