@@ -74,13 +74,23 @@ def check_gap(gap_s: float) -> None:
         raise ValueError(f"gap_s: {gap_s} is not between 0 and 60 seconds")
 
 
+@dataclass(slots=True)
+class Edge:
+    """Whether the bytes to be judged stand behind a valid frame, a silence or nothing at all: none is refused there.
+
+    The stream writes it, a judge that knows more there may read it. It is the same however the bytes arrived.
+    """
+
+    holds: bool = True
+
+
 class FrameStream:
     """The driver of a line that only talks to us: bytes in, a judge's verdicts out as events.
 
     `max_bytes` bounds one frame and so the buffer; `gap_s` is the silence (seconds) after which a partial frame is
     given up. Families without a start byte give `resync`: what follows an endless line is dropped up to its end.
     `forget` is called on reset by families with a memory of their own. `on_frame`, if set, is told where each valid
-    frame lay: its first byte, counted from the last reset, and its size.
+    frame lay: its first byte, counted from the last reset, and its size. `edge` is kept for the judge.
     """
 
     def __init__(
@@ -91,12 +101,14 @@ class FrameStream:
         gap_s: float = GAP_S,
         resync: Resync | None = None,
         forget: Callable[[], None] | None = None,
+        edge: Edge | None = None,
     ) -> None:
         self._judge = judge
         self._max_bytes = max_bytes
         self._gap_s = gap_s
         self._resync = resync
         self._forget = forget
+        self._edge = edge or Edge()
         self.on_frame: Callable[[int, int], None] | None = None
         self._last_at = 0.0
         self._buffer = bytearray()
@@ -109,6 +121,7 @@ class FrameStream:
         self._refused = 0  # bytes in the run that is open
         self._claimed = 0  # bytes still ahead that belong to the frame refused last
         self._drowned = False  # inside an endless line
+        self._edge.holds = True
 
     def feed(self, data: bytes, at: float) -> list[Event]:
         """Take bytes that arrived at `at`; return the events they complete."""
@@ -127,7 +140,7 @@ class FrameStream:
         if deadline is not None and at >= deadline:
             self._scan(events, silent=True)
             self._tell(events)
-            self._drowned = False
+            self._drowned, self._edge.holds = False, True
         return events
 
     def next_poll(self) -> float | None:
@@ -217,6 +230,7 @@ class FrameStream:
         if isinstance(verdict, Good):
             self._tell(events)
             events += verdict.events
+            self._edge.holds = True
             return size
         if isinstance(verdict, Bad):
             if size > self._claimed:
@@ -225,6 +239,7 @@ class FrameStream:
             size = verdict.advance
         elif isinstance(verdict, Quiet) and not self._claimed:
             return size
+        self._edge.holds = False
         self._refuse(size, events)
         return size
 
