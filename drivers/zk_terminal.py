@@ -61,7 +61,9 @@ def build(units: Sequence[Options], /) -> Driver:
     """The decoder of one terminal, and the one who asks it."""
     options = units[0]
     line = Line(options.form)
-    stream = FrameStream(line.judge, max_bytes=HEAD_BYTES + MOST_BYTES, gap_s=options.gap_s, forget=line.forget)
+    stream = FrameStream(
+        line.judge, max_bytes=HEAD_BYTES + MOST_BYTES, gap_s=options.gap_s, forget=line.forget, edge=line.edge
+    )
     history: History = options.history  # type: ignore[assignment]
     return AskingDriver(stream, Talk(line, pull_s=options.pull_s, history=history, comm_key=options.comm_key))
 

@@ -26,13 +26,18 @@ HEADER_BYTES = 4
 """A log begins with its size in bytes, LE32."""
 STATES = frozenset({0, 1, 2, 3, 4, 5, 255})
 MOST_VERIFY = 30
+MOST_YEAR = 2100
 STRICT40 = rb"(?s:..(?=[!-~]{1,20}\0{4})[!-~\0]{24}[\0-\x1e].{4}[\0-\x05\xff].{4}[\0\xff]\0\0\0)"
 """One 40-byte record as strict as its fields allow: an id of 1..20 printable characters, NULs up to 24, …"""
+LOOSE40 = rb"(?s:..(?:(?=[!-~]{1,23}\0)[!-~\0]{24}.{6}|[!-~]{24}[\0-\x1e].{4}[\0-\x05\xff]).{8})"
+"""One by its user id and its length alone, for a place where one should stand. An id that fills its field could be
+any text: there verify and state must be known ones."""
 
 _FIELDS40 = Struct("<H24sBIB8s")
 _FIELDS16 = Struct("<IIBB2sI")
 _FIELDS8 = Struct("<HBIB")
 _SHAPE40 = re.compile(STRICT40)
+_LOOSE40 = re.compile(LOOSE40)
 _LIVE_IDS = {10: 2, 14: 2, 12: 4, 32: 24, 36: 24, 37: 24, 52: 24}
 _DAY = 86_400
 
@@ -111,14 +116,25 @@ def entry(record: bytes) -> Entry:
 
 def is_strict(record: bytes) -> bool:
     """Whether bytes look like a record of their size and like nothing else."""
-    if len(record) == 40 and (not _SHAPE40.fullmatch(record) or b"\0" in record[2:26].rstrip(b"\0")):
+    if len(record) == 40 and not (_SHAPE40.fullmatch(record) and _is_padded(record)):
         return False
     if len(record) == 16 and record[10:12] != b"\0\0":
         return False
     found = entry(record)
     if found.verify > MOST_VERIFY or found.state not in STATES or found.user == "0":
         return False
-    return found.time is not None and found.time.year < 2100
+    return found.time is not None and found.time.year < MOST_YEAR
+
+
+def is_loose(record: bytes) -> bool:
+    """Whether 40 bytes may be a record where one should stand: a padded user id, and a day of the calendar."""
+    found = entry(record)
+    is_shaped = _LOOSE40.fullmatch(record) is not None and _is_padded(record) and found.user != "0"
+    return is_shaped and found.time is not None and found.time.year < MOST_YEAR
+
+
+def _is_padded(record: bytes) -> bool:
+    return b"\0" not in record[2:26].rstrip(b"\0")
 
 
 def records_in(data: bytes, width: int) -> Iterator[bytes]:

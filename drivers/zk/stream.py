@@ -5,6 +5,9 @@ size in front. So the pieces are put together here; what else comes as data (use
 question if it was seen, else by the record's shape, and stays a frame without content. Once a packet has begun there
 are no bare records any more: what a damaged packet holds is not believed.
 
+A bare record has no check. Where one should stand, at the start, behind another, or anywhere if nothing else can come
+(`attlog`), user id and day are enough; in the midst of other bytes all its fields must be as they usually are.
+
 Who talks (`drivers.zk.talk`) wants packets and makes his own sense of them: `talking` switches all that off.
 """
 
@@ -15,11 +18,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from drivers.events import CardRead, Event, Frame, Origin
-from drivers.framing import Bad, Good, Noise, Verdict
+from drivers.framing import Bad, Edge, Good, Noise, Verdict
 from drivers.zk import packets, records
 from drivers.zk.packets import HEAD_BYTES, LEAST_BYTES, MAGIC, MOST_BYTES, Packet
 from drivers.zk.questions import STATED_BYTES
-from drivers.zk.records import HEADER_BYTES, STRICT40, Entry
+from drivers.zk.records import HEADER_BYTES, LOOSE40, STRICT40, Entry
 
 Form = Literal["auto", "tcp", "attlog"]
 FORMS = ("auto", "tcp", "attlog")
@@ -28,11 +31,11 @@ FIRST_YEAR = 2005
 """A bare record has no check; NULs would be a record of the year 2000."""
 OTHER_QUESTIONS = frozenset({7, 9, 11, 34, 64, 75})
 _EXAMPLE = bytes(2) + b"0" + bytes(37)
-_SHAPE = re.compile(STRICT40)
+_SHAPES = {"auto": re.compile(STRICT40), "attlog": re.compile(LOOSE40)}
 _STARTS = {
     "tcp": re.compile(re.escape(MAGIC)),
     "auto": re.compile(re.escape(MAGIC) + b"|" + STRICT40),
-    "attlog": _SHAPE,
+    "attlog": _SHAPES["attlog"],
 }
 
 
@@ -48,6 +51,7 @@ class Line:
 
     def __init__(self, form: Form) -> None:
         self._form: Form = form
+        self.edge = Edge()
         self.talking = False
         self.forget()
 
@@ -59,16 +63,22 @@ class Line:
     def judge(self, data: bytearray, start: int, stop: int, at: float) -> Verdict | None:
         """What begins at `start`; see drivers.framing."""
         form = "tcp" if self.talking or self._is_packets else self._form
+        piece = bytes(data[start : min(stop, start + RECORD_BYTES)])
+        if form == "auto" and self.edge.holds and _may_begin(piece, "attlog"):
+            verdict = self._record(piece, "attlog") if len(piece) == RECORD_BYTES else None
+            if not isinstance(verdict, Noise):
+                return verdict
         found = _STARTS[form].search(data, start, stop)
         if found is None or found.start() > start:
             return _before(data, start, stop, found.start() if found else stop, form)
         if form == "attlog" or not data.startswith(MAGIC, start, stop):
-            return self._record(bytes(data[start : start + RECORD_BYTES]))
+            return self._record(piece, form)
         self._is_packets = True
         return self._packet(data, start, stop)
 
-    def _record(self, record: bytes) -> Verdict:
-        entry = records.entry(record) if records.is_strict(record) else None
+    def _record(self, record: bytes, form: str) -> Verdict:
+        fits = records.is_loose if form == "attlog" else records.is_strict
+        entry = records.entry(record) if fits(record) else None
         if entry is None or entry.time is None or entry.time.year < FIRST_YEAR:
             return Noise(1)
         return Good(RECORD_BYTES, (read(entry),))
@@ -130,7 +140,7 @@ def _before(data: bytearray, start: int, stop: int, end: int, form: str) -> Nois
 def _may_begin(piece: bytes, form: str) -> bool:
     if form != "attlog" and MAGIC.startswith(piece):
         return True
-    return form != "tcp" and _SHAPE.fullmatch(piece + _EXAMPLE[len(piece) :]) is not None
+    return form in _SHAPES and _SHAPES[form].fullmatch(piece + _EXAMPLE[len(piece) :]) is not None
 
 
 class _Pieces:

@@ -59,11 +59,11 @@ def test_the_communication_key_is_hidden_as_terminals_expect_it(key: int, sessio
 
 
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31, 23, 59, 59)))  # noqa: DTZ001
-def test_a_time_survives_the_terminals_encoding_and_rises_with_time(time: datetime) -> None:
-    time = time.replace(microsecond=0)
-    entry = records.Entry("1", 1, records.to_stamp(time), 0)
-    assert entry.time == time
-    assert entry.local_time == str(time)
+def test_a_time_survives_the_terminals_encoding_and_rises_with_time(moment: datetime) -> None:
+    moment = moment.replace(microsecond=0)
+    entry = records.Entry("1", 1, records.to_stamp(moment), 0)
+    assert entry.time == moment
+    assert entry.local_time == str(moment)
 
 
 def test_a_day_that_does_not_exist_has_a_text_and_no_time() -> None:
@@ -104,11 +104,51 @@ def test_whom_is_asked_has_no_bare_records() -> None:
     [{2: 0}, {12: 0x41}, {26: 99}, {31: 9}, {39: 1}, {29: 0xFF, 30: 0xFF}, {3: 0x07}],
     ids=["no id", "a letter behind NULs", "verify", "state", "tail", "time", "control character"],
 )
-def test_a_record_that_looks_wrong_is_noise(change: dict[int, int]) -> None:
+def test_a_record_that_looks_wrong_in_the_midst_of_other_bytes_is_noise(change: dict[int, int]) -> None:
+    events = DRIVER.new().feed(b"\xff" + changed(change) + RECORD, 0.0)
+    assert words(events) == ["bad_frame", "card_read"]
+
+
+@pytest.mark.parametrize("form", ["auto", "attlog"])
+@pytest.mark.parametrize(
+    "change",
+    [{26: 99}, {31: 9}, {32: 7, 36: 0, 39: 1}, dict.fromkeys(range(32, 40), 0xA5), dict(enumerate(b"7" * 24, 2))],
+    ids=["verify", "state", "tail", "another tail", "24 characters"],
+)
+def test_a_record_where_one_should_stand_may_have_any_tail(form: str, change: dict[int, int]) -> None:
+    stray = b"\xff" * 40 if form == "attlog" else b""
+    driver = DRIVER.new(Options(form=form))  # type: ignore[arg-type]
+    events = driver.feed(changed(change) * 2 + RECORD + changed(change) + stray + changed(change) * bool(stray), 0.0)
+    reads = [event for event in events if isinstance(event, CardRead)]
+    assert len(reads) == len(events) - bool(stray) == 4 + bool(stray)
+    assert all(event.fields["local_time"] == "2018-06-25 17:50:35" for event in reads)
+
+
+@pytest.mark.parametrize("form", ["auto", "attlog"])
+@pytest.mark.parametrize(
+    "change",
+    [{2: 0}, {12: 0x41}, {29: 0xFF, 30: 0xFF}, {27: 0, 28: 0, 29: 0, 30: 1}, dict(enumerate(b"TEXT" * 10))],
+    ids=["no id", "a letter behind NULs", "no day", "the year 2000", "text"],
+)
+def test_also_there_user_id_and_day_must_be_right(form: str, change: dict[int, int]) -> None:
+    driver = DRIVER.new(Options(form=form))  # type: ignore[arg-type]
+    assert words(driver.feed(changed(change) + RECORD, 0.0)) == ["bad_frame", "card_read"]
+
+
+def changed(change: dict[int, int]) -> bytes:
     record = bytearray(RECORD)
     for at, byte in change.items():
         record[at] = byte
-    assert words(DRIVER.new().feed(bytes(record) + RECORD, 0.0)) == ["bad_frame", "card_read"]
+    return bytes(record)
+
+
+@given(st.binary(max_size=70_000))
+def test_the_checksum_is_the_sum_of_the_words_with_its_carry(data: bytes) -> None:
+    payload = b"\xd0\x07\0\0" + data
+    total = sum(payload[::2]) + (sum(payload[1::2]) << 8)
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    assert packets.checksum(payload) == total ^ 0xFFFF
 
 
 def test_users_are_not_taken_for_a_log() -> None:
