@@ -12,8 +12,9 @@
     21  reader information      33  buzzer and lamp      0F  inventory of one tag
 
 No byte says that a frame begins, so a position is a candidate if length, command, status and the first count or size
-go together, and only the CRC makes it a frame. Commands that are not above are therefore noise. A frame with several
-tags gives several events.
+go together, and only the CRC makes it a frame. Where a frame is to be expected (at the start, behind another, after a
+silence) any command of up to 65 bytes is one if its CRC holds; it has a name or is `unknown`. A frame with several tags
+gives several events.
 
 Which of the two lists of tags it is, the bytes say: counts and lengths fill the frame exactly in one of them only
 (lengths are even and at least 4, one antenna is one bit; the 18's list then has another parity than the UR's).
@@ -31,7 +32,7 @@ from drivers.asking import AskingDriver
 from drivers.checksums import crc16
 from drivers.contract import Driver, DriverSpec, Swap
 from drivers.events import Event, Frame
-from drivers.framing import Bad, FrameStream, Good, Noise, Verdict
+from drivers.framing import Bad, Edge, FrameStream, Good, Noise, Verdict
 from drivers.uhf_len_tags import Tag, replaced, tags_of
 from drivers.uhf_len_talk import ANSWER_S, Dialogue
 
@@ -45,6 +46,14 @@ NAMES = {INVENTORY: "inventory", ONE_TAG: "one_tag", INFO: "info", SIGNAL: "sign
 REQUESTS = {INVENTORY: (4, 6, 9), ONE_TAG: (4,), INFO: (4,), SIGNAL: (7,)}
 HEARTBEAT = 0x28
 TAGS, MORE = (0x01, 0x02, 0x03, 0x04), 0x03
+OTHER_NAMES = {
+    0x02: "read", 0x03: "write", 0x04: "write_epc", 0x05: "kill", 0x06: "lock", 0x07: "erase", 0x22: "region",
+    0x24: "address", 0x25: "inventory_time", 0x28: "baud", 0x2F: "power",
+}  # fmt: skip
+"""Frames of which nobody asks more than the name; whether they ask or answer, they do not say."""
+OTHER_LENGTHS = range(4, 65)
+REFUSAL_LENGTH = 5
+REFUSED = (0xFD, 0xFE, 0xFF)
 STATUSES = {0x00: "done", 0xF8: "antenna_missing", 0xFB: "no_tag"}
 
 
@@ -128,6 +137,7 @@ class _Bus:
     def __init__(self, units: Sequence[Options]) -> None:
         self._units = uhf.units_by_address([unit.address for unit in units])
         self._fields = [uhf.Field(unit.rules, index) for index, unit in enumerate(units)]
+        self.edge = Edge()
 
     def forget(self) -> None:
         """Nobody is near."""
@@ -138,6 +148,12 @@ class _Bus:
         """What begins at `start`; see drivers.framing."""
         header = _HEADER.search(data, start, stop)
         if header is None or header.start() > start:
+            if self.edge.holds and data[start] in OTHER_LENGTHS and not _hides_frame(data, start, stop):
+                frame = bytes(data[start : min(stop, start + data[start] + 1)])
+                if len(frame) <= data[start]:
+                    return None
+                if _check(frame[:-2]) == frame[-2:]:
+                    return Good(len(frame), (self._other(frame),))
             return Noise((stop if header is None else header.start()) - start)
         size = data[start] + 1
         if stop - start < size:
@@ -187,9 +203,32 @@ class _Bus:
                 name = "info"
         return Frame(name=name if unit is not None else "unconfigured", unit=unit, fields=fields | {"kind": kind})
 
+    def _other(self, frame: bytes) -> Event:
+        """A frame of a command that is not ours. Its data may be a tag's, and are not shown."""
+        length, address, command = frame[:3]
+        unit = None if address == PUBLIC and None not in self._units else self._unit(address)
+        is_refusal = length == REFUSAL_LENGTH and frame[3] in REFUSED
+        name = "refused" if is_refusal else OTHER_NAMES.get(command, "unknown")
+        fields = {"address": address, "cmd": command, "bytes": length - 4}
+        return Frame(name=name if unit is not None else "unconfigured", unit=unit, fields=fields)
+
+
+def _hides_frame(data: bytearray, start: int, stop: int) -> bool:
+    """Whether a known frame lies whole inside what a stray byte at `start` claims: then nobody waits for the rest."""
+    end = min(stop, start + data[start])
+    for header in _HEADER.finditer(data, start + 1, end):
+        frame = bytes(data[header.start() : header.start() + data[header.start()] + 1])
+        if header.start() + len(frame) <= end and len(frame) > frame[0] and _check(frame[:-2]) == frame[-2:]:
+            return True
+    return False
+
 
 def _check(data: bytes) -> bytes:
     return crc16(data, CRC).to_bytes(2, "little")
+
+
+def _is_other(frame: bytes) -> bool:
+    return _HEADER.match(frame) is None
 
 
 def _has_tags(frame: bytes) -> bool:
@@ -201,7 +240,10 @@ def _has_tags(frame: bytes) -> bool:
 
 
 def redact(frame: bytes, swap: Swap) -> bytes:
-    """The frame with other EPCs, its check recomputed."""
+    """The frame with other EPCs, its check recomputed. Data of commands that are not ours become zeros."""
+    if _is_other(frame):
+        blank = frame[:4] + bytes(len(frame) - 6)
+        return blank + _check(blank) if len(frame) > 6 else frame
     tags = tags_of(frame) if _has_tags(frame) else None
     changed = replaced(frame, tags or (), swap)[:-2]
     return changed + _check(changed)
@@ -211,7 +253,7 @@ def build(units: Sequence[Options], /) -> Driver:
     """The decoder of one line; `units` are its readers."""
     bus = _Bus(units)
     gap_s = max(unit.gap_s for unit in units)
-    stream = FrameStream(bus.judge, max_bytes=WINDOW_BYTES, gap_s=gap_s, forget=bus.forget)
+    stream = FrameStream(bus.judge, max_bytes=WINDOW_BYTES, gap_s=gap_s, forget=bus.forget, edge=bus.edge)
     dialogues = [
         Dialogue(index, PUBLIC if unit.address is None else unit.address, unit.answer_s, beeps=unit.feedback)
         if unit.mode == "ask"

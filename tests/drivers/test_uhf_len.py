@@ -139,10 +139,37 @@ def test_frames_that_bring_no_tag_have_names(frame: bytes, name: str) -> None:
     assert names(decoded(frame)) == [name]
 
 
-def test_a_command_nobody_knows_is_noise() -> None:
-    events = decoded(length(0x99, bytes(10)) + length_push(EPC))
-    assert flaws(events) == [("noise", 15)]
+@pytest.mark.parametrize(
+    ("frame", "name"),
+    [("05002f1e7234", "power"), ("050000fe8773", "refused"), ("0900020000000000d9d8", "read")],
+)
+def test_frames_of_other_commands_have_names_and_show_no_data(frame: str, name: str) -> None:
+    (event,) = decoded(bytes.fromhex(frame))
+    assert isinstance(event, Frame)
+    assert event.name == name
+    assert event.fields == {"address": 0, "cmd": int(frame[4:6], 16), "bytes": len(frame) // 2 - 5}
+
+
+@pytest.mark.parametrize("size", [0, 1, 12, 59, 60])
+def test_a_command_nobody_knows_is_a_frame_where_one_is_expected(size: int) -> None:
+    other = length(0x99, b"\xa5" * size)
+    events = decoded(other + length_push(EPC) + other + other)
+    assert names(events) == ["unknown"] * 3
     assert cards(events) == [EPC]
+    assert flaws(events) == []
+
+
+def test_it_is_one_after_a_silence_too_and_noise_in_the_midst_of_other_bytes() -> None:
+    driver, other = DRIVER.new(), length(0x99, bytes(10))
+    assert driver.feed(b"\0\0\0", 0.0) == []
+    assert names(driver.feed(other, 1.0)) == ["unknown"]
+    assert flaws(decoded(b"\0" + other + length_push(EPC))) == [("noise", 1 + len(other))]
+
+
+def test_what_other_commands_carry_is_blank_in_a_redacted_recording() -> None:
+    frame = length(0x02, b"\0" + bytes.fromhex(EPC))
+    made = redact(frame, swapped)
+    assert made == length(0x02, bytes(13))
 
 
 @pytest.mark.parametrize("lost", range(20))
@@ -160,6 +187,14 @@ def test_a_stray_byte_before_a_frame_makes_nobody_wait() -> None:
         driver = DRIVER.new()
         late += not cards(driver.feed(rng.randbytes(rng.randint(1, 6)) + length_push(EPC), 0.0))
     assert late <= 2
+
+
+@pytest.mark.parametrize("stray", range(256))
+def test_no_stray_byte_makes_a_frame_wait(stray: int) -> None:
+    driver = DRIVER.new()
+    driver.feed(length_push(OTHER), 0.0)
+    late = driver.feed(bytes([stray]) + NO_TAG + length_push(EPC), 0.0)
+    assert cards(late) == [EPC]
 
 
 def test_a_false_start_is_given_up_after_the_gap() -> None:
