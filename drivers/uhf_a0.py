@@ -22,24 +22,21 @@ in public reader scripts. The README prints one end frame whose check is wrong (
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
-from drivers import uhf
-from drivers.asking import AskingDriver, Request
+from drivers import uhf, uhf_bus
+from drivers.asking import Request
 from drivers.checksums import sum8, sum8_complement
 from drivers.contract import Driver, DriverSpec, Swap
 from drivers.events import Event, Frame
-from drivers.framing import Bad, FrameStream, Good, Noise, Verdict
+from drivers.framing import Bad, Good, Noise, Verdict
 
 START = 0xA0
-PUBLIC = 0xFF
 HEAD_BYTES = 4
-WINDOW_BYTES = 512
-POLL_S = 0.1
 ROUND_S = 0.5
 SET_S = 0.25
-ANTENNAS = 4
 VERSION, POWER, ANTENNA, INVENTORY, FAST = 0x72, 0x76, 0x74, 0x89, 0x8A
 DONE, NO_TAG = 0x10, 0x36
 NAMES = {VERSION: "version", POWER: "power", ANTENNA: "antenna", INVENTORY: "inventory", FAST: "fast_inventory"}
@@ -57,60 +54,14 @@ _HEADER = re.compile(b"|".join(uhf.beginning(*steps) for steps in _HEADERS), re.
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """`address`: 0..254, None asks everybody and takes every address. `rssi_floor`: the reader's own number, weaker
-    tags are no reads, None: off. `tag_window_s`: seconds within which the same tag again is a repeat, 0: never.
-    `antennas`: number 0..3 to `outer` or `inner`; both are asked and give passages. `cross_s`: seconds from one side
-    to the other. `mode`: ask or listen. `poll_s`: seconds from question to question. `gap_s`: silence in seconds that
-    gives up a partial frame.
-    """
+class Options(uhf_bus.Options):
+    """Those of drivers.uhf_bus; antennas are 0..3."""
 
-    address: int | None = None
-    rssi_floor: int | None = None
-    tag_window_s: float = uhf.WINDOW_S
-    antennas: Mapping[str, str] = field(default_factory=dict)
-    cross_s: float = uhf.CROSS_S
-    mode: uhf.Mode = "ask"
-    poll_s: float = POLL_S
-    gap_s: float = uhf.GAP_S
-
-    def __post_init__(self) -> None:
-        uhf.check_address(self.address)
-        self.rules.check(ANTENNAS)
-        uhf.check_polling(self.poll_s, self.gap_s)
-
-    @property
-    def rules(self) -> uhf.Rules:
-        """What makes a report a read."""
-        return uhf.Rules(self.rssi_floor, self.tag_window_s, self.antennas, self.cross_s)
-
-    @property
-    def asks(self) -> bool:
-        """A reader in active mode speaks by itself, and says nothing while nobody is there."""
-        return self.mode == "ask"
-
-    @property
-    def emits(self) -> uhf.Emits:
-        """Passages need two sides."""
-        return uhf.READS_AND_PASSES if self.antennas else uhf.READS
-
-    @property
-    def directions(self) -> tuple[str, ...]:
-        """Likewise."""
-        return uhf.DIRECTIONS if self.antennas else ()
+    ANTENNAS: ClassVar[int] = 4
 
 
-class _Bus:
-    """Judges the frames of one line and knows its readers."""
-
-    def __init__(self, units: Sequence[Options]) -> None:
-        self._units = uhf.units_by_address([unit.address for unit in units])
-        self._fields = [uhf.Field(unit.rules, index) for index, unit in enumerate(units)]
-
-    def forget(self) -> None:
-        """Nobody is near."""
-        for near in self._fields:
-            near.forget()
+class _Bus(uhf_bus.Readers):
+    """Judges the frames of one line."""
 
     def judge(self, data: bytearray, start: int, stop: int, at: float) -> Verdict | None:
         """What begins at `start`; see drivers.framing."""
@@ -128,22 +79,16 @@ class _Bus:
             return Bad(len(frame), "format")
         return Good(len(frame), self._tag(frame, at))
 
-    def _unit(self, address: int) -> int | None:
-        return self._units.get(address, self._units.get(None))
-
     def _tag(self, frame: bytes, at: float) -> tuple[Event, ...]:
-        unit, place, pc, epc, rssi = self._unit(frame[2]), frame[4], frame[5:7], frame[7:-2], frame[-2]
+        place, pc, epc, rssi = frame[4], frame[5:7], frame[7:-2], frame[-2]
         fields: dict[str, object] = {"address": frame[2], "cmd": frame[3], "kind": "tag", "freq_index": place >> 2}
         fields |= {"antenna": place & 3, "pc": pc.hex(), "epc": epc.hex(), "rssi_raw": rssi}
         fields["epc_words_pc"] = pc[0] >> 3
-        if unit is None:
-            return (Frame(name="unconfigured", unit=None, fields=fields),)
-        return self._fields[unit].see(uhf.Report(epc, rssi, (place & 3,), fields), at)
+        return self.see(frame[2], uhf.Report(epc, rssi, (place & 3,), fields), at)
 
     def _event(self, frame: bytes) -> Event:
-        """A frame that is no tag. A question goes to an address too: it belongs to that reader."""
+        """A frame that is no tag."""
         address, command, data = frame[2], frame[3], frame[4:-1]
-        unit = None if address == PUBLIC and None not in self._units else self._unit(address)
         fields: dict[str, object] = {"address": address, "cmd": command, "kind": "response", "data": data.hex()}
         if command in (INVENTORY, FAST):
             name, fields = _inventory(frame)
@@ -152,7 +97,7 @@ class _Bus:
         else:
             known = NAMES.get(command, "unknown")
             name = f"{known}_request" if command == ANTENNA or not data else known
-        return Frame(name=name if unit is not None else "unconfigured", unit=unit, fields=fields)
+        return self.frame(name, address, fields)
 
 
 def _has_epc(frame: bytes) -> bool:
@@ -182,7 +127,7 @@ def _inventory(frame: bytes) -> tuple[str, dict[str, object]]:
         return "fast_inventory_request", fields | {"kind": "command", "data": data.hex()}
     code = data[-1]
     fields |= {"kind": "command_or_error", "value": code}
-    if len(data) == 1 and (code < DONE or code == PUBLIC):
+    if len(data) == 1 and (code < DONE or code == uhf_bus.PUBLIC):
         return "inventory_request", fields
     return "no_tag" if code == NO_TAG else "done" if code == DONE else "error", fields
 
@@ -192,7 +137,7 @@ class _Dialogue:
 
     def __init__(self, unit: int, options: Options) -> None:
         self._unit = unit
-        self._address = PUBLIC if options.address is None else options.address
+        self._address = uhf_bus.PUBLIC if options.address is None else options.address
         self._antennas = sorted(map(int, options.antennas))
         self._turn = 0
         self._is_set = not self._antennas
@@ -259,11 +204,7 @@ def redact(frame: bytes, swap: Swap) -> bytes:
 def build(units: Sequence[Options], /) -> Driver:
     """The decoder of one line; `units` are its readers."""
     bus = _Bus(units)
-    gap_s = max(unit.gap_s for unit in units)
-    stream = FrameStream(bus.judge, max_bytes=WINDOW_BYTES, gap_s=gap_s, forget=bus.forget)
-    dialogues = [_Dialogue(index, unit) if unit.mode == "ask" else None for index, unit in enumerate(units)]
-    script = uhf.InventoryScript(dialogues, [unit.poll_s for unit in units])
-    return AskingDriver(stream, script, units=len(units))
+    return uhf_bus.build(units, bus, bus.judge, (_Dialogue(index, unit) for index, unit in enumerate(units)))
 
 
 DRIVER = DriverSpec(

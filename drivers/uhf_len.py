@@ -13,8 +13,8 @@
 
 No byte says that a frame begins, so a position is a candidate if length, command, status and the first count or size
 go together, and only the CRC makes it a frame. Where a frame is to be expected (at the start, behind another, after a
-silence) any command of up to 65 bytes is one if its CRC holds; it has a name or is `unknown`. A frame with several tags
-gives several events.
+silence) any command of up to 65 bytes is one if its CRC holds; it has a name or is `unknown`. A frame with several
+tags gives several events.
 
 Which of the two lists of tags it is, the bytes say: counts and lengths fill the frame exactly in one of them only
 (lengths are even and at least 4, one antenna is one bit; the 18's list then has another parity than the UR's).
@@ -24,23 +24,19 @@ Sources: SID UR-series manual pages 20, 52, 75; UHFReader18 manual V2.0; tests o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
-from drivers import uhf
-from drivers.asking import AskingDriver
+from drivers import uhf, uhf_bus
 from drivers.checksums import crc16
 from drivers.contract import Driver, DriverSpec, Swap
-from drivers.events import Event, Frame
-from drivers.framing import Bad, Edge, FrameStream, Good, Noise, Verdict
+from drivers.events import Event
+from drivers.framing import Bad, Good, Noise, Verdict
 from drivers.uhf_len_tags import Tag, replaced, tags_of
 from drivers.uhf_len_talk import ANSWER_S, Dialogue
 
 CRC = "crc16-mcrf4xx"
-PUBLIC = 0xFF
-WINDOW_BYTES = 512
-POLL_S = 0.1
-ANTENNAS = 8
 INVENTORY, ONE_TAG, INFO, SIGNAL, PUSH = 0x01, 0x0F, 0x21, 0x33, 0xEE
 NAMES = {INVENTORY: "inventory", ONE_TAG: "one_tag", INFO: "info", SIGNAL: "signal", PUSH: "push"}
 REQUESTS = {INVENTORY: (4, 6, 9), ONE_TAG: (4,), INFO: (4,), SIGNAL: (7,)}
@@ -84,65 +80,23 @@ _HEADER = re.compile(b"|".join(uhf.beginning(*steps) for steps in _HEADERS), re.
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """`address`: 0..254, None asks everybody and takes every address. `rssi_floor`: the reader's own number, weaker
-    tags are no reads, None: off (a UHFReader18 tells no RSSI). `tag_window_s`: seconds within which the same tag
-    again is a repeat, 0: never. `antennas`: number 0..7 to `outer` or `inner`. `cross_s`: seconds from one side to
-    the other. `mode`: ask, or listen to a reader in active mode. `poll_s`: seconds from question to question.
-    `answer_s`: seconds an inventory may take. `feedback`: beep. `gap_s`: silence that gives up a partial frame.
+class Options(uhf_bus.Options):
+    """Those of drivers.uhf_bus (a UHFReader18 tells no RSSI), and: `answer_s`: seconds an inventory may take.
+    `feedback`: beep.
     """
 
-    address: int | None = None
-    rssi_floor: int | None = None
-    tag_window_s: float = uhf.WINDOW_S
-    antennas: Mapping[str, str] = field(default_factory=dict)
-    cross_s: float = uhf.CROSS_S
-    mode: uhf.Mode = "ask"
-    poll_s: float = POLL_S
+    ANTENNAS: ClassVar[int] = 8
     answer_s: float = ANSWER_S
     feedback: bool = False
-    gap_s: float = uhf.GAP_S
 
     def __post_init__(self) -> None:
-        uhf.check_address(self.address)
-        self.rules.check(ANTENNAS)
-        uhf.check_polling(self.poll_s, self.gap_s)
+        uhf_bus.Options.__post_init__(self)
         if not 0.1 <= self.answer_s <= 30.0:
             raise ValueError(f"answer_s: {self.answer_s} is not between 0.1 and 30 seconds")
 
-    @property
-    def rules(self) -> uhf.Rules:
-        """What makes a report a read."""
-        return uhf.Rules(self.rssi_floor, self.tag_window_s, self.antennas, self.cross_s)
 
-    @property
-    def asks(self) -> bool:
-        """A reader in active mode speaks by itself, and says nothing while nobody is there."""
-        return self.mode == "ask"
-
-    @property
-    def emits(self) -> uhf.Emits:
-        """Passages need two sides."""
-        return uhf.READS_AND_PASSES if self.antennas else uhf.READS
-
-    @property
-    def directions(self) -> tuple[str, ...]:
-        """Likewise."""
-        return uhf.DIRECTIONS if self.antennas else ()
-
-
-class _Bus:
-    """Judges the frames of one line and knows its readers."""
-
-    def __init__(self, units: Sequence[Options]) -> None:
-        self._units = uhf.units_by_address([unit.address for unit in units])
-        self._fields = [uhf.Field(unit.rules, index) for index, unit in enumerate(units)]
-        self.edge = Edge()
-
-    def forget(self) -> None:
-        """Nobody is near."""
-        for near in self._fields:
-            near.forget()
+class _Bus(uhf_bus.Readers):
+    """Judges the frames of one line."""
 
     def judge(self, data: bytearray, start: int, stop: int, at: float) -> Verdict | None:
         """What begins at `start`; see drivers.framing."""
@@ -166,31 +120,22 @@ class _Bus:
         tags = tags_of(frame)
         return Bad(size, "format") if tags is None else Good(size, self._tags(frame, tags, at))
 
-    def _unit(self, address: int) -> int | None:
-        return self._units.get(address, self._units.get(None))
-
     def _tags(self, frame: bytes, tags: Sequence[Tag], at: float) -> tuple[Event, ...]:
         """All tags of a frame, in its order."""
-        unit = self._unit(frame[1])
         fields: dict[str, object] = {"address": frame[1], "cmd": frame[2], "status": frame[3]}
         if not tags:
-            return (Frame(name="no_tag", unit=unit, fields=fields | {"kind": "response"}),)
+            return (self.frame("no_tag", frame[1], fields | {"kind": "response"}),)
         told: list[Event] = []
         for tag in tags:
             known: dict[str, object] = {"kind": "tag", "epc": tag.epc.hex(), "tags": len(tags)}
             known |= {} if tag.rssi is None else {"rssi_raw": tag.rssi}
             known |= {"antennas": list(tag.antennas)} if tag.antennas else {}
-            if unit is None:
-                told.append(Frame(name="unconfigured", unit=None, fields=fields | known))
-            else:
-                report = uhf.Report(tag.epc, tag.rssi, tag.antennas, fields | known)
-                told += self._fields[unit].see(report, at)
+            told += self.see(frame[1], uhf.Report(tag.epc, tag.rssi, tag.antennas, fields | known), at)
         return tuple(told)
 
     def _event(self, frame: bytes) -> Event:
         """A frame that brings no tag: a question, a status, a heartbeat."""
         length, address, command = frame[:3]
-        unit = None if address == PUBLIC and None not in self._units else self._unit(address)
         fields: dict[str, object] = {"address": address, "cmd": command}
         if length in REQUESTS.get(command, ()):
             name, kind = f"{NAMES[command]}_request", "command"
@@ -201,16 +146,14 @@ class _Bus:
                 name, kind = "heartbeat", "heartbeat"
             elif command == INFO and frame[3] == 0:
                 name = "info"
-        return Frame(name=name if unit is not None else "unconfigured", unit=unit, fields=fields | {"kind": kind})
+        return self.frame(name, address, fields | {"kind": kind})
 
     def _other(self, frame: bytes) -> Event:
         """A frame of a command that is not ours. Its data may be a tag's, and are not shown."""
         length, address, command = frame[:3]
-        unit = None if address == PUBLIC and None not in self._units else self._unit(address)
         is_refusal = length == REFUSAL_LENGTH and frame[3] in REFUSED
         name = "refused" if is_refusal else OTHER_NAMES.get(command, "unknown")
-        fields = {"address": address, "cmd": command, "bytes": length - 4}
-        return Frame(name=name if unit is not None else "unconfigured", unit=unit, fields=fields)
+        return self.frame(name, address, {"address": address, "cmd": command, "bytes": length - 4})
 
 
 def _hides_frame(data: bytearray, start: int, stop: int) -> bool:
@@ -252,16 +195,16 @@ def redact(frame: bytes, swap: Swap) -> bytes:
 def build(units: Sequence[Options], /) -> Driver:
     """The decoder of one line; `units` are its readers."""
     bus = _Bus(units)
-    gap_s = max(unit.gap_s for unit in units)
-    stream = FrameStream(bus.judge, max_bytes=WINDOW_BYTES, gap_s=gap_s, forget=bus.forget, edge=bus.edge)
     dialogues = [
-        Dialogue(index, PUBLIC if unit.address is None else unit.address, unit.answer_s, beeps=unit.feedback)
-        if unit.mode == "ask"
-        else None
+        Dialogue(
+            index,
+            uhf_bus.PUBLIC if unit.address is None else unit.address,
+            unit.answer_s,
+            beeps=unit.feedback,
+        )
         for index, unit in enumerate(units)
     ]
-    script = uhf.InventoryScript(dialogues, [unit.poll_s for unit in units])
-    return AskingDriver(stream, script, units=len(units))
+    return uhf_bus.build(units, bus, bus.judge, dialogues)
 
 
 DRIVER = DriverSpec(
