@@ -39,7 +39,7 @@ from drivers.modbus.maps import (
     parse_counters,
     parse_inputs,
 )
-from drivers.modbus.pdu import Question
+from drivers.modbus.pdu import EXCHANGE, Question
 from drivers.modbus.polling import Polling, Station, reads_of
 from drivers.modbus.watch import Layout, Watch
 
@@ -132,9 +132,9 @@ def redact(frame: bytes, swap: Swap) -> bytes:
     is_rtu = rtu.has_crc(frame)
     start, stop = (1, len(frame) - 2) if is_rtu else (tcp.HEADER_BYTES, len(frame))
     pdu = frame[start:stop]
-    if pdu[0] not in (3, 4, 0x10):
+    if pdu[0] not in (3, 4, 0x10, EXCHANGE):
         return frame
-    head = 2 if pdu[0] != 0x10 else 6
+    head = 6 if pdu[0] == 0x10 else 10 if pdu[0] == EXCHANGE and len(pdu) != 2 + pdu[1] else 2
     pdu = pdu[:head] + CARD_DIGITS.sub(lambda found: _swapped(found.group(), swap), pdu[head:])
     return rtu.framed(frame[0], pdu) if is_rtu else frame[:start] + pdu
 

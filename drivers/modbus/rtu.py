@@ -28,13 +28,15 @@ MAX_FRAME_BYTES = 256
 FRAME_BYTES = 3
 """What a frame has beside its PDU."""
 REQUEST_BYTES, EXCEPTION_BYTES = 8, 5
-FUNCTIONS = rb"(?:\Z|[\x01-\x06\x0f\x10]|\x2b(?:\Z|\x0e)|[\x81-\x86\x8f\x90\xab](?:\Z|[\x01-\x0b]))"
-HEAD = re.compile(rb"[\x01-\xf7]" + FUNCTIONS + rb"|\x00(?:\Z|[\x05\x06\x0f\x10])")
+REFUSED = rb"[\x81-\x88\x8b\x8f-\x91\x96\x97\xab]"
+PLAIN = rb"[\x01-\x07\x0b\x0f-\x11\x16\x17]|\x08(?:\Z|\x00)|\x2b(?:\Z|\x0e)"
+FUNCTIONS = rb"(?:\Z|" + PLAIN + rb"|" + REFUSED + rb"(?:\Z|[\x01-\x0b]))"
+HEAD = re.compile(rb"[\x01-\xf7]" + FUNCTIONS + rb"|\x00(?:\Z|[\x05\x06\x0f\x10\x16])")
 """How a frame may begin; at the end of the bytes, how the beginning of one may."""
 
 
 REQUEST = rb"(?:[\x01\x02]..[\x00-\x07].|[\x03\x04]..\x00[\x01-\x7d]|\x05..[\x00\xff]\x00|\x06....|[\x0f\x10]....)"
-EXCEPTIONS = rb"[\x81-\x86\x8f\x90\xab][\x01-\x0b]"
+EXCEPTIONS = REFUSED + rb"[\x01-\x0b]"
 MAX_HEADS = 8
 """How many heads are tried behind one that waits: a flood of heads must not become a flood of checks."""
 

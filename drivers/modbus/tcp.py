@@ -14,7 +14,7 @@ from drivers.modbus.rtu import Line
 
 MAX_FRAME_BYTES = 260
 HEADER_BYTES = 7
-HEAD = re.compile(rb".(?:\Z|.(?:\Z|\x00(?:\Z|\x00(?:\Z|\x00(?:\Z|[\x03-\xfe])))))", re.DOTALL)
+HEAD = re.compile(rb".(?:\Z|.(?:\Z|\x00(?:\Z|\x00(?:\Z|\x00(?:\Z|[\x02-\xfe])))))", re.DOTALL)
 
 
 class TcpJudge:

@@ -462,6 +462,54 @@ def test_modbus_tcp_tells_or_refuses_every_function_of_every_size() -> None:
                 assert len(pieces_of(DRIVER.new(Options(framing="tcp")), [frame])) == 1
 
 
+IDENTITY = "2b0e0101000003" + "0004" + b"Acme".hex() + "0103" + b"T-1".hex() + "0204" + b"V2.0".hex()
+OTHERS: list[tuple[str, str, dict[str, object]]] = [
+    ("07", "request", {}),
+    ("076d", "reply", {"status": 0x6D}),
+    ("080000a537", "request", {"diagnostic": 0, "value": 0xA537}),
+    ("08000c0007", "reply", {"diagnostic": 12, "value": 7}),
+    ("0b", "request", {}),
+    ("0bffff0108", "reply", {"status": 0xFFFF, "count": 264}),
+    ("11", "request", {}),
+    ("110305ff41", "reply", {"data": "05ff41"}),
+    ("16000400f20025", "request", {"address": 4, "and": 0xF2, "or": 0x25}),
+    ("1700030002000e00010200ff", "request", {"address": 3, "count": 2, "written": 14, "values": [255]}),
+    ("170400fe0acd", "reply", {"registers": [254, 0xACD]}),
+    ("2b0e0100", "request", {"code": 1, "object": 0}),
+    (IDENTITY, "reply", {"vendor": "Acme", "product": "T-1", "revision": "V2.0"}),
+    *(
+        (f"{0x80 | function:02x}01", "exception", {"exception": 1})
+        for function in (7, 8, 0x0B, 0x11, 0x16, 0x17, 0x2B)
+    ),
+]
+
+
+@pytest.mark.parametrize("unit", [1, 9])
+@pytest.mark.parametrize(("pdu", "name", "fields"), OTHERS, ids=[pdu for pdu, *_ in OTHERS])
+def test_what_other_masters_ask_and_hear_is_understood(
+    unit: int, pdu: str, name: str, fields: dict[str, object]
+) -> None:
+    data = bytes.fromhex(pdu)
+    expected = {"unit": unit, "function": data[0], **fields}
+    for size in (1, 2, len(pdu)):
+        stream = framed(unit, data) * 2 + turnstile(1)
+        first, second, _ = pieces_of(DRIVER.new(), [stream[at : at + size] for at in range(0, len(stream), size)])
+        assert isinstance(first, Frame)
+        assert (first.name, first.fields) == (name, expected | {"crc_ok": True})
+        assert second == first
+    (event,) = pieces_of(DRIVER.new(Options(framing="tcp")), [tcp.framed(7, unit, data)])
+    assert isinstance(event, Frame)
+    assert (event.name, event.fields) == (name, expected | {"transaction": 7})
+
+
+def test_a_card_number_that_is_written_and_read_at_once_is_redacted() -> None:
+    number = b"12345678"
+    written = b"\x17\x01\x01\x00\x04\x01\x01\x00\x04\x08" + number
+    for pdu in (written, b"\x17\x08" + number):
+        made = redact(framed(1, pdu), lambda digits: "9" * len(digits))
+        assert made == framed(1, pdu.replace(number, b"9" * 8))
+
+
 @pytest.mark.parametrize("framing", ["rtu", "tcp"])
 def test_a_talk_survives_anything(framing: Any) -> None:
     rng = random.Random(8)
