@@ -150,6 +150,8 @@ def _meaning(packet: Packet, unit: int | None, fields: dict[str, object]) -> Eve
         return CardRead(scheme="osdp-fmt", value=text, bits=None, unit=unit, fields=fields | {"card": card})
     if packet.code in (wire.RAW, wire.FMT):
         return Frame(name=packet.name, unit=unit, fields=fields | {"malformed": True})
+    if packet.code == wire.ISTATR:
+        fields["inputs"] = list(packet.payload)
     if packet.code == wire.NAK and packet.payload:
         fields["refused"] = wire.REFUSALS.get(packet.payload[0], "unknown")
     trouble = _trouble(packet)
@@ -173,7 +175,7 @@ def _trouble(packet: Packet) -> tuple[str, str] | None:
 
 
 def _without_content(fields: dict[str, object]) -> dict[str, object]:
-    return {key: value for key, value in fields.items() if key not in ("payload", "card", "keypad")}
+    return {key: value for key, value in fields.items() if key not in ("payload", "card", "keypad", "inputs")}
 
 
 def bare(event: Event) -> Frame:

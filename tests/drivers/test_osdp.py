@@ -57,6 +57,21 @@ def test_a_card_with_right_parity_is_its_data_bits(bits: int, data: int, value: 
     assert event.fields["card"]["parity_ok"] is True  # type: ignore[index]
 
 
+def test_inputs_are_told_as_they_are_and_a_repeat_tells_none() -> None:
+    driver, data = DRIVER.new(), frame(wire.ISTATR, bytes([0, 1, 1]))
+    event, repeat = driver.feed(data * 2, 0.0)
+    assert told([event, repeat]) == ["ISTATR", "repeat"]
+    assert event.fields["inputs"] == [0, 1, 1]
+    assert "inputs" not in repeat.fields
+
+
+def test_the_value_of_bits_that_are_no_number_is_as_on_the_wire() -> None:
+    odd = card(frame(wire.RAW, bytes([0, 0, 5, 0, 0b10110_111])))
+    assert (odd.scheme, odd.value, odd.bits) == ("osdp-raw", "B0", 5)
+    wrong = card(raw(cards.with_parity(0x6F6C3A, 26) ^ 1, 26))
+    assert (wrong.scheme, wrong.bits, wrong.fields["card"]["parity_ok"]) == ("osdp-raw", 26, False)  # type: ignore[index]
+
+
 @pytest.mark.parametrize("bits", WIDTHS)
 @pytest.mark.parametrize("end", ["first", "last"])
 def test_one_wrong_parity_bit_makes_it_raw_bits(bits: int, end: str) -> None:
