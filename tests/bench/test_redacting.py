@@ -127,6 +127,16 @@ def test_what_was_sent_to_the_device_is_redacted_too() -> None:
     assert made.pieces[0].data == made.pieces[1].data != frame
 
 
+def test_a_whole_conversation_with_a_card_is_redacted() -> None:
+    """An AA BB module gives a UID, and the host selects the card by it."""
+    spec, number = SPECS["hf_aabb"], bytes.fromhex("5AEFC604")
+    talk = recording(bytes.fromhex("AABB0A0000000202005AEFC60477"), tx=bytes.fromhex("AABB0900000003025AEFC60476"))
+    made = redacted(talk, spec, spec.options())
+    (read, select) = decoded(spec.new(), made.both_ways)
+    assert read.as_dict()["value"] == str(select.fields["payload"]).upper()
+    assert not any(number in piece.data for piece in made.pieces)
+
+
 def test_a_driver_that_cannot_replace_card_numbers_needs_raw() -> None:
     assert needs_raw(ASKED, ASKED.options())
     with pytest.raises(NotRedacted, match="--raw"):
