@@ -155,7 +155,7 @@ def redact(frame: bytes, swap: Swap) -> bytes:
 
 
 def _sealed(body: bytearray, is_stuffed: bool) -> bytes:
-    return _stuff(bytes(body), is_stuffed) + bytes([xor(body)])
+    return _stuff(bytes(body), is_stuffed) + bytes([xor(bytes(body))])
 
 
 def _without_card(command: int, payload: bytes, swap: Swap) -> bytes:
