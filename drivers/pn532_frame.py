@@ -1,8 +1,8 @@
 """The frames of the PN532's UART: judged, named, made. The picture is in drivers.pn532.
 
 Extended frames (n = FF, check FF, then two length bytes and their check) carry up to 265 bytes. Cards in one are read
-like those in a normal frame; what else comes so is named and read no further. A sum does not notice a lost 00: only the 00 behind it is then missing,
-so it is no ornament.
+like those in a normal frame; what else comes so is named and read no further. A sum does not notice a lost 00: only
+the 00 behind it is then missing, so it is no ornament.
 """
 
 from __future__ import annotations
