@@ -267,6 +267,14 @@ def test_other_frames_with_an_epc_do_not_keep_it() -> None:
     assert names(decoded(changed)) == ["unknown"]
 
 
+@pytest.mark.parametrize("command", [0x72, 0x74, 0x76, 0x89, 0x8A])
+def test_known_commands_with_more_data_than_they_have_do_not_keep_it(command: int) -> None:
+    for size in (4, 7, 10, 18):
+        frame = a0(command, (b"CANARY42" * 3)[:size])
+        changed = rewrite(DRIVER.new(), frame, lambda found: redact(found, swapped))
+        assert not any(part in changed for part in (b"CANA", b"NARY", b"Y42C"))
+
+
 def test_frames_without_a_card_are_not_touched() -> None:
     for frame in (ASK, a0_end(), a0(0x72, b"\x01\x09"), a0(0x89, b"\x22"), a0(0x8A, bytes(10))):
         assert redact(frame, swapped) == frame

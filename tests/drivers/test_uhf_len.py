@@ -300,3 +300,19 @@ def test_redacted_tags_keep_their_form_and_the_check(antennas: int | None) -> No
 def test_frames_without_a_card_are_not_touched() -> None:
     for frame in (PLAIN, WITH_Q, NO_TAG, length(0x01, b"\x01\x01\x00"), length(0xEE, b"\x28" + bytes(16))):
         assert redact(frame, swapped) == frame
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        length(0xEE, b"\x28" + bytes.fromhex(EPC)),
+        length(0x21, b"\x00" + bytes.fromhex(EPC)),
+        length(0x01, bytes.fromhex(EPC)[:5]),
+    ],
+    ids=["heartbeat", "information", "question"],
+)
+def test_other_frames_with_an_epc_do_not_keep_it(frame: bytes) -> None:
+    changed = redact(frame, swapped)
+    assert not any(bytes.fromhex(EPC)[at : at + 3] in changed for at in range(1, 8))
+    (before,), (after,) = decoded(frame), decoded(changed)
+    assert (type(before), before.as_dict()["name"]) == (type(after), after.as_dict()["name"])
