@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from bench_devices import ASKED
 
-from drivers import registry
+from drivers import modbus_turnstile, registry
 from drivers.captures import load
 from drivers.checksums import crc16
 from drivers.contract import DriverSpec
@@ -159,6 +159,20 @@ def test_a_driver_that_redacts_badly_is_found_out(redact: object, reason: str) -
     spec = broken(redact=redact)
     with pytest.raises(NotRedacted, match=reason):
         redacted(recording(frames.rdm6300("67003B51C6")), spec, spec.options())
+
+
+def test_a_stale_card_that_was_left_is_found_out() -> None:
+    """Its number is in no event, but whoever examines a recording knows it."""
+
+    class Careless(modbus_turnstile.Options):
+        redact = staticmethod(lambda frame, swap: frame)  # type: ignore[assignment]
+
+    (capture,) = (each for each in load(CAPTURES / "modbus_turnstile") if each.name.endswith("lotltd_card"))
+    stale = recording(capture.data[-47:])
+    with pytest.raises(NotRedacted, match="still there"):
+        redacted(stale, SPECS["modbus_turnstile"], Careless(read_cards=True))
+    made = redacted(stale, SPECS["modbus_turnstile"], modbus_turnstile.Options(read_cards=True))
+    assert b"0C000621A5" not in made.pieces[0].data
 
 
 def test_a_number_left_in_another_form_is_found_out() -> None:
