@@ -108,6 +108,33 @@ def test_every_capture_can_be_redacted(name: str) -> None:
             assert len(made.pieces[0].data) == len(capture.data), capture.name
 
 
+PASSAGE = {"event": "passage", "directions": "in,out"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "frame", "kept"),
+    [
+        (PASSAGE | {"pattern": r"(?P<direction>in|out) (?P<card>[0-9]{8}) (?P<name>[A-Za-z ]+)"},
+         b"in 20417001 Zhang San\r", b"in "),
+        (PASSAGE | {"pattern": r"(?P<direction>in|out);[0-9]{8};.*"}, b"out;20417001;Zhang San\r", b"out;"),
+        ({"pattern": r"ID(?P<value>[0-9]{6}) [A-Z][a-z]+ [A-Z][a-z]+ N[0-9]{8}"},
+         b"ID123456 Zhang Sanfeng N20417001\r", b"ID"),
+        ({"pattern": r"C(?P<value>[0-9]{6}) (?P<who>[A-Za-z ]+)N(?P<no>2041[0-9]{4})"},
+         b"C123456 Zhang Sanfeng N20417001\r", b"C"),
+        ({"encoding": "hex", "start": "AA", "end": "BB", "pattern": "01(?P<value>[0-9A-F]{8})[0-9A-F]*"},
+         bytes.fromhex("AA0112345678") + b"Zhang20417001" + b"\xbb", b"\xaa\x01"),
+        ({"pattern": r"(?P<value>[0-9]{6}) [^ ]+", "encoding": "gbk"}, "123456 王测试".encode("gbk") + b"\r", b""),
+    ],
+)  # fmt: skip
+def test_a_line_keeps_only_what_its_pattern_spells_out(
+    settings: dict[str, object], frame: bytes, kept: bytes
+) -> None:
+    made = as_redacted("line", frame, settings=settings)
+    assert made.startswith(kept)
+    for secret in (b"Zhang", b"San", b"123456", b"7001", b"20417001", "王测试".encode("gbk"), b"\x12\x34\x56\x78"):
+        assert secret not in made
+
+
 def test_what_belongs_to_no_frame_is_blanked() -> None:
     torn = frames.rdm6300("67003B51C6")[:9]
     made = as_redacted("em4100", torn, frames.rdm6300("67003BA86C"))
