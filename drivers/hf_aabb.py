@@ -150,7 +150,7 @@ class Talk:
 def _word(event: Event) -> str:
     """An event as TABLE knows it."""
     if isinstance(event, Frame):
-        return CARD if event.name == "repeat" else event.name
+        return event.name
     return CARD if isinstance(event, CardRead) else ""
 
 

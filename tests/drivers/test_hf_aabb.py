@@ -39,7 +39,7 @@ def words(events: list[Event]) -> list[str]:
         if isinstance(event, Frame)
         else event.kind
         if isinstance(event, DeviceChange)
-        else event.value
+        else ("repeat" if event.is_repeat else event.value)
         if isinstance(event, CardRead)
         else event.event
         for event in events

@@ -185,7 +185,7 @@ def test_a_missing_antenna_is_told_once_and_not_mended_by_the_other() -> None:
 
 def test_a_crossing_is_told_behind_the_read_that_completes_it() -> None:
     events = decoded(a0_tag(EPC, 2) + a0_end(2) + a0_tag(EPC, 0), antennas=GATE)
-    assert [event.event for event in events] == ["card_read", "frame", "frame", "passage"]
+    assert [event.event for event in events] == ["card_read", "frame", "card_read", "passage"]
     assert [event.direction for event in events if isinstance(event, Passage)] == ["outward"]
 
 
