@@ -56,13 +56,22 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardRead(Event):
-    """A card was presented. `value` is text in the scheme's form, leading zeros included; `bits` its data bits."""
+    """A card was presented. `value` is text in the scheme's form, leading zeros included; `bits` its data bits.
+
+    A driver that knows it for the same presentation as before says so in the field `repeat`: it is counted, and is no
+    new read.
+    """
 
     event: ClassVar[str] = "card_read"
     scheme: str
     value: str
     bits: int | None
     decision: Decision | None = None
+
+    @property
+    def is_repeat(self) -> bool:
+        """Whether the driver knows it for the same presentation."""
+        return self.fields.get("repeat") is True
 
     def words(self) -> dict[str, object]:
         return {"scheme": self.scheme, "value": self.value, "bits": self.bits, "decision": self.decision}

@@ -13,8 +13,9 @@ The module answers with the same command; its data begin with a status, 00 good.
     large       0212    long UID   a card, no_uid, silence         empty
 
 Inside the frame a 00 behind an AA is stuffing: it is not counted and means nothing. A public driver of the YHY523U
-stuffs so and takes it so; whether every copy does is in no source, so it is an option. On is the better guess: off, a
-module that stuffs loses each card with AA in its number; on, one that does not loses only those with AA 00.
+stuffs so and takes it so; whether every copy does is in no source, so it is an option. On, a frame that holds as it
+lies is taken so, and stuffing removed only where it does not; one that would hold both ways, as two different cards,
+is refused. Off, a module that stuffs loses each card with AA in its number.
 
 A card that stays answers each question: the same UID within `hold_s` of its previous answer is `repeat`.
 
@@ -149,7 +150,7 @@ class Talk:
 def _word(event: Event) -> str:
     """An event as TABLE knows it."""
     if isinstance(event, Frame):
-        return CARD if event.name == "repeat" else event.name
+        return event.name
     return CARD if isinstance(event, CardRead) else ""
 
 

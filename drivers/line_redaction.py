@@ -1,12 +1,14 @@
 """Put another card into a frame of the driver `line`, which only its configuration can take apart.
 
-What the named groups of the pattern hold is swapped, the rest of the body is the format's own and stays; the check is
-computed anew. If the other text is no text of the format, only the card itself is swapped.
+The card is swapped, and so is everything else that may be otherwise in this format, named or not: words, digits, and
+where the pattern allows no other word, single characters. What stays is what the pattern itself spells out, signs
+between the words, and direction and count of a passage. The check is computed anew.
 """
 
 from __future__ import annotations
 
 import re
+from string import ascii_lowercase, ascii_uppercase
 from typing import Literal
 
 from drivers.contract import Swap
@@ -15,12 +17,18 @@ from drivers.patterns import compile_pattern
 from drivers.scanner import decode
 
 CARD = ("value", "facility", "card")
+KEPT = ("direction", "count")
+"""What a passage is about."""
+HEX = "0123456789ABCDEF"
+ALPHABETS = ("0123456789", ascii_lowercase, ascii_uppercase)
+WORDS = {
+    "text": re.compile(r"[0-9]+|[A-Za-z]+|[^\x00-\x7f]+"),
+    "hex": re.compile(r"[0-9A-F]+"),
+}
 
 
 def redact(options: Options, frame: bytes, swap: Swap) -> bytes:
     """The frame with another card, same length. ValueError: the format has no such text."""
-    if options.kind == "passage":
-        return frame
     check = parse_check(options)
     start = parse_bytes(options.start, "start")
     after = check.width if check and check.after_end else 0
@@ -37,30 +45,91 @@ def redact(options: Options, frame: bytes, swap: Swap) -> bytes:
 
 
 def _other(options: Options, body: bytes, swap: Swap) -> bytes:
-    """The body with other words in its named groups."""
+    """The body with other words wherever there may be others."""
     pattern = compile_pattern(options.pattern, options.max_bytes)
     read = (body.hex().upper(), "hex") if options.encoding == "hex" else decode(body, options.encoding)
     text, encoding = read or ("", options.encoding)
     found = pattern.fullmatch(text)
     if found is None:
         raise ValueError("it is no text of this format")
-    named = list(found.groupdict())
-    for groups in (named, [name for name in named if name in CARD]):
-        other = _swapped(found, groups, swap)
-        made = bytes.fromhex(other) if encoding == "hex" else other.encode(encoding)
-        if len(made) == len(body) and pattern.fullmatch(other):
-            return made
-    raise ValueError("the format has no other text of this length")
+    rewriting = _Rewriting(found, encoding, swap)
+    is_passage = options.kind == "passage"
+    groups = [found.span(name) for name in found.groupdict() if found[name]]
+    cards = [] if is_passage else [found.span(name) for name in CARD if found.groupdict().get(name)]
+    if not all(rewriting.replace(start, stop) for start, stop in _apart(cards)):
+        raise ValueError("the format has no other text of this length")
+    taken = [*cards, *(found.span(name) for name in KEPT if is_passage and found.groupdict().get(name))]
+    for start, stop in _apart([*taken, *(span for span in groups if not _touches(span, taken))]):
+        if (start, stop) not in taken:
+            rewriting.part(start, stop)
+            taken.append((start, stop))
+    for start, stop in _between(_apart(taken), len(text)):
+        rewriting.part(start, stop)
+    return rewriting.encoded()
 
 
-def _swapped(found: re.Match[str], groups: list[str], swap: Swap) -> str:
-    """The text with these groups swapped; of two that overlap, the first."""
-    made, at = "", 0
-    for start, stop in sorted(found.span(name) for name in groups if found[name]):
-        if start >= at:
-            made += found.string[at:start] + swap(found.string[start:stop])
-            at = stop
-    return made + found.string[at:]
+class _Rewriting:
+    """A text in which one part after the other becomes another, as long as it is a text of the format."""
+
+    def __init__(self, found: re.Match[str], encoding: str, swap: Swap) -> None:
+        self._pattern, self._spans = found.re, _spans(found)
+        self._text, self._encoding, self._swap = found.string, encoding, swap
+        self._bytes = len(self.encoded())
+
+    def encoded(self) -> bytes:
+        """The body as it is now."""
+        return bytes.fromhex(self._text) if self._encoding == "hex" else self._text.encode(self._encoding)
+
+    def replace(self, start: int, stop: int) -> bool:
+        """Swap a part as a whole; False: the format has no such text."""
+        return self._take(start, stop, self._swap(self._text[start:stop]))
+
+    def part(self, start: int, stop: int) -> None:
+        """Swap a part, else its words, else their characters."""
+        if start < stop and not self.replace(start, stop):
+            for word in WORDS["hex" if self._encoding == "hex" else "text"].finditer(self._text, start, stop):
+                if not self.replace(*word.span()):
+                    for at in range(*word.span()):
+                        self._character(at)
+
+    def _character(self, at: int) -> None:
+        char = self._text[at]
+        for alphabet in ALPHABETS if self._encoding != "hex" else (HEX,):
+            if char in alphabet:
+                any(self._take(at, at + 1, other) for other in (self._swap(char), *alphabet) if other != char)
+
+    def _take(self, start: int, stop: int, other: str) -> bool:
+        before, self._text = self._text, self._text[:start] + other + self._text[stop:]
+        found = self._pattern.fullmatch(self._text)
+        try:
+            is_good = found is not None and _spans(found) == self._spans and len(self.encoded()) == self._bytes
+        except ValueError:
+            is_good = False
+        if not is_good:
+            self._text = before
+        return is_good
+
+
+def _spans(found: re.Match[str]) -> list[tuple[int, int]]:
+    return [found.span(name) for name in found.groupdict()]
+
+
+def _apart(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans in their order; of two that overlap, the first."""
+    kept: list[tuple[int, int]] = []
+    for span in sorted(spans):
+        if not _touches(span, kept):
+            kept.append(span)
+    return kept
+
+
+def _touches(span: tuple[int, int], others: list[tuple[int, int]]) -> bool:
+    return any(span[0] < stop and start < span[1] for start, stop in others)
+
+
+def _between(spans: list[tuple[int, int]], end: int) -> list[tuple[int, int]]:
+    starts = [0, *(stop for _, stop in spans)]
+    return list(zip(starts, [*(start for start, _ in spans), end], strict=True))
 
 
 def _check_value(check: Check, start: bytes, bodies: tuple[bytes, bytes], end: bytes, sent: bytes) -> bytes:

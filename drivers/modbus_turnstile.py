@@ -16,7 +16,6 @@ Nothing is ever written: no coil, no register. Sources: MODBUS Application Proto
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,6 +25,7 @@ from drivers.asking import AskingDriver
 from drivers.contract import Driver, DriverSpec, Emits, Swap
 from drivers.framing import FrameStream, check_gap
 from drivers.modbus import rtu, tcp
+from drivers.modbus.blanking import Blanking
 from drivers.modbus.bus import Bus
 from drivers.modbus.counters import Counter
 from drivers.modbus.maps import (
@@ -39,7 +39,7 @@ from drivers.modbus.maps import (
     parse_counters,
     parse_inputs,
 )
-from drivers.modbus.pdu import EXCHANGE, Question
+from drivers.modbus.pdu import Question
 from drivers.modbus.polling import Polling, Station, reads_of
 from drivers.modbus.watch import Layout, Watch
 
@@ -50,7 +50,6 @@ GAP_S = 0.2
 MAX_RATE = 10.0
 DIRECTIONS = ("entry", "exit")
 BAUDS = (115200, 9600, 19200, 38400, 57600, 4800)
-CARD_DIGITS = re.compile(rb"[0-9A-Fa-f]{4,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +110,11 @@ class Options:
         """The words of its counters."""
         return tuple(place.direction for place in self.layout().counters)
 
+    @property
+    def redact(self) -> Blanking:
+        """Takes the valid frames of one recording in its order, and leaves nothing of anybody in them."""
+        return Blanking(self.layout(), is_tcp=self.framing == "tcp")
+
     def layout(self) -> Layout:
         """What is read of the unit; ValueError names the option that is wrong."""
         if self.preset == "none":
@@ -128,20 +132,8 @@ class Options:
 
 
 def redact(frame: bytes, swap: Swap) -> bytes:
-    """A frame with every run of digits swapped: registers hold card numbers as text. Same length, new CRC."""
-    is_rtu = rtu.has_crc(frame)
-    start, stop = (1, len(frame) - 2) if is_rtu else (tcp.HEADER_BYTES, len(frame))
-    pdu = frame[start:stop]
-    if pdu[0] not in (3, 4, 0x10, EXCHANGE):
-        return frame
-    head = 6 if pdu[0] == 0x10 else 10 if pdu[0] == EXCHANGE and len(pdu) != 2 + pdu[1] else 2
-    pdu = pdu[:head] + CARD_DIGITS.sub(lambda found: _swapped(found.group(), swap), pdu[head:])
-    return rtu.framed(frame[0], pdu) if is_rtu else frame[:start] + pdu
-
-
-def _swapped(digits: bytes, swap: Swap) -> bytes:
-    text = digits.decode("ascii")
-    return (swap(text) if text.isupper() or text.isdecimal() else swap(text.upper()).lower()).encode("ascii")
+    """A single frame of which nobody knows what was asked: no register keeps what it holds. Same length, new CRC."""
+    return Blanking(Options().layout(), is_tcp=not rtu.has_crc(frame))(frame, swap)
 
 
 def build(units: Sequence[Options], /) -> Driver:

@@ -1,8 +1,8 @@
 """The frames of the PN532's UART: judged, named, made. The picture is in drivers.pn532.
 
-Extended frames (n = FF, check FF, then two length bytes and their check) carry up to 265 bytes: none of ours does, so
-they are checked, named and read no further. A sum does not notice a lost 00: only the 00 behind it is then missing,
-so it is no ornament.
+Extended frames (n = FF, check FF, then two length bytes and their check) carry up to 265 bytes. Cards in one are read
+like those in a normal frame; what else comes so is named and read no further. A sum does not notice a lost 00: only
+the 00 behind it is then missing, so it is no ornament.
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ LISTED = 0x4B
 TYPE_A = 0x00
 FOLLOWS_14443_4 = 0x20
 COMMANDS = {0x02: "firmware", 0x14: "set_up", 0x32: "rf_configuration", 0x4A: "list_targets"}
-HARMLESS = {HOST: (0x02, 0x14, 0x32), MODULE: (0x03, 0x15, 0x33)}
-"""Frames that say nothing of a card."""
+HARMLESS_BYTES = {
+    (HOST, 0x14): 5, (HOST, 0x32): 3, (HOST, 0x4A): 4, (MODULE, LISTED): 3,
+}  # fmt: skip
+"""How many bytes of a frame's data, from TFI on, say nothing of a card; of others, TFI and code."""
+FIRMWARE, FIRMWARE_BYTES = bytes.fromhex("D50332"), 6
+"""How the answer begins in which the chip says what it is, and how long it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class Decoder:
 
     def _events(self, data: bytes, is_long: bool, at: float) -> tuple[Event, ...]:
         """What the data between head and check say: TFI, code, parameters."""
-        if is_long:
+        if is_long and (data[0] != MODULE or len(data) < 3 or data[1] != LISTED):
             return (Frame(name="extended", fields={"kind": "extended", "data_len": len(data)}),)
         fields: dict[str, object] = {"data": data.hex()}
         if data[0] == HOST and len(data) > 1:
@@ -171,11 +175,11 @@ def redact(frame: bytes, swap: Swap) -> bytes:
 
 
 def _without_card(data: bytes, swap: Swap) -> bytes:
-    if len(data) < 2 or data[1] in HARMLESS.get(data[0], ()):
+    if data.startswith(FIRMWARE) and len(data) == FIRMWARE_BYTES:
         return data
-    kept = {(HOST, 0x4A): 4, (MODULE, LISTED): 3}.get((data[0], data[1]), 2)
+    kept = HARMLESS_BYTES.get((data[0], data[1]), 2) if len(data) > 1 else 1
     made = bytearray(data[:kept] + bytes(len(data[kept:])))
-    for each in targets(data) if (data[0], data[1]) == (MODULE, LISTED) and len(data) > 2 else []:
+    for each in targets(data) if (data[0], data[1:2]) == (MODULE, bytes([LISTED])) and len(data) > 2 else []:
         made[each.start - 5 : each.start] = data[each.start - 5 : each.start]
         made[each.start : each.stop] = other_uid(data[each.start : each.stop], swap)
         if each.stop < len(data) and each.sel_res & FOLLOWS_14443_4:

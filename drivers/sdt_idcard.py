@@ -154,7 +154,7 @@ class Talk:
         if not is_repeat:
             return event
         fields = {key: value for key, value in event.fields.items() if key != "text"}
-        return Frame(name="repeat", fields=fields | {"of": event.event})
+        return CardRead(scheme=event.scheme, value=event.value, bits=event.bits, fields=fields | {"repeat": True})
 
 
 def _word(event: Event) -> str:

@@ -4,7 +4,7 @@ A UHF reader at a gate is not a card reader. It reports a tag tens of times a se
 reads cards in bags, in the next lane and behind the wall. Three rules make reads of that:
 
     report ── below rssi_floor? ──> frame weak          (touches nothing: it neither opens nor keeps a presence)
-       └──── within tag_window_s of the tag's last report? ──> frame repeat          (the window slides)
+       └──── within tag_window_s of the tag's last report? ──> card_read, repeat     (the window slides)
        └──── else ──> card_read
 
 With two antennas a tag that is seen at one and within `cross_s` at the other has crossed: a `passage` follows the
@@ -135,7 +135,7 @@ class Field:
         self._presences.clear()
 
     def see(self, report: Report, at: float) -> tuple[Event, ...]:
-        """What one report means: weak, repeat or card_read, and the passage it completes."""
+        """What one report means: weak or card_read, and the passage it completes."""
         floor = self._rules.rssi_floor
         if floor is not None and report.rssi is not None and report.rssi < floor:
             return (Frame(name="weak", unit=self._unit, fields=report.fields),)
@@ -148,15 +148,15 @@ class Field:
         self._presences[report.epc] = presence
         if len(self._presences) > MAX_TAGS:
             del self._presences[next(iter(self._presences))]
-        told: Event = self._read(report)
-        if is_repeat:
-            told = Frame(name="repeat", unit=self._unit, fields=report.fields)
+        told = self._read(report, is_repeat)
         side = self._cross(presence, report, at)
         return (told,) if side is None else (told, self._passage(side))
 
-    def _read(self, report: Report) -> CardRead:
-        value = report.epc.hex().upper()
-        return CardRead(scheme=SCHEME, value=value, bits=4 * len(value), unit=self._unit, fields=report.fields)
+    def _read(self, report: Report, is_repeat: bool) -> CardRead:
+        value, fields = report.epc.hex().upper(), report.fields
+        if is_repeat:
+            fields = {**fields, "repeat": True}
+        return CardRead(scheme=SCHEME, value=value, bits=4 * len(value), unit=self._unit, fields=fields)
 
     def _passage(self, side: str) -> Passage:
         fields = {"from": OTHER[side], "to": side}

@@ -37,12 +37,17 @@ START = 0xA0
 HEAD_BYTES = 4
 ROUND_S = 0.5
 SET_S = 0.25
+ANTENNAS = 4
 VERSION, POWER, ANTENNA, INVENTORY, FAST = 0x72, 0x76, 0x74, 0x89, 0x8A
 DONE, NO_TAG = 0x10, 0x36
 NAMES = {VERSION: "version", POWER: "power", ANTENNA: "antenna", INVENTORY: "inventory", FAST: "fast_inventory"}
 ERRORS = {0x11: "failed", 0x20: "reset", 0x21: "no carrier", 0x22: "no antenna", 0x31: "inventory failed"}
 FAST_REQUESTS = (10, 18)
 END_BYTES = 7
+_SLOTS = rb"(?:(?:[\0-\7]|\xFF).){4}"
+_FEW = rb"[\x72\x74\x76\x89\x8A].{0,2}|\x76[\0-\x21]{4}|\x89.{3}\0.{3}|\x8A\0..\0.{3}"
+HARMLESS = re.compile(_FEW + rb"|\x8A" + _SLOTS + b"(?:" + _SLOTS + b")?..", re.DOTALL)
+"""Commands with data that say nothing of a tag: codes, powers in dBm, counts, antennas with their times."""
 _LENGTHS = re.escape(bytes([4, 5, 10, 13, 21, *range(9, 70, 2)]))
 _HEADERS = (
     (rb"\xA0", b"[" + _LENGTHS + b"]", b".", rb"[\x89\x8A]"),
@@ -191,12 +196,12 @@ class _Dialogue:
 
 
 def redact(frame: bytes, swap: Swap) -> bytes:
-    """The frame with another EPC, its check recomputed. Data of unknown meaning is swapped as a whole."""
+    """The frame with another EPC, its check recomputed. Other data stay only in shapes that hold no card."""
     data = frame[4:-1]
     if _has_epc(frame):
         data = data[:3] + bytes.fromhex(swap(data[3:-1].hex().upper())) + data[-1:]
-    elif frame[3] not in NAMES and len(data) > 1:
-        data = bytes.fromhex(swap(data.hex().upper()))
+    elif not HARMLESS.fullmatch(frame[3:-1]):
+        data = bytes(len(data))
     head = frame[:4] + data
     return head + bytes([sum8_complement(head)])
 

@@ -39,6 +39,14 @@ POLL, ERROR = 0x22, 0xFF
 NO_TAG = 0x15
 NAMES = {0x03: "info", 0x07: "region", 0x11: "baud", 0x22: "poll", 0x27: "multi_poll", 0x28: "stop"}
 ERRORS = {0x17: "command error", 0x20: "no free channel"}
+HARMLESS_BYTES = {
+    (RESPONSE, ERROR): 1,
+    (COMMAND, 0x27): 3,
+    (COMMAND, 0x07): 1,
+    (COMMAND, 0x11): 2,
+    (COMMAND, 0x03): 1,
+}
+"""Type and command to how many bytes of data are a code or a parameter: they are no card, nor part of one."""
 SINGLE_POLL = bytes.fromhex("BB00220000227E")
 _HEADER = re.compile(uhf.beginning(rb"\xBB", rb"[\x00-\x02]", b".", rb"\x00"), re.DOTALL)
 
@@ -152,15 +160,14 @@ class _Dialogue:
 
 
 def redact(frame: bytes, swap: Swap) -> bytes:
-    """The frame with another EPC, tag CRC and sum recomputed. Data of unknown meaning is swapped as a whole."""
+    """The frame with another EPC, tag CRC and sum recomputed. Other data stay only where they are parameters."""
     head, data = frame[:5], frame[5:-2]
     if _is_tag(frame):
         pc, epc = data[1:3], bytes.fromhex(swap(data[3:-2].hex().upper()))
         data = data[:3] + epc + _tag_crc(pc + epc)
-    elif frame[2] == ERROR:
-        data = data[:1] + bytes.fromhex(swap(data[1:].hex().upper()))
-    elif frame[2] not in NAMES:
-        data = bytes.fromhex(swap(data.hex().upper()))
+    else:
+        kept = HARMLESS_BYTES.get((frame[1], frame[2]), 0)
+        data = data[:kept] + bytes(len(data[kept:]))
     return head + data + bytes([sum8(head[1:] + data), END])
 
 

@@ -33,13 +33,15 @@ from drivers.checksums import crc16
 from drivers.contract import Driver, DriverSpec, Swap
 from drivers.events import Event
 from drivers.framing import Bad, Good, Noise, Verdict
-from drivers.uhf_len_tags import Tag, replaced, tags_of
+from drivers.uhf_len_tags import DATA_AT, Tag, replaced, tags_of
 from drivers.uhf_len_talk import ANSWER_S, Dialogue
 
 CRC = "crc16-mcrf4xx"
 INVENTORY, ONE_TAG, INFO, SIGNAL, PUSH = 0x01, 0x0F, 0x21, 0x33, 0xEE
 NAMES = {INVENTORY: "inventory", ONE_TAG: "one_tag", INFO: "info", SIGNAL: "signal", PUSH: "push"}
 REQUESTS = {INVENTORY: (4, 6, 9), ONE_TAG: (4,), INFO: (4,), SIGNAL: (7,)}
+SHORT_REQUESTS = {INVENTORY: (4, 6), ONE_TAG: (4,), INFO: (4,), SIGNAL: (7,)}
+"""Questions with so few data that they name nobody."""
 HEARTBEAT = 0x28
 TAGS, MORE = (0x01, 0x02, 0x03, 0x04), 0x03
 OTHER_NAMES = {
@@ -170,10 +172,6 @@ def _check(data: bytes) -> bytes:
     return crc16(data, CRC).to_bytes(2, "little")
 
 
-def _is_other(frame: bytes) -> bool:
-    return _HEADER.match(frame) is None
-
-
 def _has_tags(frame: bytes) -> bool:
     """Whether this should be tags, by command, length and status."""
     length, _, command, status = frame[:4]
@@ -183,12 +181,13 @@ def _has_tags(frame: bytes) -> bool:
 
 
 def redact(frame: bytes, swap: Swap) -> bytes:
-    """The frame with other EPCs, its check recomputed. Data of commands that are not ours become zeros."""
-    if _is_other(frame):
-        blank = frame[:4] + bytes(len(frame) - 6)
-        return blank + _check(blank) if len(frame) > 6 else frame
-    tags = tags_of(frame) if _has_tags(frame) else None
-    changed = replaced(frame, tags or (), swap)[:-2]
+    """The frame with other EPCs, its check recomputed. Other data become zeros, but for the short questions."""
+    if _has_tags(frame):
+        changed = replaced(frame, tags_of(frame) or (), swap)[:-2]
+    elif frame[0] in SHORT_REQUESTS.get(frame[2], ()):
+        changed = frame[:-2]
+    else:
+        changed = frame[:DATA_AT] + bytes(len(frame[DATA_AT:-2])) if len(frame) > DATA_AT + 2 else frame[:-2]
     return changed + _check(changed)
 
 

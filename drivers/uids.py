@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drivers.contract import Swap
-from drivers.events import CardRead, Event, Frame
+from drivers.events import CardRead
 
 UID_BYTES = (4, 7, 10)
 RANDOM = 0x08
@@ -31,8 +31,8 @@ class Held:
         """Nothing is held."""
         self._answered_at.clear()
 
-    def event(self, uid: bytes, fields: dict[str, object], at: float) -> Event:
-        """A `card_read`, or a frame `repeat` if the same card answered at most `hold_s` ago."""
+    def event(self, uid: bytes, fields: dict[str, object], at: float) -> CardRead:
+        """A `card_read`, with `repeat` if the same card answered at most `hold_s` ago."""
         before = self._answered_at.pop(uid, None)
         self._answered_at[uid] = at
         if len(self._answered_at) > REMEMBERED:
@@ -40,7 +40,7 @@ class Held:
         if len(uid) == UID_BYTES[0] and uid[0] == RANDOM:
             fields = fields | {"random_uid": True}
         if self._hold_s and before is not None and at - before <= self._hold_s:
-            return Frame(name="repeat", fields=fields | {"of": CardRead.event})
+            fields = fields | {"repeat": True}
         return CardRead(scheme="iso14443", value=uid.hex().upper(), bits=8 * len(uid), fields=fields)
 
 

@@ -105,6 +105,7 @@ class Capture:
         """See LineListener."""
         self._monitor.events(device, events, moment)
         drafts: list[Draft] = []
+        shown: list[Event] = []
         for event in events:
             if isinstance(event, BadFrame):
                 if times := self._once.due("frame.bad", device, event.flaw):
@@ -112,10 +113,12 @@ class Capture:
                 continue
             if isinstance(event, DeviceChange) and event.kind in ("up", "down"):
                 self._answers(device, event)
-            drafts += self._marked(device, event, self._passage.handle(device, event, moment))
+            said = self._marked(device, event, self._passage.handle(device, event, moment))
+            if moment.device_time is None and (said or _is_refusal(event)):
+                shown.append(event)
+            drafts += said
         self._append(drafts)
-        if moment.device_time is None:
-            self._feedback.show(device, events)
+        self._feedback.show(device, shown)
         return bool(drafts)
 
     def _answers(self, device: str, change: DeviceChange) -> None:

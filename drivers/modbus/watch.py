@@ -25,6 +25,13 @@ STALE = "stale"
 Fields = dict[str, object]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaleCard(Frame):
+    """A card of which nobody knows when it came. It is not told which; who redacts a recording must know."""
+
+    value: str
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """What is read of a unit and where. `cards`: address of a card's first register to the side it is read on."""
@@ -176,15 +183,15 @@ class Watch:
         """A card is told once, while its flag stays up, whether reading clears that or not."""
         data = b"".join(register.to_bytes(2, "big") for register in registers)
         is_first = side not in self._cards
-        text = data[2 : 2 + data[1]] if data[0] and data[1] <= 2 * (CARD_WORDS - 1) else None
+        text = card_text(data)
         before, self._cards[side] = self._cards.get(side), text
         number = (text or b"").rstrip(b"\r\n\0 ")
         if text is None or text == before or not number.isalnum() or not number.isascii():
             return []
-        if is_first and not self._knew:
-            return [Frame(name=STALE, unit=self._index, fields=self._fields(side=side))]
-        fields = self._fields(side=side, **({"missed": True} if is_first else {}))
         value, scheme = number.decode("ascii"), "number" if number.isdigit() else "line"
+        if is_first and not self._knew:
+            return [StaleCard(name=STALE, value=value, unit=self._index, fields=self._fields(side=side))]
+        fields = self._fields(side=side, **({"missed": True} if is_first else {}))
         return [CardRead(scheme=scheme, value=value, bits=None, unit=self._index, mark=self.mark(), fields=fields)]
 
     def _fields(self, **more: object) -> Fields:
@@ -192,6 +199,11 @@ class Watch:
 
     def _change(self, kind: str, reason: str, fields: Fields) -> DeviceChange:
         return DeviceChange(kind=kind, reason=reason, unit=self._index, mark=self.mark(), fields=fields)
+
+
+def card_text(data: bytes) -> bytes | None:
+    """What the registers of a card hold behind flag and length; None: there is no new card."""
+    return data[2 : 2 + data[1]] if data[0] and data[1] <= 2 * (CARD_WORDS - 1) else None
 
 
 def _counts(mark: str | None, unit: int) -> dict[str, object] | None:

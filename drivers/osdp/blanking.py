@@ -1,10 +1,15 @@
 """A frame that speaks of another card, for recordings that leave the site.
 
-What cannot be swapped is blanked: keypad digits become zeros, and of keys, encrypted data, their MACs and the random
-numbers of the handshake nothing is left, since a session under the public key could be opened from them.
+Cards are swapped. Of everything else only what is known to say nothing of a person stays: questions, reports and
+lights, each only in the shape the standard gives it. Texts, keys, biometrics, files, what makers and the chips in
+cards say, and codes without a name become zeros. Of encrypted data, their MACs and the random numbers of the
+handshake nothing is left, since a session under the public key could be opened from them.
 """
 
 from __future__ import annotations
+
+import re
+from collections.abc import Mapping
 
 from drivers.contract import Swap
 from drivers.osdp import wire
@@ -22,8 +27,19 @@ from drivers.osdp.cards import (
 )
 from drivers.osdp.wire import Packet
 
-SECRET_COMMANDS = (wire.KEYSET, wire.CHLNG, wire.SCRYPT)
-SECRET_REPLIES = (wire.CCRYPT, wire.RMAC_I, wire.PIVDATAR)
+PLAIN_COMMANDS = {
+    wire.POLL: rb"", 0x61: rb".?", wire.CAP: rb".?", wire.LSTAT: rb"", 0x65: rb"", 0x66: rb"", 0x67: rb"",
+    wire.LED: rb"(?:..[\0-\2]..[\0-\7]{2}..[\0-\2]..[\0-\7]{2})+", wire.BUZ: rb".[\0-\2]...",
+    0x6E: rb".{3}[\0-\x0f]\0",
+}  # fmt: skip
+PLAIN_REPLIES = {
+    wire.ACK: rb"", wire.NAK: rb".", wire.PDCAP: rb"(?:[\0-\x20]..)+", wire.LSTATR: rb"[\0\1]{2}", 0x49: rb"[\0-\7]+",
+    0x4A: rb"[\0-\7]+", wire.RSTATR: rb"[\0-\7]+", 0x54: rb".{3}[\0-\x0f]\0", wire.BUSY: rb"",
+}  # fmt: skip
+"""Code to a pattern of the data that may stay. LED: 14 bytes each, modes and colours; COM: address, speed."""
+BLOCK_AT = 7
+"""Where a security block's data begin."""
+PDID, PDID_BYTES, SERIAL = 0x45, 12, slice(5, 9)
 
 
 def redact(frame: bytes, swap: Swap) -> bytes:
@@ -33,26 +49,36 @@ def redact(frame: bytes, swap: Swap) -> bytes:
     if parts is None or packet is None:
         return frame
     payload = _payload(packet, swap)
-    edited = body[: parts.data] + payload + bytes(len(packet.mac)) + body[parts.check :]
+    head = bytearray(body[: parts.data])
+    if packet.block:
+        head[BLOCK_AT : parts.code] = packet.block[:1] + bytes(len(packet.block) - 1)
+    edited = bytes(head) + payload + bytes(len(packet.mac)) + body[parts.check :]
     return frame[: len(frame) - len(body)] + wire.seal(edited)
 
 
 def _payload(packet: Packet, swap: Swap) -> bytes:
     payload = packet.payload
-    secret = SECRET_REPLIES if packet.is_reply else SECRET_COMMANDS
-    if packet.is_encrypted or packet.code in secret:
-        return bytes(len(payload))
+    nothing = bytes(len(payload))
+    if packet.is_encrypted:
+        return nothing
     if not packet.is_reply:
-        return payload
-    if packet.code == wire.RAW:
-        raw = parse_raw(payload)
-        return payload[:4] + (_swapped(raw, swap) if raw is not None else bytes(len(payload[4:])))
-    if packet.code == wire.FMT:
-        fmt = parse_fmt(payload)
-        return payload[:3] + (swap(fmt[2]).encode("ascii") if fmt is not None else bytes(len(payload[3:])))
-    if packet.code == wire.KEYPAD:
-        return payload[:2] + b"0" * len(payload[2:])
-    return payload
+        return payload if _matches(PLAIN_COMMANDS, packet) else nothing
+    if packet.code == wire.RAW and (raw := parse_raw(payload)) is not None:
+        return payload[:4] + _swapped(raw, swap)
+    if packet.code == wire.FMT and (fmt := parse_fmt(payload)) is not None:
+        return payload[:3] + swap(fmt[2]).encode("ascii")
+    if packet.code == wire.KEYPAD and len(payload) >= 2 and payload[1] == len(payload) - 2:
+        return payload[:2] + b"0" * payload[1]
+    if packet.code == PDID and len(payload) == PDID_BYTES:
+        return payload[: SERIAL.start] + bytes(SERIAL.stop - SERIAL.start) + payload[SERIAL.stop :]
+    if packet.code in (wire.NAK, wire.RSTATR):
+        return payload if _matches(PLAIN_REPLIES, packet) else payload[:1] + nothing[1:]
+    return payload if _matches(PLAIN_REPLIES, packet) else nothing
+
+
+def _matches(shapes: Mapping[int, bytes], packet: Packet) -> bool:
+    shape = shapes.get(packet.code)
+    return shape is not None and re.fullmatch(shape, packet.payload, re.DOTALL) is not None
 
 
 def _swapped(raw: Raw, swap: Swap) -> bytes:

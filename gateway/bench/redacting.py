@@ -22,6 +22,8 @@ from gateway.errors import PunchgateError
 TRIES = 5
 """A short number may turn up by chance in what replaced another; with a fresh key it does not."""
 SHORTEST_BYTES = 3
+NUMBER_FIELDS = ("uid", "epc", "value")
+"""Fields of a frame in which drivers tell a card's number."""
 TEXT_ENCODINGS = ("utf-8", "gbk", "utf-16-le")
 
 
@@ -75,8 +77,8 @@ def _objection(before: Recording, after: Recording, spec: DriverSpec, options: A
     says = _facts(decoded(spec.new(options), after.both_ways))
     if [_kind(event) for event in said] != [_kind(event) for event in says]:
         return "what they became is not read as the same events"
-    numbers = {event.value for event in said if isinstance(event, (CardRead, Scan))}
-    if numbers & {event.value for event in says if isinstance(event, (CardRead, Scan))}:
+    numbers = _numbers(said)
+    if numbers & _numbers(says):
         return "a number is still there"
     data = b"".join(piece.data for piece in after.pieces).upper()
     for number in numbers:
@@ -87,6 +89,16 @@ def _objection(before: Recording, after: Recording, spec: DriverSpec, options: A
 
 def _facts(events: Iterable[Event]) -> list[Event]:
     return [event for event in events if not isinstance(event, (BadFrame, Incomplete))]
+
+
+def _numbers(events: Sequence[Event]) -> set[str]:
+    """The numbers that are told, in frames that are no reads of their own too: repeats, stale cards, weak tags."""
+    told = {event.value for event in events if isinstance(event, (CardRead, Scan))}
+    for event in events:
+        if isinstance(event, Frame):
+            words = (getattr(event, "value", None), *(event.fields.get(name) for name in NUMBER_FIELDS))
+            told |= {word.upper() for word in words if isinstance(word, str) and forms(word)}
+    return told
 
 
 def _kind(event: Event) -> tuple[object, ...]:

@@ -133,6 +133,8 @@ class Passage:
         is_frame = moment.device_time is None  # what a device wrote down is a presentation, not a frame of one
         if is_frame and lane.repeats.again(key, moment):
             return
+        if isinstance(event, events.CardRead) and event.is_repeat:
+            return
         body = CredentialRead(
             device=rules.id,
             place=lane.place,

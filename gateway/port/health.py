@@ -33,7 +33,7 @@ class Health:
             return
         self.frames += 1
         self.last_frame_ms = time_ms
-        self.reads += isinstance(event, CardRead | Scan)
+        self.reads += isinstance(event, Scan) or (isinstance(event, CardRead) and not event.is_repeat)
         self.passes += isinstance(event, Passage)
 
     def change(self, event: DeviceChange, time_ms: int) -> bool:

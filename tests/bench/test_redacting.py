@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from bench_devices import ASKED
 
-from drivers import registry
+from drivers import modbus_turnstile, registry
 from drivers.captures import load
 from drivers.checksums import crc16
 from drivers.contract import DriverSpec
@@ -108,6 +108,33 @@ def test_every_capture_can_be_redacted(name: str) -> None:
             assert len(made.pieces[0].data) == len(capture.data), capture.name
 
 
+PASSAGE = {"event": "passage", "directions": "in,out"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "frame", "kept"),
+    [
+        (PASSAGE | {"pattern": r"(?P<direction>in|out) (?P<card>[0-9]{8}) (?P<name>[A-Za-z ]+)"},
+         b"in 20417001 Zhang San\r", b"in "),
+        (PASSAGE | {"pattern": r"(?P<direction>in|out);[0-9]{8};.*"}, b"out;20417001;Zhang San\r", b"out;"),
+        ({"pattern": r"ID(?P<value>[0-9]{6}) [A-Z][a-z]+ [A-Z][a-z]+ N[0-9]{8}"},
+         b"ID123456 Zhang Sanfeng N20417001\r", b"ID"),
+        ({"pattern": r"C(?P<value>[0-9]{6}) (?P<who>[A-Za-z ]+)N(?P<no>2041[0-9]{4})"},
+         b"C123456 Zhang Sanfeng N20417001\r", b"C"),
+        ({"encoding": "hex", "start": "AA", "end": "BB", "pattern": "01(?P<value>[0-9A-F]{8})[0-9A-F]*"},
+         bytes.fromhex("AA0112345678") + b"Zhang20417001" + b"\xbb", b"\xaa\x01"),
+        ({"pattern": r"(?P<value>[0-9]{6}) [^ ]+", "encoding": "gbk"}, "123456 王测试".encode("gbk") + b"\r", b""),
+    ],
+)  # fmt: skip
+def test_a_line_keeps_only_what_its_pattern_spells_out(
+    settings: dict[str, object], frame: bytes, kept: bytes
+) -> None:
+    made = as_redacted("line", frame, settings=settings)
+    assert made.startswith(kept)
+    for secret in (b"Zhang", b"San", b"123456", b"7001", b"20417001", "王测试".encode("gbk"), b"\x12\x34\x56\x78"):
+        assert secret not in made
+
+
 def test_what_belongs_to_no_frame_is_blanked() -> None:
     torn = frames.rdm6300("67003B51C6")[:9]
     made = as_redacted("em4100", torn, frames.rdm6300("67003BA86C"))
@@ -125,6 +152,16 @@ def test_what_was_sent_to_the_device_is_redacted_too() -> None:
     frame = frames.rdm6300("67003B51C6")
     made = redacted(recording(frame, tx=frame), spec, spec.options())
     assert made.pieces[0].data == made.pieces[1].data != frame
+
+
+def test_a_whole_conversation_with_a_card_is_redacted() -> None:
+    """An AA BB module gives a UID, and the host selects the card by it."""
+    spec, number = SPECS["hf_aabb"], bytes.fromhex("5AEFC604")
+    talk = recording(bytes.fromhex("AABB0A0000000202005AEFC60477"), tx=bytes.fromhex("AABB0900000003025AEFC60476"))
+    made = redacted(talk, spec, spec.options())
+    (read, select) = decoded(spec.new(), made.both_ways)
+    assert read.as_dict()["value"] == str(select.fields["payload"]).upper()
+    assert not any(number in piece.data for piece in made.pieces)
 
 
 def test_a_driver_that_cannot_replace_card_numbers_needs_raw() -> None:
@@ -149,6 +186,20 @@ def test_a_driver_that_redacts_badly_is_found_out(redact: object, reason: str) -
     spec = broken(redact=redact)
     with pytest.raises(NotRedacted, match=reason):
         redacted(recording(frames.rdm6300("67003B51C6")), spec, spec.options())
+
+
+def test_a_stale_card_that_was_left_is_found_out() -> None:
+    """Its number is in no event, but whoever examines a recording knows it."""
+
+    class Careless(modbus_turnstile.Options):
+        redact = staticmethod(lambda frame, swap: frame)  # type: ignore[assignment]
+
+    (capture,) = (each for each in load(CAPTURES / "modbus_turnstile") if each.name.endswith("lotltd_card"))
+    stale = recording(capture.data[-47:])
+    with pytest.raises(NotRedacted, match="still there"):
+        redacted(stale, SPECS["modbus_turnstile"], Careless(read_cards=True))
+    made = redacted(stale, SPECS["modbus_turnstile"], modbus_turnstile.Options(read_cards=True))
+    assert b"0C000621A5" not in made.pieces[0].data
 
 
 def test_a_number_left_in_another_form_is_found_out() -> None:

@@ -19,7 +19,9 @@ from drivers.contract import START, Command, Driver
 from drivers.events import BadFrame, CardRead, DeviceChange, Event, Frame, Input, Passage
 from drivers.modbus import tcp
 from drivers.modbus.rtu import framed
+from drivers.modbus.watch import StaleCard
 from drivers.modbus_turnstile import DRIVER, Options, redact
+from drivers.redaction import rewrite
 from drivers.suite import pieces_of, said
 
 BOARD: dict[str, Any] = {"preset": "none", "inputs": "discrete 0 8"}
@@ -325,7 +327,11 @@ def test_a_card_is_told_once_while_its_flag_is_up_without_its_line_end() -> None
 
 
 def test_a_card_found_at_the_first_start_is_stale_and_later_missed() -> None:
-    assert not [e for e in cards(card(b"12345678")) if isinstance(e, CardRead)]
+    events = cards(card(b"12345678"))
+    assert not [e for e in events if isinstance(e, CardRead)]
+    (stale,) = (e for e in events if isinstance(e, StaleCard))
+    assert "12345678" not in json.dumps(said([stale]))
+    assert stale.value == "12345678"
     mark = '{"unit": 1, "counters": {}}'
     assert [e.fields.get("missed") for e in cards(card(b"12345678"), mark=mark) if isinstance(e, CardRead)] == [True]
 
@@ -341,15 +347,58 @@ def test_no_frame_shows_the_registers_of_a_card() -> None:
         assert not (event.fields.get("address") == 0x100 and "registers" in event.fields)
 
 
-@pytest.mark.parametrize("wrap", [lambda pdu: framed(1, pdu), lambda pdu: tcp.framed(9, 1, pdu)])
-def test_a_redacted_frame_holds_another_number(wrap: Any) -> None:
+def shifted(number: str) -> str:
+    return number.translate(str.maketrans("0123456789ABCDEFabcdef", "123456789ABCDEF0bcdefa"))
+
+
+WRAPS = {"rtu": lambda pdu: framed(1, pdu), "tcp": lambda pdu: tcp.framed(9, 1, pdu)}
+ASK_CARD = bytes.fromhex("0301000011")
+
+
+@pytest.mark.parametrize("framing", ["rtu", "tcp"])
+def test_a_redacted_card_is_another_and_what_lies_behind_it_goes(framing: Any) -> None:
+    wrap, edit = WRAPS[framing], Options(framing=framing, read_cards=True).redact
     pdu = card(b"0C000621a5\r\n")[1:-2]
-    redacted = redact(
-        wrap(pdu), lambda number: number.translate(str.maketrans("0123456789ABCDEF", "123456789ABCDEF0"))
-    )
-    other = pdu.replace(b"0C000621a5", b"1d111732b6")
-    assert redacted == wrap(other)
-    assert redact(wrap(b"\x83\x02"), lambda number: number) == wrap(b"\x83\x02")
+    assert edit(wrap(ASK_CARD), shifted) == wrap(ASK_CARD)
+    assert edit(wrap(pdu[:-4] + b"1234"), shifted) == wrap(pdu.replace(b"0C000621a5", b"1D111732b6"))
+    assert edit(wrap(b"\x83\x02"), shifted) == wrap(b"\x83\x02")
+
+
+@pytest.mark.parametrize("framing", ["rtu", "tcp"])
+def test_counters_and_errors_stay_in_a_recording_and_their_neighbours_go(framing: Any) -> None:
+    wrap, edit = WRAPS[framing], Options(framing=framing).redact
+    edit(wrap(bytes.fromhex("0300430007")), shifted)
+    reply = bytes.fromhex("030E AAAA 0001 0002 0003 0004 0005 BBBB".replace(" ", ""))
+    assert edit(wrap(reply), shifted) == wrap(bytes.fromhex("030E0000000100020003000400050000"))
+    assert edit(wrap(reply), shifted) == wrap(reply[:2] + bytes(14)), "nobody asked for it"
+
+
+SECRET = b"Zhang San 20417 "
+UNKNOWN = {
+    "registers": (bytes.fromhex("0304000008"), b"\x03\x10" + SECRET),
+    "input registers": (bytes.fromhex("0400440008"), b"\x04\x10" + SECRET),
+    "a card nobody reads": (ASK_CARD, card(b"20417")[1:-2]),
+    "a binary number": (bytes.fromhex("0302000002"), bytes.fromhex("030400013E6D")),
+    "coils": (bytes.fromhex("0100000080"), b"\x01\x10" + SECRET),
+    "written registers": (bytes.fromhex("1001000008"), b"\x10\x01\x00\x00\x08\x10" + SECRET),
+    "written coils": (bytes.fromhex("0F00000080"), b"\x0f\x00\x00\x00\x80\x10" + SECRET),
+    "a written register": (b"", b"\x06\x00\x40\x3e\x6d"),
+    "an identity": (b"\x2b\x0e\x01\x00", b"\x2b\x0e\x01\x01\x00\x00\x01\x00\x10" + SECRET),
+}
+
+
+@pytest.mark.parametrize("framing", ["rtu", "tcp"])
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_what_no_layout_knows_leaves_a_redacted_recording(name: str, framing: Any) -> None:
+    options = Options(framing=framing)
+    wrap, (asked, said_) = WRAPS[framing], UNKNOWN[name]
+    data = (wrap(asked) if asked else b"") + wrap(said_)
+    edit = options.redact
+    made = rewrite(DRIVER.new(options), data, lambda frame: edit(frame, shifted))
+    assert not any(part in made for part in (b"Zhang", b"San", b"20417", b"\x3e\x6d"))
+    kinds = [[event.as_dict()["name"] for event in pieces_of(DRIVER.new(options), [each])] for each in (data, made)]
+    assert kinds[0] == kinds[1]
+    assert wrap(said_) not in (redact(wrap(said_), shifted), made)
 
 
 # --- the talk

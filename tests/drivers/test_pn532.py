@@ -36,7 +36,7 @@ def words(events: list[Event]) -> list[str]:
         if isinstance(event, Frame)
         else event.kind
         if isinstance(event, DeviceChange)
-        else event.value
+        else ("repeat" if event.is_repeat else event.value)
         if isinstance(event, CardRead)
         else event.event
         for event in events
@@ -87,8 +87,27 @@ def test_a_card_of_another_type_that_another_host_asked_for_is_no_credential() -
     assert told(module(), (0.0, type_b + CARD + CARD)) == ["list_targets", "other_target", "078CFC4F"]
 
 
-def test_an_extended_frame_is_named_and_read_no_further() -> None:
-    assert told(module(), (0.0, extended(bytes.fromhex("D54B01010004080411223344") + bytes(250)))) == ["extended"]
+def test_cards_in_an_extended_frame_are_read() -> None:
+    recorded = bytes.fromhex("0000ffffff000cf4d54b010100040804112233442400")
+    assert told(module(), (0.0, recorded)) == ["11223344"]
+    assert told(module(), (0.0, extended(bytes.fromhex("D54B01010004080411223344") + bytes(250)))) == ["11223344"]
+    two = bytes.fromhex("D54B02010004080411223344020044200704A1B2C3D4E5F60575778102800000".replace(" ", ""))
+    assert told(module(), (0.0, extended(two))) == ["11223344", "04A1B2C3D4E5F6"]
+
+
+@pytest.mark.parametrize("at", [5, 6, 7, 20])
+def test_a_wrong_length_or_sum_of_an_extended_frame_gives_no_card(at: int) -> None:
+    data = bytearray(extended(bytes.fromhex("D54B01010004080411223344")))
+    data[at] ^= 1
+    driver = module()
+    events = driver.feed(bytes(data), 0.0) + driver.close()
+    assert events
+    assert not any(isinstance(event, CardRead) for event in events)
+
+
+def test_another_extended_frame_is_named_and_read_no_further() -> None:
+    assert told(module(), (0.0, extended(bytes.fromhex("D54100") + bytes(250)))) == ["extended"]
+    assert told(module(), (0.0, extended(bytes.fromhex("D54B")))) == ["extended"]
 
 
 def test_an_extended_frame_longer_than_any_is_refused_at_once() -> None:
@@ -276,6 +295,10 @@ def swap(number: str) -> str:
         frame(bytes.fromhex("D541000404A1B2C3D4E5")),
         extended(bytes.fromhex("D541000404A1B2C3D4E5")),
         frame(bytes.fromhex("D54B01A1B2C3")),
+        frame(bytes.fromhex("D503A1B2C3A1B2C3A1B2C3")),
+        frame(bytes.fromhex("D4140114A1B2C3A1B2C3")),
+        frame(bytes.fromhex("D432A1B2C3")),
+        extended(bytes.fromhex("D54B01010004080411223344A1B2C3")),
     ],
 )
 def test_nothing_of_a_card_stays_in_a_redacted_frame(secret: bytes) -> None:
@@ -283,6 +306,7 @@ def test_nothing_of_a_card_stays_in_a_redacted_frame(secret: bytes) -> None:
     redacted = DRIVER.redact(secret, swap)
     assert b"\xa1\xb2\xc3" not in redacted
     assert b"\x75\x77\x81" not in redacted
+    assert b"\x11\x22\x33\x44" not in redacted
     kinds = [type(event) for event in module().feed(secret, 0.0)]
     assert [type(event) for event in module().feed(redacted, 0.0)] == kinds
 

@@ -69,7 +69,7 @@ def words(events: list[Event]) -> list[str]:
         if isinstance(event, Frame)
         else event.kind
         if isinstance(event, DeviceChange)
-        else f"{event.event} {event.value}"
+        else ("repeat" if event.is_repeat else f"{event.event} {event.value}")
         if isinstance(event, CardRead)
         else event.event
         for event in events

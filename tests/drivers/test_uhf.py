@@ -18,7 +18,13 @@ GATE = {"0": "outer", "1": "inner"}
 
 
 def names(events: tuple[Event, ...]) -> list[str]:
-    return [event.name if isinstance(event, Frame) else event.event for event in events]
+    return [_name(event) for event in events]
+
+
+def _name(event: Event) -> str:
+    if isinstance(event, CardRead) and event.is_repeat:
+        return "repeat"
+    return event.name if isinstance(event, Frame) else event.event
 
 
 def told(field: Field, *reports: tuple[float, int | None]) -> list[str]:

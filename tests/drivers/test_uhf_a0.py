@@ -185,7 +185,7 @@ def test_a_missing_antenna_is_told_once_and_not_mended_by_the_other() -> None:
 
 def test_a_crossing_is_told_behind_the_read_that_completes_it() -> None:
     events = decoded(a0_tag(EPC, 2) + a0_end(2) + a0_tag(EPC, 0), antennas=GATE)
-    assert [event.event for event in events] == ["card_read", "frame", "frame", "passage"]
+    assert [event.event for event in events] == ["card_read", "frame", "card_read", "passage"]
     assert [event.direction for event in events if isinstance(event, Passage)] == ["outward"]
 
 
@@ -265,6 +265,14 @@ def test_other_frames_with_an_epc_do_not_keep_it() -> None:
     changed = rewrite(DRIVER.new(), frame, lambda found: redact(found, swapped))
     assert bytes.fromhex(EPC) not in changed
     assert names(decoded(changed)) == ["unknown"]
+
+
+@pytest.mark.parametrize("command", [0x72, 0x74, 0x76, 0x89, 0x8A])
+def test_known_commands_with_more_data_than_they_have_do_not_keep_it(command: int) -> None:
+    for size in (4, 7, 10, 18):
+        frame = a0(command, (b"CANARY42" * 3)[:size])
+        changed = rewrite(DRIVER.new(), frame, lambda found: redact(found, swapped))
+        assert not any(part in changed for part in (b"CANA", b"NARY", b"Y42C"))
 
 
 def test_frames_without_a_card_are_not_touched() -> None:

@@ -233,8 +233,15 @@ def test_a_redacted_tag_keeps_its_form_and_both_checks() -> None:
 
 @pytest.mark.parametrize(
     "frame",
-    [bb(1, 0x39, bytes.fromhex("0E3000" + EPC)), bb(1, 0xFF, b"\x09\x0e" + bytes.fromhex("3000" + EPC))],
-    ids=["memory read", "error with a tag"],
+    [
+        bb(1, 0x39, bytes.fromhex("0E3000" + EPC)),
+        bb(1, 0xFF, b"\x09\x0e" + bytes.fromhex("3000" + EPC)),
+        bb(2, 0x27, b"\xc4" + bytes.fromhex("3000" + EPC)),
+        bb(1, 0x22, bytes.fromhex("3000" + EPC)),
+        bb(1, 0x03, b"\x00" + bytes.fromhex(EPC)),
+        bb(0, 0x27, b"\x22\xff\xff" + bytes.fromhex(EPC)),
+    ],
+    ids=["memory read", "error with a tag", "notice", "response", "info", "question"],
 )
 def test_other_frames_with_an_epc_do_not_keep_it(frame: bytes) -> None:
     changed = rewrite(DRIVER.new(), frame, lambda found: redact(found, swapped))
@@ -243,7 +250,7 @@ def test_other_frames_with_an_epc_do_not_keep_it(frame: bytes) -> None:
 
 
 def test_frames_without_a_card_are_not_touched() -> None:
-    for frame in (SINGLE_POLL, NO_TAG, bb(1, 0x03, b"\x00M100 V1.00"), bb(0, 0x27, b"\x22\xff\xff")):
+    for frame in (SINGLE_POLL, NO_TAG, bb(0, 0x03, b"\x00"), bb(0, 0x27, b"\x22\xff\xff")):
         assert redact(frame, swapped) == frame
 
 

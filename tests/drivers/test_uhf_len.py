@@ -65,8 +65,8 @@ def test_the_published_request_has_the_crc_we_compute() -> None:
 
 def test_each_tag_of_a_frame_is_a_read_in_its_order() -> None:
     events = decoded(length_tags(EPC, OTHER, EPC))
-    assert cards(events) == [EPC, OTHER]
-    assert names(events) == ["repeat"]
+    assert cards(events) == [EPC, OTHER, EPC]
+    assert [event.is_repeat for event in events if isinstance(event, CardRead)] == [False, False, True]
     assert [event.fields["tags"] for event in events] == [3, 3, 3]
 
 
@@ -295,7 +295,7 @@ def test_a_missing_antenna_is_a_fault_once() -> None:
 def test_a_crossing_in_active_mode() -> None:
     pushes = length_push(EPC, 2) + length_push(EPC, 3) + length_push(EPC, 1)
     events = decoded(pushes, antennas=GATE, mode="listen")
-    assert [event.event for event in events] == ["card_read", "frame", "frame", "passage"]
+    assert [event.event for event in events] == ["card_read", "card_read", "card_read", "passage"]
     assert [event.direction for event in events if isinstance(event, Passage)] == ["outward"]
 
 
@@ -335,3 +335,19 @@ def test_redacted_tags_keep_their_form_and_the_check(antennas: int | None) -> No
 def test_frames_without_a_card_are_not_touched() -> None:
     for frame in (PLAIN, WITH_Q, NO_TAG, length(0x01, b"\x01\x01\x00"), length(0xEE, b"\x28" + bytes(16))):
         assert redact(frame, swapped) == frame
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        length(0xEE, b"\x28" + bytes.fromhex(EPC)),
+        length(0x21, b"\x00" + bytes.fromhex(EPC)),
+        length(0x01, bytes.fromhex(EPC)[:5]),
+    ],
+    ids=["heartbeat", "information", "question"],
+)
+def test_other_frames_with_an_epc_do_not_keep_it(frame: bytes) -> None:
+    changed = redact(frame, swapped)
+    assert not any(bytes.fromhex(EPC)[at : at + 3] in changed for at in range(1, 8))
+    (before,), (after,) = decoded(frame), decoded(changed)
+    assert (type(before), before.as_dict()["name"]) == (type(after), after.as_dict()["name"])

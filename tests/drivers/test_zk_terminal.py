@@ -169,6 +169,39 @@ def test_names_and_keys_leave_a_redacted_recording() -> None:
         assert packets.is_sound(made[8:])
 
 
+@pytest.mark.parametrize("command", [2000, 2002, 1500, 9, 61, 87, 88, 11, 1000, 50, 201, 1503, 1504, 500, 1501])
+def test_what_no_layout_explains_leaves_a_redacted_recording(command: int) -> None:
+    assert DRIVER.redact is not None
+    number = (0xC0FFEE77).to_bytes(4, "little")
+    for data in (b"Zhang San", number, b"\0" * 9 + number, b"Zhang San 20417" * 5, b"Zhang San 20417" * 5 + b"!"):
+        for session in (1, 2, 77):
+            for reply in (0, 3):
+                frame = packets.frame(command, data, session=session, reply=reply)
+                made = DRIVER.redact(frame, lambda number: "9" * len(number))
+                assert not any(part in made for part in (b"Zhang", b"20417", number))
+                assert len(made) == len(frame)
+                before, after = (words(DRIVER.new().feed(each, 0.0)) for each in (frame, made))
+                assert before == after
+
+
+def test_a_live_punch_with_a_reply_number_is_of_somebody_else_in_a_redacted_recording() -> None:
+    assert DRIVER.redact is not None
+    data = b"999111333".ljust(24, b"\0") + bytes.fromhex("0100120619112905")
+    for reply in (0, 7):
+        made = DRIVER.redact(packets.frame(500, data, session=1, reply=reply), lambda number: "8" * len(number))
+        assert packets.parse(made[8:]).data == b"888888888".ljust(24, b"\0") + data[24:]
+
+
+def test_what_a_record_has_beside_its_fields_leaves_a_redacted_recording() -> None:
+    assert DRIVER.redact is not None
+    record = bytearray(RECORD)
+    record[32:36] = b"CARD"
+    for frame in (bytes(record), packets.frame(packets.DATA, struct.pack("<I", 40) + bytes(record))):
+        made = DRIVER.redact(frame, lambda number: "9" * len(number))
+        assert b"CARD" not in made
+        assert [event.event for event in DRIVER.new().feed(made, 0.0)] == ["card_read"]
+
+
 class Talk:
     """A terminal that is played by hand."""
 

@@ -75,7 +75,7 @@ class Conversation:
 
     def values(self) -> list[str]:
         """The cards that were told."""
-        return [event.value for _, event in self.told if isinstance(event, CardRead)]
+        return [event.value for _, event in self.told if isinstance(event, CardRead) and not event.is_repeat]
 
     def changes(self) -> list[str]:
         """What was told of the device."""

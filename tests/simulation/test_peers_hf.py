@@ -8,7 +8,7 @@ import pytest
 
 from drivers import hf_aabb, pn532
 from drivers.contract import FEEDBACK, Command, DriverSpec
-from drivers.events import Frame
+from drivers.events import CardRead
 from gateway.simulation.peers import Peer, new_peer
 from gateway.simulation.peers.pn532 import Pn532
 from gateway.simulation.peers.sl500 import Sl500
@@ -38,7 +38,7 @@ def test_each_card_is_told_once_while_it_is_held(model: str) -> None:
     assert bench.values() == deeds
     assert {len(value) for value in deeds} == {8, 14, 20}
     assert bench.changes() == ["up"]
-    assert sum(isinstance(event, Frame) and event.name == "repeat" for _, event in bench.told) > 200
+    assert sum(isinstance(event, CardRead) and event.is_repeat for _, event in bench.told) > 200
 
 
 @pytest.mark.parametrize(("model", "most_s"), [("pn532", 0.06), ("sl500", 0.2)])

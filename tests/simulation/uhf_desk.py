@@ -73,7 +73,7 @@ class Desk:
         self.events += [(self.at, event) for event in events]
 
     def reads(self) -> list[str]:
-        return [event.value for _, event in self.events if isinstance(event, CardRead)]
+        return [event.value for _, event in self.events if isinstance(event, CardRead) and not event.is_repeat]
 
     def passages(self) -> list[str]:
         return [event.direction for _, event in self.events if isinstance(event, Passage)]
