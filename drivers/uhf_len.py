@@ -182,7 +182,7 @@ def _has_tags(frame: bytes) -> bool:
 
 def redact(frame: bytes, swap: Swap) -> bytes:
     """The frame with other EPCs, its check recomputed. Other data become zeros, but for the short questions."""
-    if _has_tags(frame):
+    if _HEADER.match(frame) and _has_tags(frame):
         changed = replaced(frame, tags_of(frame) or (), swap)[:-2]
     elif frame[0] in SHORT_REQUESTS.get(frame[2], ()):
         changed = frame[:-2]

@@ -94,7 +94,7 @@ def _written(pdu: bytes) -> bytes:
     if pdu[0] == EXCHANGE:
         head = EXCHANGE_HEADS[len(pdu) != 2 + pdu[1]]
     else:
-        head = HEADS.get(pdu[0], len(pdu) if pdu[0] == 5 or pdu[0] & EXCEPTION else 1)
+        head = HEADS.get(pdu[0], len(pdu) if pdu[0] in (5, IDENTITY) or pdu[0] & EXCEPTION else 1)
     if len(pdu) <= head or (pdu[0] in (0x0F, 0x10) and len(pdu) == 5):
         return pdu
     is_known = pdu[0] == 0x10 and int.from_bytes(pdu[1:3], "big") in LOTLTD_WRITES
