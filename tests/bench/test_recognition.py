@@ -20,6 +20,7 @@ PROTOCOLS = {
     "em4100_ascii": "em4100",
     "wiegand_serial_line": "wiegand_line",
     "scanner_line": "scanner",
+    "gm_scanner_cmd": "scanner",
     "idteck_sr30_serial": "line",
     "turnstile_eb": "eb_turnstile",
     "turnstile_digicon": "digicon_turnstile",

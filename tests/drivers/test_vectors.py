@@ -17,6 +17,7 @@ FAMILIES: dict[str, tuple[str, dict[str, object]]] = {
     "em4100_ascii": ("em4100", {}),
     "wiegand_serial_line": ("wiegand_line", {}),
     "scanner_line": ("scanner", {}),
+    "gm_scanner_cmd": ("scanner", {}),
     "turnstile_eb": ("eb_turnstile", {}),
     "uhf_bb": ("uhf_bb", {}),
     "uhf_a0": ("uhf_a0", {}),
