@@ -155,7 +155,7 @@ class _Reader:
         whole = self._digits(line)
         if not alone or not KEYS.issuperset(line[:alone]):
             return whole
-        tail = self._digits(line[alone:])
+        tail = self._digits(line[alone:]) if line[alone:] else _keys(0)
         if isinstance(tail, Good) and isinstance(whole, Bad):
             return _keys(alone)
         is_doubtful = isinstance(whole, Good) and (isinstance(tail, Good) or alone > 1)

@@ -178,6 +178,13 @@ def test_a_pin_just_before_a_number_does_not_lose_it() -> None:
     assert at_times(*keys, (0.8, b"0000123478\r\n")) == [*[KEY] * 4, *told(b"0000123478\r\n")]
 
 
+def test_keys_and_a_line_end_are_keys_and_no_card() -> None:
+    pin = [(0.2 * n, b"%d" % n) for n in range(6)]
+    assert at_times((0.0, b"5"), (0.2, b"\r")) == [KEY]
+    assert at_times(*pin[:4], (1.2, b"\r")) == [KEY] * 4
+    assert at_times(*pin, (1.2, b"\r")) == [{"event": "bad_frame", "flaw": "length", "bytes": 6}]
+
+
 def test_a_number_that_only_may_have_a_key_before_it_is_no_card() -> None:
     assert told(b"50000123478\r\n") == [{"event": "bad_frame", "flaw": "length", "bytes": 11}]
     assert at_times((0.0, b"5"), (0.01, b"0000123478\r\n"))[0]["flaw"] == "length"
