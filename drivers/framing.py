@@ -89,8 +89,9 @@ class FrameStream:
 
     `max_bytes` bounds one frame and so the buffer; `gap_s` is the silence (seconds) after which a partial frame is
     given up. Families without a start byte give `resync`: what follows an endless line is dropped up to its end.
-    `forget` is called on reset by families with a memory of their own. `on_frame`, if set, is told where each valid
-    frame lay: its first byte, counted from the last reset, and its size. `edge` is kept for the judge.
+    `forget` is called on reset by families with a memory of their own. `at_silence` may say that what waits when the
+    line falls silent is whole: a frame that has no end. `on_frame`, if set, is told where each valid frame lay: its
+    first byte, counted from the last reset, and its size. `edge` is kept for the judge.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class FrameStream:
         resync: Resync | None = None,
         forget: Callable[[], None] | None = None,
         edge: Edge | None = None,
+        at_silence: Callable[[bytes], Good | None] | None = None,
     ) -> None:
         self._judge = judge
         self._max_bytes = max_bytes
@@ -109,6 +111,7 @@ class FrameStream:
         self._resync = resync
         self._forget = forget
         self._edge = edge or Edge()
+        self._at_silence = at_silence
         self.on_frame: Callable[[int, int], None] | None = None
         self._last_at = 0.0
         self._buffer = bytearray()
@@ -193,6 +196,8 @@ class FrameStream:
                 continue
             stop = min(end, start + self._max_bytes)
             verdict = self._judge(data, start, stop, self._last_at)
+            if verdict is None and silent and self._at_silence is not None:
+                verdict = self._at_silence(bytes(data[start:stop]))
             if verdict is None:
                 verdict = self._give_up(stop - start, silent)
                 if verdict is None:

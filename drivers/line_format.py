@@ -18,6 +18,8 @@ from drivers.patterns import compile_pattern
 from drivers.scanner import check_encoding
 
 MAX_BYTES = 4096
+UNCHECKED_BITS = 15
+"""What marks alone prove at most; from 16 on a frame is held to have a check."""
 NAMED_BYTES = {
     "stx": b"\x02", "etx": b"\x03", "eot": b"\x04", "cr": b"\r", "lf": b"\n", "crlf": b"\r\n", "tab": b"\t",
     "soh": b"\x01", "nul": b"\0", "esc": b"\x1b",
@@ -130,10 +132,11 @@ class Options:
 
     @property
     def proof_bits(self) -> int:
-        """How much one frame proves: start, an end that is no common line end, check."""
+        """How much one frame proves: start, an end that is no common line end, check; without that, never as much."""
         check = parse_check(self)
         marks = parse_bytes(self.start, "start") + (b"" if self.end == "auto" else parse_bytes(self.end, "end"))
-        return 8 * (len(marks.strip(b"\r\n")) + (check.value_bytes if check else 0))
+        mark_bits = 8 * len(marks.strip(b"\r\n"))
+        return mark_bits + 8 * check.value_bytes if check else min(mark_bits, UNCHECKED_BITS)
 
     @property
     def emits(self) -> frozenset[Emits]:

@@ -6,27 +6,29 @@
     F1 model     F2 version     F3, F8 number of the board     24 kind of the board         (text)
     41 mode, 1 digit     14 modes of entry and exit, 2     18 close delay, 3     42 speed, 1     81 sensitivity, 1
     28 + 30 or 31: how many entered, left? (host)     21 entries     22 exits (board)       (decimal digits)
+    any of them without content, but for the first line: the host asks for it
 
 There is no check and no escaping: five bytes of noise can be a frame. So only the types above are taken, with
 contents of the length and the characters they have in the manual, and no number is believed before it was read twice.
 
 The board does not say when somebody passes; it counts. It is asked every `poll_s`, and the difference went through
-(`drivers.counters`). From a host 22 is an order, *reset the counter*, and 21 switches counting on and off: they are
-never sent. Source: Turnstiles TPW-321ASP manual pages 14 to 19 (manualshive.com 1182227). It says of the counts only
-that they are ASCII codes: decimal digits are assumed, as the close delay has them.
+(`drivers.totals`). A line that is only listened to tells it too, where somebody else asks (`drivers.tpw_counts`).
+From a host 22 is an order, *reset the counter*, and 21 switches counting on and off: they are never sent. Source:
+Turnstiles TPW-321ASP manual pages 14 to 19 (manualshive.com 1182227). It says of the counts only that they are ASCII
+codes: decimal digits are assumed, as the close delay has them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from drivers.asking import LOST_AFTER, AskingDriver, Heard, Request
 from drivers.contract import Command, Driver, DriverSpec
-from drivers.counters import Change, Counters
-from drivers.events import DeviceChange, Event, Frame, Passage
+from drivers.events import DeviceChange, Event, Frame
 from drivers.framing import GAP_S, Bad, FrameStream, Good, Noise, Verdict, check_gap
+from drivers.tpw_counts import DIRECTIONS, Counts
 
 HEAD_BYTES = 3
 END = 0x04
@@ -36,7 +38,7 @@ ANSWER_S = 2.0
 POLL_S = 1.0
 JUMP = 0
 MOST_DIGITS = 10
-DIRECTIONS = ("entry", "exit")
+COUNT_QUERY = 0x28
 COUNTS = {0x21: "entry", 0x22: "exit"}
 
 _TEXT = (1, MOST_TEXT, rb"[ -~]+")
@@ -61,6 +63,10 @@ TYPES: dict[int, tuple[str, tuple[int, int, bytes]]] = {
     0x22: ("exit_count", _DIGITS),
 }
 """Type to name, least and most bytes of its content, and what they are."""
+REQUESTS = {kind: f"{name}_request" for kind, (name, shape) in TYPES.items() if shape[0]} | {
+    COUNT_QUERY: "count_request"
+}
+"""Type to name of a question, which has no content."""
 _START = re.compile(b"\x02(?:[" + re.escape(bytes(TYPES)) + b"]|\\Z)")
 
 CONNECT = b"\x02\xff\x00\x04"
@@ -89,7 +95,7 @@ class Options:
         check_gap(self.gap_s)
 
 
-def judge(data: bytearray, start: int, stop: int, at: float) -> Verdict | None:
+def judge(data: bytearray, start: int, stop: int) -> Verdict | None:
     """What begins at `start`: start and type, length, end, content."""
     found = _START.search(data, start, stop)
     if found is None or found.start() > start:
@@ -98,17 +104,44 @@ def judge(data: bytearray, start: int, stop: int, at: float) -> Verdict | None:
         return None
     kind, size = data[start + 1], data[start + 2]
     name, (least, most, shape) = TYPES[kind]
-    if not least <= size <= most:
+    if not least <= size <= most and (size or kind not in REQUESTS):
         return Noise(1)
     if stop - start < HEAD_BYTES + size + 1:
         return None
     content = bytes(data[start + HEAD_BYTES : start + HEAD_BYTES + size])
-    if data[start + HEAD_BYTES + size] != END or not re.fullmatch(shape, content):
+    if data[start + HEAD_BYTES + size] != END or (size and not re.fullmatch(shape, content)):
         return Bad(HEAD_BYTES + size + 1, "format")
+    if not size:
+        name = REQUESTS.get(kind, name)
     fields: dict[str, object] = {"type": kind, "content": content.hex()}
-    if kind in COUNTS:
+    if kind in COUNTS and size:
         fields["total"] = int(content)
     return Good(HEAD_BYTES + size + 1, (Frame(name=name, fields=fields),))
+
+
+class _Board:
+    """Judges the frames of one line, and tells the counts what is asked and answered on it."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+
+    def judge(self, data: bytearray, start: int, stop: int, at: float) -> Verdict | None:
+        """What begins at `start`; see drivers.framing."""
+        verdict = judge(data, start, stop)
+        if isinstance(verdict, Good):
+            (frame,) = verdict.events
+            return Good(verdict.size, (frame, *self._meaning(frame.fields, at)))
+        return verdict
+
+    def _meaning(self, fields: Mapping[str, object], at: float) -> tuple[Event, ...]:
+        kind, total = int(str(fields["type"])), fields.get("total")
+        if kind == COUNT_QUERY and fields["content"]:
+            self._counts.asked(DIRECTIONS[fields["content"] == "31"], at)
+        elif total is not None:
+            return self._counts.read(COUNTS[kind], int(str(total)), at)
+        else:
+            self._counts.unanswered()
+        return ()
 
 
 class _Talk:
@@ -118,26 +151,25 @@ class _Talk:
     counts.
     """
 
-    def __init__(self, poll_s: float, jump: int) -> None:
+    def __init__(self, poll_s: float, counts: Counts) -> None:
         self._poll_s = poll_s
-        self._counters = Counters(DIRECTIONS, jump=jump)
+        self._counts = counts
         self.stop()
 
     def stop(self) -> None:
         """Forget everything."""
         self._due: float | None = None
         self._owes_ack = False
-        self._is_told = self._is_refused = False
+        self._is_refused = False
         self._misses = 0
         self._step = "entry"
         self._cycle_at = 0.0
-        self._read_at: dict[str, float] = {}
+        self._counts.stop()
 
     def start(self, unit: int, mark: str | None, at: float) -> None:
         """The line is open; `mark`: the totals told last."""
         self.stop()
-        self._counters.restore(mark)
-        self._is_told = self._counters.is_known
+        self._counts.start(mark)
         self._due = at
 
     def due(self) -> float | None:
@@ -155,13 +187,11 @@ class _Talk:
         return Request(data, timeout_s=ANSWER_S, expects=self._step)
 
     def hear(self, event: Event, asked: Request | None, at: float) -> Heard:
-        """A count, whoever asked for it; a part of the introduction; the answer to the open question."""
+        """A count, whoever asked for it; a part of the introduction; what a count means was told with it."""
         if not isinstance(event, Frame):
             return Heard((event,))
         events: tuple[Event, ...] = (event,)
-        direction = COUNTS.get(int(str(event.fields["type"])))
-        if direction is not None:
-            events += self._counted(direction, int(str(event.fields["total"])), at)
+        direction = COUNTS.get(int(str(event.fields["type"]))) if "total" in event.fields else None
         if asked is None:
             return Heard(events)
         if asked.expects not in DIRECTIONS:
@@ -180,7 +210,7 @@ class _Talk:
         self._step, self._due = ("connect" if asked.expects in DIRECTIONS else "entry"), at
         self._misses += 1
         if self._misses >= LOST_AFTER:
-            self._counters.pause()
+            self._counts.pause()
 
     def order(self, command: Command, at: float) -> None:
         """Its panel is for the board to light."""
@@ -194,47 +224,19 @@ class _Talk:
         return True
 
     def _after_count(self, direction: str, at: float) -> None:
-        if self._counters[direction].is_doubtful:
+        if self._counts.is_doubtful(direction):
             self._due = at
             return
         self._step = "exit" if direction == "entry" else "entry"
         self._due = at if direction == "entry" else max(at, self._cycle_at + self._poll_s)
 
-    def _counted(self, direction: str, total: int, at: float) -> tuple[Event, ...]:
-        change = self._counters[direction].read(total)
-        read_at = self._read_at.get(direction)
-        if not self._counters[direction].is_doubtful:
-            self._read_at[direction] = at
-        if change is None:
-            return ()
-        mark = self._counters.mark()
-        if change.is_base:
-            return self._base_line(mark)
-        if change.set_from is not None:
-            reason = f"the {direction} counter was set from {change.set_from} to {total}"
-            return (DeviceChange(kind="counter", reason=reason, mark=mark),)
-        since_s = at - read_at if change.is_missed and read_at is not None else None
-        return (_passage(direction, change, total, mark, since_s),)
-
-    def _base_line(self, mark: str) -> tuple[Event, ...]:
-        if self._is_told or not self._counters.is_known:
-            return ()
-        self._is_told = True
-        return (DeviceChange(kind="counter", reason="base line", mark=mark),)
-
-
-def _passage(direction: str, change: Change, total: int, mark: str, since_s: float | None) -> Passage:
-    fields: dict[str, object] = {"total": total}
-    if change.is_missed:
-        fields["missed"] = True
-    return Passage(direction=direction, count=change.count, since_s=since_s, mark=mark, fields=fields)
-
 
 def build(units: Sequence[Options], /) -> Driver:
     """The decoder of one board, and the one who asks it."""
     options = units[0]
-    stream = FrameStream(judge, max_bytes=WINDOW_BYTES, gap_s=options.gap_s)
-    return AskingDriver(stream, _Talk(options.poll_s, options.jump))
+    counts = Counts(options.jump)
+    stream = FrameStream(_Board(counts).judge, max_bytes=WINDOW_BYTES, gap_s=options.gap_s, forget=counts.stop)
+    return AskingDriver(stream, _Talk(options.poll_s, counts))
 
 
 DRIVER = DriverSpec(

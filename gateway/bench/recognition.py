@@ -70,10 +70,15 @@ class Candidate:
         return self.score >= POSSIBLE_BITS
 
     @property
+    def has_check(self) -> bool:
+        """Whether its frames have one; without, however many of them prove nothing for sure."""
+        return self.evidence.proof_bits >= CHECK_BITS
+
+    @property
     def certainty(self) -> Certainty:
         """In one word."""
         whole = self.evidence.frames > 0 and self.evidence.share >= SURE_SHARE
-        if self.score >= SURE_BITS and whole:
+        if self.score >= SURE_BITS and whole and self.has_check:
             return "sure"
         return "likely" if self.score >= LIKELY_BITS else "possible"
 
@@ -85,7 +90,7 @@ class Candidate:
         said.append(_frames_said(found))
         if found.facts:
             said.append(", ".join(f"{number} {_word(word, number)}" for word, number in sorted(found.facts.items())))
-        if found.frames and found.proof_bits < CHECK_BITS:
+        if found.frames and not self.has_check:
             said.append("its frames have no check, so this proves little")
         if not found.frames and found.waiting:
             said.append(f"{_count(found.waiting, 'byte')} are the beginning of a frame")
@@ -130,8 +135,17 @@ def ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 def best_are_tied(candidates: Sequence[Candidate]) -> list[Candidate]:
     """The first candidates if the bytes cannot decide between them; else none."""
-    tied = [each for each in candidates if each.score >= candidates[0].score * (1 - TIE)]
+    tied = [each for each in candidates if _is_as_good(each, candidates[0])]
     return tied if len({each.spec.name for each in tied}) > 1 else []
+
+
+def _is_as_good(each: Candidate, best: Candidate) -> bool:
+    """Where the best has no check, others whose frames have a form of their own and explain as much are as good."""
+    if each.score >= best.score * (1 - TIE):
+        return True
+    found, most = each.evidence, best.evidence
+    is_weak = most.frames > 0 and not best.has_check and found.proof_bits > 0
+    return is_weak and found.explained_bytes >= most.explained_bytes
 
 
 def variants(spec: DriverSpec, settings: Mapping[str, object]) -> list[dict[str, object]]:

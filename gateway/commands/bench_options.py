@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,9 @@ import click
 
 from drivers import registry
 from drivers.contract import DriverSpec
+
+_BETWEEN = re.compile(r"(?:\A|[\s:,-])0[xX]|[:,-]")
+_DIGITS = re.compile(r"[0-9A-Fa-f]*")
 
 
 def driver_named(name: str, hint: str) -> DriverSpec:
@@ -50,11 +54,12 @@ def options_of(spec: DriverSpec, settings: dict[str, object]) -> Any:
 
 
 def bytes_of(text: str) -> bytes:
-    """Hex digits, spaces allowed. UsageError: they are none."""
-    digits = "".join(text.split())
-    try:
-        return bytes.fromhex(digits)
-    except ValueError:
-        odd = len(digits) % 2 == 1
-        reason = "an odd number of digits" if odd else "only pairs of hex digits are allowed"
-        raise click.UsageError(f"--hex: {reason}; example: 02 36 37") from None
+    """Hex digits, with white space, `:`, `,` or `-` between them and `0x` before them. UsageError: they are none."""
+    parts = ["".join(part.split()) for part in _BETWEEN.split(text)]
+    if not _DIGITS.fullmatch("".join(parts)):
+        reason = "only pairs of hex digits are allowed"
+    elif any(len(part) % 2 for part in parts):
+        reason = "an odd number of digits"
+    else:
+        return bytes.fromhex("".join(parts))
+    raise click.UsageError(f"--hex: {reason}; example: 02 36 37, 02:36:37 or 0x02,0x36,0x37")

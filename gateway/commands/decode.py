@@ -20,6 +20,7 @@ import click
 from drivers import registry
 from drivers.contract import Driver
 from drivers.events import Event
+from gateway.commands.bench_options import bytes_of
 
 STDIN = 0
 CHUNK_BYTES = 65536
@@ -29,7 +30,7 @@ CHUNK_BYTES = 65536
 @click.argument("driver")
 @click.argument("source", required=False, metavar="[-]")
 @click.option("--set", "settings", multiple=True, metavar="K=V", help="One of the driver's options; may be repeated.")
-@click.option("--hex", "hex_text", metavar="HEX", help="The bytes as hex digits; spaces are allowed.")
+@click.option("--hex", "hex_text", metavar="HEX", help="The bytes as hex digits; 02:36, 0x02,0x36 too.")
 @click.option("--file", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Raw bytes.")
 @click.option("-c", "--config", expose_value=False, metavar="FILE", help="Accepted as everywhere; not needed here.")
 def command(
@@ -44,7 +45,7 @@ def command(
     if source == "-":
         batches = _live(decoder)
     else:
-        batches = _at_once(decoder, path.read_bytes() if path else _parse_hex(hex_text or ""))
+        batches = _at_once(decoder, path.read_bytes() if path else bytes_of(hex_text or ""))
     with contextlib.suppress(BrokenPipeError):
         _print(batches)
 
@@ -62,16 +63,6 @@ def _decoder(name: str, settings: Sequence[str]) -> Driver:
         return spec.new(registry.make_options(spec, values, "--set "))
     except (LookupError, ValueError) as error:
         raise click.UsageError(str(error)) from None
-
-
-def _parse_hex(text: str) -> bytes:
-    digits = "".join(text.split())
-    try:
-        return bytes.fromhex(digits)
-    except ValueError as error:
-        odd = len(digits) % 2 == 1
-        reason = "an odd number of digits" if odd else "only pairs of hex digits are allowed"
-        raise click.UsageError(f"--hex: {reason}; example: 02 36 37") from error
 
 
 def _at_once(decoder: Driver, data: bytes) -> Iterator[list[Event]]:

@@ -23,7 +23,7 @@ SHOWN = 5
 
 @click.command("identify")
 @click.argument("port", required=False)
-@click.option("--hex", "hex_text", metavar="HEX", help="Bytes instead of a port; spaces are allowed.")
+@click.option("--hex", "hex_text", metavar="HEX", help="Bytes instead of a port; 02:36, 0x02,0x36 too.")
 @click.option(
     "--file", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Raw bytes, or a capture."
 )

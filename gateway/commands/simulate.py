@@ -32,8 +32,17 @@ Found = TypeVar("Found")
 @click.option("--seed", type=int, help="The same seed plays the same cards.")
 @click.option("--cards", type=click.IntRange(1), default=20, show_default=True, help="How many different cards.")
 @click.option("--noise", type=NumberRange(0, 1), default=0.0, help="Share of deeds with noise before them.")
-@click.option("--repeat", "held", is_flag=True, help="Cards are held at the reader, which may repeat them.")
-@click.option("--baud", type=click.IntRange(300), help="Send byte by byte at this line speed.")
+@click.option(
+    "--repeat",
+    "held",
+    is_flag=True,
+    help="Cards are held at the reader, which may repeat them. Nothing to a device that is asked.",
+)
+@click.option(
+    "--baud",
+    type=click.IntRange(300),
+    help="Send byte by byte at this line speed. Nothing to a device that is asked: it has its own.",
+)
 @click.option("--interactive", "-i", is_flag=True, help="Present the cards typed on stdin, one a line.")
 def command(
     driver: str,

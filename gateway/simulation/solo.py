@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from random import Random
 
 from gateway.simulation.devices import READERS, Reader, Sent, Turnstile, at_line_speed, ghost, noise, truncated
@@ -65,7 +66,9 @@ def device_of(driver: str, model: str | None) -> Device:
     if not readers:
         talkers = {new_peer(model).driver for model in PEERS}
         known = sorted({reader.driver for reader in READERS.values()} | {"eb_turnstile"} | talkers)
-        raise LookupError(f"no simulated device speaks {driver}; there are {', '.join(known)}")
+        close = get_close_matches(driver.lower().replace("-", "_"), known, cutoff=0.5)
+        said = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known)}"
+        raise LookupError(f"no simulated device speaks {driver}; {said}")
     for reader in readers:
         if model in (None, reader.model):
             return reader

@@ -21,15 +21,17 @@ from gateway.wire import timestamp
 
 SETTLE_S = 2.0
 
-SNIPPET = """\
+PORT_SNIPPET = """\
 [[ports]]
 url = "{path}"
 baud = {baud}
+"""
+DEVICE_SNIPPET = """\
 
   [[ports.devices]]
-  id = "device-1"
+  id = "device-{number}"
   driver = "{driver}"
-  lane = "lobby-1"{comment}
+  lane = "lobby-{number}"{comment}
 """
 SENSED = '                 # a lane with sensor = "per_direction"'
 
@@ -55,13 +57,25 @@ def peer_of(driver: str, model: str | None) -> Peer:
 
 
 def snippet(peer: Peer, path: str) -> str:
-    """What to paste into the gateway's configuration."""
-    comment = SENSED if is_sensor(peer) else '\n  side = "in"'
-    text = SNIPPET.format(path=path, driver=peer.driver, baud=peer.baud, comment=comment)
+    """What to paste into the gateway's configuration: the port and all devices on it, each with its own lane."""
+    text = PORT_SNIPPET.format(path=path, baud=peer.baud)
     if path.startswith("socket:"):
         text = text.replace(f"baud = {peer.baud}\n", "")
-    tables = {"directions": peer.directions, "inputs": inputs_of(peer), "options": peer.options}
+    devices = enumerate((peer.options, *others_of(peer)), 1)
+    return text + "".join(_device(peer, number, options) for number, options in devices)
+
+
+def _device(peer: Peer, number: int, options: str) -> str:
+    comment = SENSED if is_sensor(peer) else '\n  side = "in"'
+    text = DEVICE_SNIPPET.format(number=number, driver=peer.driver, comment=comment)
+    tables = {"directions": peer.directions, "inputs": inputs_of(peer), "options": options}
     return text + "".join(f"  {key} = {{ {inside} }}\n" for key, inside in tables.items() if inside)
+
+
+def others_of(peer: Peer) -> tuple[str, ...]:
+    """On a bus, the options of the devices behind the first, each as in Peer.options."""
+    others: tuple[str, ...] = getattr(peer, "others", ())
+    return others
 
 
 def inputs_of(peer: Peer) -> str:

@@ -20,6 +20,7 @@ PROTOCOLS = {
     "em4100_ascii": "em4100",
     "wiegand_serial_line": "wiegand_line",
     "scanner_line": "scanner",
+    "gm_scanner_cmd": "scanner",
     "idteck_sr30_serial": "line",
     "turnstile_eb": "eb_turnstile",
     "turnstile_digicon": "digicon_turnstile",
@@ -98,6 +99,39 @@ def test_a_frame_without_a_check_proves_little_and_says_so() -> None:
     (best, *_) = recognised(frames.wiegand("0006572982"))
     assert best.certainty != "sure"
     assert "its frames have no check, so this proves little" in best.reasons
+
+
+@pytest.mark.parametrize(
+    ("driver", "data"),
+    [
+        ("wiegand_line", frames.wiegand("6F6C3A") + frames.wiegand("0006572982")),
+        ("scanner", frames.scanned("V1|20261123-0042") + frames.scanned("HELLO")),
+        ("tpw_turnstile", b"\x02\x28\x010\x04\x02\x21\x03100\x04"),
+    ],
+)
+def test_a_family_without_a_check_is_never_sure(driver: str, data: bytes) -> None:
+    (best, *_) = recognised(data * 20)
+    assert (best.spec.name, best.certainty) == (driver, "likely")
+
+
+def test_a_line_with_marks_and_no_check_is_never_sure() -> None:
+    settings = {"start": "STX", "end": "ETX", "pattern": "N(?P<value>[0-9]+)"}
+    (best,) = recognise([(0.0, b"\x02N123456\x03" * 20)], [registry.find("line")], settings=settings)
+    assert (best.certainty, best.has_check) == ("likely", False)
+
+
+@pytest.mark.parametrize("text", ["4142433132330D4445463435360D0A", "3646364333410D"])
+def test_what_may_be_a_code_or_a_card_is_a_tie(text: str) -> None:
+    found = recognised(bytes.fromhex(text))
+    assert [each.spec.name for each in best_are_tied(found)] == ["wiegand_line", "scanner"]
+    assert "sure" not in [each.certainty for each in found]
+
+
+@pytest.mark.parametrize(
+    "data", [frames.scanned("V1|20261123-0042"), frames.sr30("0006572982"), frames.id20la("0C000621A5") * 3]
+)
+def test_a_generic_line_or_a_weaker_frame_makes_no_tie(data: bytes) -> None:
+    assert best_are_tied(recognised(data)) == []
 
 
 def test_a_driver_without_a_check_does_not_beat_one_whose_check_explains_the_same_bytes() -> None:

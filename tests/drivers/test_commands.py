@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from drivers import registry
 from gateway.commands import decode, drivers
+from gateway.commands.bench_options import bytes_of
 
 CARD_HEX = "023043303030363231413538450D0A03"
 
@@ -29,6 +30,25 @@ def test_decode_prints_one_json_object_a_line() -> None:
     assert [event["event"] for event in events] == ["card_read", "bad_frame"]
     assert list(events[0])[:5] == ["event", "scheme", "value", "bits", "decision"]
     assert events[0]["value"] == "0C000621A5"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "02:30:36",
+        "02-30-36",
+        "02,30,36",
+        "0x02,0x30,0x36",
+        "0x02 0X30 0x36",
+        " 0x02, 0x30,\n0x36 ",
+        "0x023036",
+        "02 3 036",
+        "0x02:3036",
+    ],
+)
+def test_hex_digits_may_be_written_as_tools_write_them(text: str) -> None:
+    assert bytes_of(text) == b"\x0206"
+    assert run("scanner", "--hex", text).stdout == run("scanner", "--hex", "023036").stdout
 
 
 def test_decode_exits_0_whatever_the_bytes(tmp_path: Path) -> None:
@@ -63,6 +83,10 @@ def test_options_are_set_by_key_and_value() -> None:
         (["em4100", "--set", "gap_s", "--hex", "00"], "KEY=VALUE"),
         (["em4100", "--hex", "0"], "odd number"),
         (["em4100", "--hex", "0G"], "hex digits"),
+        (["em4100", "--hex", "02;36"], "only pairs of hex digits"),
+        (["em4100", "--hex", "2:3"], "odd number"),
+        (["em4100", "--hex", "0x2 0x3"], "odd number"),
+        (["em4100", "--hex", "020x36"], "only pairs of hex digits"),
         (["em4100"], "--hex HEX, --file FILE"),
         (["em4100", "--hex", "00", "-"], "once"),
         (["em4100", "bytes.bin"], "unexpected argument"),

@@ -155,9 +155,59 @@ def test_nothing_that_sets_or_resets_is_ever_sent() -> None:
     assert re.fullmatch(b"(?:%s)+" % b"|".join(map(re.escape, (ENTRIES, EXITS, CONNECT))), sent)
 
 
-def test_who_only_listens_gets_counts_and_no_passages() -> None:
-    events = DRIVER.new().feed(count(0x21, 5) + count(0x21, 9), 0.0)
-    assert [event.words() for event in events] == [{"name": "entry_count"}] * 2
+def heard(*pieces: bytes, every_s: float = 1.0) -> list[Event]:
+    """What is told by a driver that only listens, but for the frames."""
+    driver = DRIVER.new()
+    events = [event for n, piece in enumerate(pieces) for event in driver.feed(piece, n * every_s)]
+    return [event for event in [*events, *driver.close()] if not isinstance(event, Frame)]
+
+
+def test_who_only_listens_to_a_dialogue_gets_its_passages() -> None:
+    totals = (100, 101, 101, 101, 104, 104)
+    first, second = heard(*(ENTRIES + count(0x21, total) for total in totals))
+    assert first == Passage(direction="entry", fields={"total": 101}, mark='{"entry":101}')
+    assert second == Passage(direction="entry", count=3, fields={"total": 104}, mark='{"entry":104}')
+    (passage,) = heard(bytes.fromhex("022801300402210331303004022801300402210331303104022801300402210331303104"))
+    assert passage == first
+
+
+def test_who_only_listens_believes_no_count_that_nobody_asked_for() -> None:
+    """A host that switches counting, or resets it, sends frames of the same form."""
+    orders = (b"\x02\x22\x010\x04", b"\x02\x22\x011\x04")
+    assert heard(count(0x21, 5), count(0x21, 9), count(0x21, 9)) == []
+    assert heard(EXITS + count(0x22, 0), orders[1], orders[1], orders[0]) == []
+    assert heard(EXITS + count(0x22, 0), *[EXITS + b"\x02\xf4\x00\x04" + orders[1]] * 3) == []
+    assert heard(ENTRIES + count(0x21, 0), EXITS + count(0x21, 1), EXITS + count(0x21, 1)) == []
+
+
+def test_a_long_silence_ends_what_a_listener_knows() -> None:
+    asked = [ENTRIES + count(0x21, total) for total in (100, 101, 101)]
+    assert heard(*asked, every_s=31.0) == []
+
+
+def test_a_passage_is_told_once_whoever_asks() -> None:
+    talk = Talk(jump=2)
+    talk.told(100, 50)
+    assert kinds(talk.answer(ENTRIES + count(0x21, 101) + ENTRIES + count(0x21, 101))) == ["passage"]
+    assert talk.told(101, 50) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(0x21, "entry_count"), (0x22, "exit_count"), (0xF1, "model"), (0xF2, "version"), (0xF3, "board_id"),
+     (0x28, "count"), (0x41, "mode"), (0x14, "passage_modes"), (0x18, "close_delay")],
+)  # fmt: skip
+def test_a_known_type_without_content_is_a_request(kind: int, name: str) -> None:
+    (frame,) = DRIVER.new().feed(bytes([2, kind, 0, 4]), 0.0)
+    assert isinstance(frame, Frame)
+    assert (frame.name, frame.fields) == (f"{name}_request", {"type": kind, "content": ""})
+
+
+def test_a_request_answers_nothing() -> None:
+    talk = Talk()
+    assert talk.asked() == ENTRIES
+    assert talk.answer(b"\x02\x21\x00\x04") == []
+    assert kinds(talk.answer(count(0x21, 5))) == ["up"]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +222,7 @@ def test_a_content_or_an_end_that_is_in_no_manual_is_refused(data: bytes) -> Non
 
 
 @pytest.mark.parametrize(
-    "data", [b"\x02\x20\x00\x04", b"\x02\x44\x01\x30\x04", b"\x02\x14\x0100\x04", b"\x02\x21\x00\x04"]
+    "data", [b"\x02\x20\x00\x04", b"\x02\x44\x01\x30\x04", b"\x02\x14\x0100\x04", b"\x02\x33\x00\x04"]
 )
 def test_an_unknown_type_or_length_begins_no_frame(data: bytes) -> None:
     (refused, good) = DRIVER.new().feed(data + CONNECT, 0.0)

@@ -12,15 +12,15 @@ from drivers import registry
 from drivers.suite import Said, pieces_of, said
 
 VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "vectors.json").read_text(encoding="utf-8"))
-SR30: dict[str, object] = {"start": "02", "end": "03", "check": "xor", "pattern": "(?P<value>[0-9A-Fa-f]{8,10})"}
 FAMILIES: dict[str, tuple[str, dict[str, object]]] = {
     "em4100_ascii": ("em4100", {}),
     "wiegand_serial_line": ("wiegand_line", {}),
     "scanner_line": ("scanner", {}),
+    "gm_scanner_cmd": ("scanner", {}),
     "turnstile_eb": ("eb_turnstile", {}),
     "uhf_bb": ("uhf_bb", {}),
     "uhf_a0": ("uhf_a0", {}),
-    "idteck_sr30_serial": ("line", SR30),
+    "idteck_sr30_serial": ("wiegand_line", {}),
     "sdt_idcard": ("sdt_idcard", {"desk": True}),
     "pn532_hsu": ("pn532", {}),
     "hf_aabb": ("hf_aabb", {}),

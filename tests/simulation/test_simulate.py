@@ -6,14 +6,17 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from drivers import registry
 from gateway.commands.simulate import command
-from gateway.simulation import frames, solo
+from gateway.simulation import frames, solo, talkers
+from gateway.simulation.peers import PEERS, new_peer
 from gateway.simulation.pty import Pty
 
 RUN = [sys.executable, "-c", "from gateway.commands.simulate import command; command()"]
@@ -64,6 +67,47 @@ def test_an_unknown_driver_is_a_usage_error_that_names_the_known_ones() -> None:
     _, told, code = run("emm4100")
     assert code == 2
     assert "em4100" in told
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"), [("osdpp", "osdp"), ("wiegand-line", "wiegand_line"), ("modbus", "modbus_turnstile")]
+)
+def test_a_mistyped_driver_is_answered_with_the_nearest(wrong: str, meant: str) -> None:
+    _, told, code = run(wrong)
+    assert code == 2
+    assert f"did you mean {meant}" in " ".join(told.split())
+
+
+def test_a_driver_like_no_other_is_answered_with_all() -> None:
+    _, told, _ = run("qqqqqq")
+    assert all(name in told for name in ("em4100", "osdp", "zk_terminal"))
+
+
+def test_help_says_what_does_nothing_to_a_device_that_is_asked() -> None:
+    told = " ".join(CliRunner().invoke(command, ["--help"]).stdout.split())
+    assert told.count("Nothing to a device that is asked") == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "option"), [("osdp_bus", "address"), ("modbus_lotltd_bus", "unit"), ("modbus_io_bus", "unit")]
+)
+def test_a_bus_is_configured_with_all_its_devices(model: str, option: str) -> None:
+    peer = new_peer(model)
+    spec = registry.find(peer.driver)
+    (port,) = tomllib.loads(talkers.snippet(peer, "/dev/pts/7"))["ports"]
+    devices = port["devices"]
+    assert [device["options"][option] for device in devices] == [1, 2]
+    assert len({device["id"] for device in devices}) == len({device["lane"] for device in devices}) == 2
+    for device in devices:
+        registry.make_options(spec, device["options"])
+        assert device["options"] == devices[0]["options"] | {option: device["options"][option]}
+        assert device.keys() == devices[0].keys()
+
+
+@pytest.mark.parametrize("model", [name for name in PEERS if not name.endswith("_bus")])
+def test_a_device_alone_is_configured_alone(model: str) -> None:
+    (port,) = tomllib.loads(talkers.snippet(new_peer(model), "/dev/pts/7"))["ports"]
+    assert len(port["devices"]) == 1
 
 
 def test_the_port_stays_until_the_last_frame_has_been_read(tmp_path: Path) -> None:

@@ -134,7 +134,8 @@ class Turnstile(_Line):
     def __init__(self, units: tuple[int, ...] = (1,), seed: int = 1, first: int = 131060) -> None:
         super().__init__(units, seed)
         self.counts = {unit: _Counts({ENTRY: first, EXIT: 7}) for unit in units}
-        self.options = f"unit = {units[0]}"
+        self.options, *others = (f"unit = {unit}" for unit in units)
+        self.others = tuple(others)
 
     def do(self, deed: str, at: float) -> list[Sent]:
         """See Peer."""
@@ -214,9 +215,11 @@ class Board(_Line):
     def __init__(self, units: tuple[int, ...] = (1,), seed: int = 1, is_latched: bool = False) -> None:
         super().__init__(units, seed)
         self.is_latched = is_latched
-        self.options = f'unit = {units[0]}, preset = "none", inputs = "discrete 0 8", poll_s = 0.03, answer_s = 0.08'
+        rest = 'preset = "none", inputs = "discrete 0 8", poll_s = 0.03, answer_s = 0.08'
         if is_latched:
-            self.options += ", latched = true"
+            rest += ", latched = true"
+        self.options, *others = (f"unit = {unit}, {rest}" for unit in units)
+        self.others = tuple(others)
         self._closed: dict[int, dict[int, list[tuple[float, float]]]] = {
             unit: {contact: [] for contact in range(8)} for unit in units
         }

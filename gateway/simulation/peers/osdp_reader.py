@@ -174,6 +174,7 @@ class OsdpBus:
 
     def __init__(self, readers: Sequence[OsdpReader] = ()) -> None:
         self.readers = list(readers) or [OsdpReader(1), OsdpReader(2)]
+        self.others = tuple(f'address = {reader.address}, secure = "off"' for reader in self.readers[1:])
 
     def new_deed(self, rng: Random) -> str:
         """A card at the first reader, as the driver names it."""

@@ -9,6 +9,9 @@ What a total may do between two readings, and what is made of it:
         up to `most` more       so many went through
         less, or beyond it      somebody has set the counter: a new base line, nobody is invented
 
+This is for totals that are read as text and have no known width. Registers of 16 and 32 bits, where the speed of
+people tells a leap from noise, are judged by `drivers.modbus.counters`.
+
 The values survive a restart as text (`mark`, `restore`): what passed in between is told with the first reading.
 """
 
@@ -35,7 +38,7 @@ class Change:
     is_base: bool = False
 
 
-class Counter:
+class Total:
     """One total. `modulus`: where it begins again at 0, None: nowhere; `jump`: how much more needs no second reading;
     `most`: how much more is believed at all.
     """
@@ -97,43 +100,43 @@ class Counter:
         return round_it if round_it is not None and round_it <= self._most else None
 
 
-class Counters:
+class Totals:
     """The totals of one device, by name."""
 
     def __init__(self, names: Iterable[str], *, modulus: int | None = None, jump: int = 1, most: int = MOST) -> None:
         self._modulus, self._jump, self._most = modulus, jump, most
         self._names = tuple(names)
-        self._counters = self._anew()
+        self._totals = self._anew()
 
-    def _anew(self) -> dict[str, Counter]:
-        return {name: Counter(modulus=self._modulus, jump=self._jump, most=self._most) for name in self._names}
+    def _anew(self) -> dict[str, Total]:
+        return {name: Total(modulus=self._modulus, jump=self._jump, most=self._most) for name in self._names}
 
-    def __getitem__(self, name: str) -> Counter:
-        return self._counters[name]
+    def __getitem__(self, name: str) -> Total:
+        return self._totals[name]
 
     def pause(self) -> None:
         """Nobody could ask for a while."""
-        for counter in self._counters.values():
-            counter.pause()
+        for total in self._totals.values():
+            total.pause()
 
     @property
     def is_known(self) -> bool:
         """Whether every total has been read, now or before a restart."""
-        return all(counter.value is not None for counter in self._counters.values())
+        return all(total.value is not None for total in self._totals.values())
 
     def mark(self) -> str:
         """The totals as text, for `restore`."""
-        known = {name: counter.value for name, counter in self._counters.items() if counter.value is not None}
+        known = {name: total.value for name, total in self._totals.items() if total.value is not None}
         return json.dumps(known, separators=(",", ":"))
 
     def restore(self, mark: str | None) -> None:
         """Begin anew, from the totals of a mark; a mark that is none of ours is none."""
-        self._counters = self._anew()
+        self._totals = self._anew()
         try:
             kept = json.loads(mark or "{}")
         except ValueError:
             return
-        for name, counter in self._counters.items():
+        for name, total in self._totals.items():
             value = kept.get(name) if isinstance(kept, dict) else None
             if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-                counter.restore(value)
+                total.restore(value)
