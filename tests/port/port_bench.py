@@ -21,7 +21,7 @@ from drivers.contract import DriverSpec
 from drivers.em4100 import DRIVER as EM4100
 from drivers.events import CardRead, Event
 from gateway.clock import Clock, Moment
-from gateway.port import Line, LineRules, PortSettings
+from gateway.port import Line, LineRules, PortSettings, Way
 
 UNWATCHED_MS = 123_000
 
@@ -149,6 +149,7 @@ class Ear:
     def __init__(self) -> None:
         self.events: list[tuple[str, Event, Moment]] = []
         self.changes: list[str] = []
+        self.bytes: list[tuple[Way, bytes]] = []
 
     def heard(self, device: str, events: Sequence[Event], moment: Moment) -> bool:
         self.events += [(device, event, moment) for event in events]
@@ -156,6 +157,9 @@ class Ear:
 
     def when_durable(self, then: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_soon(then)
+
+    def overheard(self, line: Line, way: Way, data: bytes, moment: Moment) -> None:
+        self.bytes.append((way, data))
 
     def port_unread(self, line: Line, since: Moment, reason: str) -> None:
         self.changes.append(reason)
