@@ -177,7 +177,7 @@ def targets(data: bytes) -> list[Target]:
 
 
 def polled(data: bytes) -> list[tuple[int, Target | None]] | None:
-    """What an answer D5 61 found: where each stands, and the card if it is one of type A. None: its lengths do not fit.
+    """What an answer D5 61 found: where each stands, and the card if it is one of type A. None: no lengths that fit.
 
     Each is its kind, a length, and so many bytes, which for a card are those of D5 4B.
     """
