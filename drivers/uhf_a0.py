@@ -24,6 +24,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import ClassVar
 
 from drivers import uhf, uhf_asking, uhf_bus
@@ -147,7 +148,7 @@ class _Dialogue:
         self._turn = 0
         self._is_set = not self._antennas
         self._turn_before = 0
-        self._asked_at: dict[int, float] = {}
+        self._asked_at = dict.fromkeys(range(max(1, len(self._antennas))), -inf)
 
     def question(self) -> Request:
         """Choose the antenna, then ask."""
@@ -177,13 +178,14 @@ class _Dialogue:
 
     def settled_at(self, event: Event, asked_at: float) -> float | None:
         """When the latest inventories of all antennas began; an antenna that gives errors holds up no other."""
-        antenna = self._turn_before
         if isinstance(event, Frame) and event.name == "error":
-            self._asked_at.pop(antenna, None)
+            self._asked_at.pop(self._turn_before, None)
             return None
-        if event.fields.get("cmd") == INVENTORY:
-            self._asked_at[antenna] = asked_at
-        return min(self._asked_at.values(), default=None)
+        if event.fields.get("cmd") != INVENTORY:
+            return None
+        self._asked_at[self._turn_before] = asked_at
+        began_at = min(self._asked_at.values())
+        return began_at if began_at > -inf else None
 
     def complaint(self, event: Event) -> tuple[str, str | None] | None:
         """The code of an inventory, or of the antenna that was to be chosen; by antenna, if we choose."""

@@ -102,6 +102,16 @@ def test_an_answer_to_a_question_said_again_counts_from_the_first_time_it_was_as
     assert bench.card(2.2) == pytest.approx(1.2)
 
 
+def test_a_busy_reader_is_asked_again_and_its_answer_counts_from_the_first_time() -> None:
+    bench = Bench()
+    bench.ask(1.0)
+    bench.answer(1.01, wire.BUSY)
+    bench.ask(3.0, again=True)
+    bench.answer(3.01)
+    bench.ask(3.1)
+    assert bench.card(3.2) == pytest.approx(2.2)
+
+
 def test_only_a_poll_tells_that_nothing_is_kept_and_only_if_its_answer_was_believed() -> None:
     bench = Bench()
     bench.polled(1.0)
