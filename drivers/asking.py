@@ -105,6 +105,10 @@ class AskingDriver:
         times = [time for time in (self.stream.next_poll(), talk) if time is not None]
         return min(times, default=None)
 
+    def is_mid_frame(self) -> bool:
+        """Whether bytes of a begun frame wait for their rest."""
+        return self.stream.is_mid_frame()
+
     def send(self, command: Command, at: float) -> None:
         """START begins the talk with one unit; everything else is the script's."""
         if command.name == START:

@@ -28,7 +28,8 @@ Emits = Literal["credential", "passage", "input"]
 
 
 START = "start"
-"""Order: begin to ask. `values["mark"]` is what `Event.mark` of this unit said last, None if nothing."""
+"""Order: begin to ask. `values["mark"]` is what `Event.mark` of this unit said last, None if nothing;
+`values["boot"]` the id of the machine's boot, `values["wall_ms"]` its wall clock in unix ms."""
 FEEDBACK = "feedback"
 """Order: show the person what became of the card; `values["state"]` is one of STATES."""
 TEXT = "text"
@@ -64,6 +65,9 @@ class Driver(Protocol):
 
     def next_poll(self) -> float | None:
         """When `poll` is wanted next; None: not before more bytes arrive."""
+
+    def is_mid_frame(self) -> bool:
+        """Whether bytes of a begun frame wait for their rest."""
 
     def send(self, command: Command, at: float) -> None:
         """Queue an order to the device; what the device cannot do is ignored."""

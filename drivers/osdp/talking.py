@@ -78,6 +78,10 @@ class OsdpBus:
         times = [time for time in (self.stream.next_poll(), self._next_at) if time is not None]
         return min(times, default=None)
 
+    def is_mid_frame(self) -> bool:
+        """Whether bytes of a begun frame wait for their rest."""
+        return self.stream.is_mid_frame()
+
     def send(self, command: Command, at: float) -> None:
         """START begins to ask one reader; FEEDBACK and TEXT are for a reader that is up."""
         if command.name == START and 0 <= command.unit < len(self._units):
