@@ -101,7 +101,8 @@ class Capture:
         self._monitor = monitor
         self._once = Once(clock.mono)
         self._told: dict[str, tuple[str, set[str | None]]] = {}
-        self._unheard: dict[str, Line] = {}
+        self._asked: dict[str, Line] = {}
+        self._unheard: set[str] = set()
 
     def heard(self, device: str, events: Sequence[Event], moment: Moment) -> bool:
         """See LineListener."""
@@ -140,10 +141,14 @@ class Capture:
 
     def _listened(self, device: str, event: Event, moment: Moment) -> None:
         """A device that has to be asked is heard when it answers, and lost since its last answer."""
+        if device not in self._asked:
+            return
         if isinstance(event, DeviceChange) and event.kind == "down":
             self._registry.lost([device], sign(moment, event.since_s or 0.0))
-        elif device in self._unheard and not isinstance(event, Incomplete):
-            self._seen(self._unheard.pop(device), device, moment)
+            self._unheard.add(device)
+        elif device in self._unheard and moment.live and not isinstance(event, Incomplete):
+            self._unheard.discard(device)
+            self._seen(self._asked[device], device, moment)
 
     def _marked(self, device: str, event: Event, drafts: list[Draft]) -> list[Draft]:
         """How far a device was heard is kept with the last record of the event, or by itself."""
@@ -197,7 +202,8 @@ class Capture:
         """Whoever speaks by itself is listened to from now on, whoever has to be asked when it has answered."""
         for device in line.rules.devices:
             if line.rules.is_asked(device):
-                self._unheard[device] = line
+                self._asked[device] = line
+                self._unheard.add(device)
             else:
                 self._seen(line, device, moment)
 
