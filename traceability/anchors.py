@@ -44,7 +44,7 @@ class Reading:
 
     @property
     def later_ms(self) -> int:
-        """Likewise how much later. In `holdover` a wait that is not said cannot be told from the clock's own error."""
+        """Likewise how much later. A wait that is not said cannot be told from the error of a clock in holdover."""
         if self.waited_ms is None and self.state == "holdover":
             return self.earlier_ms
         return self.device_error_ms
