@@ -40,10 +40,10 @@ class Quality:
 class Moment:
     """One instant on all clocks: unix time in ms, monotonic seconds, CLOCK_BOOTTIME in ns.
 
-    `live` is False for bytes that had been waiting in the kernel or in a device's memory. What is told of happened up
-    to `waited_ms` before this instant and not after it; `quality.error_ms` is the wall clock's alone. Of what a device
-    had in its memory, `device_time` is the device's own reading (ISO 8601, no zone), and the instant that was worked
-    out of it may be wrong by `device_error_ms` either way.
+    `live` is False for bytes that had been waiting in the kernel or in a device's memory. What is told of happened
+    up to `waited_ms` before this instant and not after it; `quality.error_ms` is the wall clock's alone. Of what a
+    device had in its memory, `device_time` is the device's own reading (ISO 8601, no zone), and the instant that was
+    worked out of it may be wrong by `device_error_ms` either way.
     """
 
     time_ms: int

@@ -3,10 +3,10 @@
 A device that has to be asked is there when it answers, not when its port is open; its driver says so. What such a
 driver wants back at the next start (`Event.mark`) is kept here as long as the daemon lives, beyond it in the journal.
 
-It also says only when it is asked: what it tells now happened at some time since it was asked before, `Event.since_s`.
-A driver cannot know how long nobody had asked before its talk began; for that we know since when each device is alone.
-Seconds of a driver are those of the monotonic clock, which stops while the machine is suspended; here they are put
-back onto CLOCK_BOOTTIME.
+It also speaks only when it is asked: what it says now happened at some time since it was asked before, as
+`Event.since_s` tells. A driver cannot know how long nobody had asked before its talk began; but since when each
+device is alone is known here. Seconds of a driver are those of the monotonic clock, which stops while the machine is
+suspended; that time is added again.
 """
 
 from __future__ import annotations
