@@ -211,17 +211,16 @@ class Capture:
         self._registry.seen(device, line.rules.spec.name, line.rules.port.url, timestamp(moment.time_ms))
 
     def _note(self, device: str, status: str, reason: str | None, moment: Moment) -> None:
-        """Record that a device came or went."""
-        if not self._is_new(device, status, reason):
+        """Record that a device came or went; a port that stays away is said once, whatever the reasons."""
+        if device in self._told and self._told[device][0] == status:
             return
+        self._told[device] = (status, {reason})
         place = self._places[device]
         body = Notice(kind=f"device.{status}", device=device, lane=place.lane, portal=place.portal, reason=reason)
         self._append([Draft(body, moment)])
 
     def _is_new(self, device: str, status: str, reason: str | None) -> bool:
-        """Whether this was not told since the device was last in the other state; so a device that stays away is told
-        once for each reason.
-        """
+        """Whether a device has not said so since it was in the other state: it says each reason once."""
         before, reasons = self._told.get(device, ("", set()))
         if before != status:
             reasons = set()

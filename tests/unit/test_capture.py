@@ -164,8 +164,18 @@ def test_what_is_told_again_is_not_written_down_again(bench: Bench) -> None:
         bench.capture.port_up(bench.line, at(seconds))
         bench.heard(down(), at(seconds + 3))
         bench.capture.port_down(bench.line, at(seconds + 6), "unplugged")
-    assert bench.told() == [("down", "no answer"), ("down", "unplugged")]
+    assert bench.told() == [("down", "no answer")]
     assert bench.told("talker") == [("up", None), ("down", "unplugged")] * 5
+
+
+def test_a_port_that_is_back_without_its_reader_is_written_down_once_more(bench: Bench) -> None:
+    bench.heard(up(), at(0))
+    for seconds in range(10, 50, 10):
+        bench.capture.port_down(bench.line, at(seconds), "unplugged")
+        bench.capture.port_down(bench.line, at(seconds + 1), "not there")
+        bench.capture.port_up(bench.line, at(seconds + 2))
+        bench.heard(down(), at(seconds + 3))
+    assert bench.told() == [("up", None), ("down", "unplugged"), ("down", "no answer")]
 
 
 def test_a_device_that_comes_and_goes_is_written_down_each_time(bench: Bench) -> None:
@@ -178,8 +188,10 @@ def test_a_device_that_comes_and_goes_is_written_down_each_time(bench: Bench) ->
 
 def test_reasons_without_end_are_written_down_a_few_times_only(bench: Bench) -> None:
     for number in range(100):
-        bench.capture.port_down(bench.line, at(number), f"held by process {number}")
+        bench.heard(down(f"reason {number}"), at(number))
+        bench.capture.port_down(bench.line, at(number + 0.5), f"held by process {number}")
     assert len(bench.told()) == MAX_REASONS
+    assert bench.told("talker") == [("down", "held by process 0")]
 
 
 def test_only_who_stands_there_now_is_shown_what_became_of_the_card(bench: Bench) -> None:
