@@ -200,9 +200,9 @@ def test_a_record_says_how_long_it_had_waited_beside_the_whole_error() -> None:
 
 
 def test_a_record_of_a_devices_memory_says_how_wrong_the_device_may_be() -> None:
-    kept = moment().remembered(5.0, 1.5, "2026-11-23T10:53:15.412")
+    kept = moment().remembered(5.0, 1.5, "2026-11-23T10:13:15.412")
     data = read_line(encode(Draft(Notice(kind="device.up"), kept, seq=1), ORIGIN, GENESIS)).data
-    assert data["device_clock"] == {"time": "2026-11-23T10:53:15.412", "offset_ms": 0, "error_ms": 1500}
+    assert data["device_clock"] == {"time": "2026-11-23T10:13:15.412", "offset_ms": 0, "error_ms": 1500}
     assert data["clock"]["error_ms"] == 1512
 
 
