@@ -129,7 +129,8 @@ def test_a_box_that_opens_the_port_of_a_dead_reader_still_knows_since_when_it_is
     bench.heard(down(since_s=math.inf), at(3))
     bench.capture.port_down(bench.line, at(50), "unplugged")
     bench.capture.port_up(bench.line, at(60))
-    assert bench.alone_ms(at(100)) >= 600_000
+    assert bench.registry.lost_at("asked") == sign(at(-500))
+    assert bench.alone_ms(at(100)) == 601_000
 
 
 def test_a_device_that_does_not_answer_is_lost_since_its_last_answer(bench: Bench) -> None:
