@@ -16,7 +16,6 @@ import json
 import signal
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +86,7 @@ class Gateway:
             monitor := Monitor(gateway.state_dir, self._passage.token),
         )
         self.lines = [
-            Line(rules, self.clock, capture, partial(self._unwatched.ms, rules.devices), self._pulse)
+            Line(rules, self.clock, capture, self._unwatched.ms, self._pulse)
             for rules in assembly.line_rules(settings)
         ]
         feedback.lines = self.lines

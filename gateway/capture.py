@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from drivers.events import BadFrame, CardRead, DeviceChange, Event, Frame, Scan
+from drivers.events import BadFrame, CardRead, DeviceChange, Event, Frame, Incomplete, Scan
 from gateway.clock import Clock, Moment
 from gateway.directory import Registry
 from gateway.log import Once
@@ -23,6 +23,7 @@ from gateway.wire import timestamp
 
 log = structlog.get_logger()
 
+MAX_REASONS = 8
 UNREADABLE = "unreadable_document"
 
 
@@ -99,7 +100,9 @@ class Capture:
         self._feedback = feedback
         self._monitor = monitor
         self._once = Once(clock.mono)
-        self._recorded: dict[str, str] = {}
+        self._told: dict[str, tuple[str, set[str | None]]] = {}
+        self._asked: dict[str, Line] = {}
+        self._unheard: set[str] = set()
 
     def heard(self, device: str, events: Sequence[Event], moment: Moment) -> bool:
         """See LineListener."""
@@ -111,24 +114,41 @@ class Capture:
                 if times := self._once.due("frame.bad", device, event.flaw):
                     log.warning("frame.bad", device=device, flaw=event.flaw, bytes=event.bytes, times=times)
                 continue
-            if isinstance(event, DeviceChange) and event.kind in ("up", "down"):
-                self._answers(device, event)
-            said = self._marked(device, event, self._passage.handle(device, event, moment))
-            if moment.device_time is None and (said or _is_refusal(event)):
+            self._listened(device, event, moment)
+            said = self._marked(device, event, self._said(device, event, moment))
+            if moment.live and (said or _is_refusal(event)):
                 shown.append(event)
             drafts += said
         self._append(drafts)
         self._feedback.show(device, shown)
         return bool(drafts)
 
-    def _answers(self, device: str, change: DeviceChange) -> None:
-        """A device that is asked has begun to answer, or does so no more; passage writes it down."""
-        self._recorded[device] = change.kind
-        if change.kind == "up":
+    def _said(self, device: str, event: Event, moment: Moment) -> list[Draft]:
+        """What passage makes of it; that a device comes or goes is written down once, not each time it is told."""
+        if not isinstance(event, DeviceChange) or event.kind not in ("up", "down"):
+            return self._passage.handle(device, event, moment)
+        is_new = self._is_new(device, event.kind, event.reason)
+        if is_new and event.kind == "up":
             log.info("device.up", device=device)
-        else:
-            log.warning("device.down", device=device, reason=change.reason)
+        elif is_new:
+            log.warning("device.down", device=device, reason=event.reason)
         self._changed()
+        if is_new:
+            return self._passage.handle(device, event, moment)
+        if event.kind == "up":
+            return self._passage.device_up(device, moment)
+        return self._passage.device_down(device, moment, event.reason or "")
+
+    def _listened(self, device: str, event: Event, moment: Moment) -> None:
+        """A device that has to be asked is heard when it answers, and lost since its last answer."""
+        if device not in self._asked:
+            return
+        if isinstance(event, DeviceChange) and event.kind == "down":
+            self._registry.lost([device], sign(moment, event.since_s or 0.0))
+            self._unheard.add(device)
+        elif device in self._unheard and moment.live and not isinstance(event, Incomplete):
+            self._unheard.discard(device)
+            self._seen(self._asked[device], device, moment)
 
     def _marked(self, device: str, event: Event, drafts: list[Draft]) -> list[Draft]:
         """How far a device was heard is kept with the last record of the event, or by itself."""
@@ -152,8 +172,7 @@ class Capture:
         for device in line.present:
             self._note(device, "up", None, moment)
             self._append(self._passage.device_up(device, moment))
-        for device in line.rules.devices:
-            self._seen(line, device, moment)
+        self._listening(line, moment)
         self._changed()
 
     def port_down(self, line: Line, moment: Moment, reason: str) -> None:
@@ -177,17 +196,34 @@ class Capture:
         log.info("port.read", port=line.rules.port.url)
         for device in line.present:
             self._append(self._passage.device_up(device, moment))
+        self._listening(line, moment)
+
+    def _listening(self, line: Line, moment: Moment) -> None:
+        """Whoever speaks by itself is listened to from now on, whoever has to be asked when it has answered."""
         for device in line.rules.devices:
-            self._seen(line, device, moment)
+            if line.rules.is_asked(device):
+                self._asked[device] = line
+                self._unheard.add(device)
+            else:
+                self._seen(line, device, moment)
 
     def _seen(self, line: Line, device: str, moment: Moment) -> None:
         self._registry.seen(device, line.rules.spec.name, line.rules.port.url, timestamp(moment.time_ms))
 
     def _note(self, device: str, status: str, reason: str | None, moment: Moment) -> None:
-        """Record that a device came or went; a port that stays away is said once."""
-        if self._recorded.get(device) == status:
+        """Record that a device came or went; a port that stays away is said once, whatever the reasons."""
+        if device in self._told and self._told[device][0] == status:
             return
-        self._recorded[device] = status
+        self._told[device] = (status, {reason})
         place = self._places[device]
         body = Notice(kind=f"device.{status}", device=device, lane=place.lane, portal=place.portal, reason=reason)
         self._append([Draft(body, moment)])
+
+    def _is_new(self, device: str, status: str, reason: str | None) -> bool:
+        """Whether a device has not said so since it was in the other state: it says each reason once."""
+        before, reasons = self._told.get(device, ("", set()))
+        if before != status:
+            reasons = set()
+        is_new = reason not in reasons and len(reasons) < MAX_REASONS
+        self._told[device] = (status, reasons | {reason} if is_new else reasons)
+        return is_new
