@@ -50,6 +50,7 @@ class Pull:
         assert watch.reading is not None
         self.reading = watch.reading
         self._total = total
+        self._watch = watch
         self._ages = watch.ages()
         self._clocks = watch.kept(whole=False), watch.kept(whole=True)
         self._history: History = history
@@ -57,7 +58,7 @@ class Pull:
         self._is_thorough = thoroughly
         self._index = Index()
         self._untold: list[int] | None = None  # in a log without order
-        self._told_of = 0  # how many of them have been told
+        self._held: list[Entry] = []  # those of them that have come
         self._latest = to_stamp(self.reading.time + AHEAD)
         self._next = 0
         self.cursor = told
@@ -147,6 +148,7 @@ class Pull:
         size = len(self.cursor.tail)
         if tuple(one.key for one in found[:size]) == self.cursor.tail:
             self._next, self.phase = self._next + size, "tell"
+            self._ages = self._watch.ages(grown=True)
             return found[size:]
         self._next, self.phase = self._near(), "near"
         return []
@@ -173,7 +175,7 @@ class Pull:
 
     def _mark(self) -> str | None:
         """The place, with the clock; without order there is none before the last entry is told."""
-        if self.cursor is None or (self._untold is not None and self._told_of < len(self._untold)):
+        if self.cursor is None or (self._untold is not None and len(self._held) < len(self._untold)):
             return None
         return self.cursor.mark(self._clocks[self._next >= self.entries])
 
@@ -234,11 +236,14 @@ class Pull:
         return [read(one, self._ages.origin(one, at), self._mark())]
 
     def _tell_unordered(self, one: Entry, number: int, untold: list[int], at: float) -> list[Event]:
-        """Without order there is no place in between: only the last event moves the mark."""
-        if self._told_of >= len(untold) or number != untold[self._told_of]:
+        """Without order there is no place in between: all are told when the last has come, and it moves the mark."""
+        if len(self._held) == len(untold) or number != untold[len(self._held)]:
             return []
-        self._told_of += 1
-        if self._told_of == len(untold):
-            self._next, self.cursor = self.entries, self._index.place(self.entries, self._latest)
-        self.told += 1
-        return [read(one, self._ages.origin(one, at), self._mark())]
+        self._held.append(one)
+        if len(self._held) < len(untold):
+            return []
+        self._next, self.cursor = self.entries, self._index.place(self.entries, self._latest)
+        self.told = len(untold)
+        origins = [self._ages.origin(entry, at) for entry in self._held]
+        events: list[Event] = [read(*pair) for pair in zip(self._held[:-1], origins[:-1], strict=True)]
+        return [*events, read(one, origins[-1], self._mark())]

@@ -49,12 +49,18 @@ class Schedule:
         self._was_hinted = False
         self._looks = 0
         self._look_at: float | None = None
-        self._read: Sizes | None = None  # of the log that was read last
+        self._known: tuple[int | None, ...] = ()  # counts that mean the log that was read last
+        self._has_read = False
+        self._is_fresh = False
         self._read_at = 0.0
         self._thorough_at: float | None = None  # the next time
         self._least_at = 0.0  # not before
         self.thoroughly = False
         self.sizes = Sizes()
+
+    def told(self, sizes: Sizes) -> None:
+        """The terminal says how long its log is."""
+        self.sizes, self._is_fresh = sizes, True
 
     def hint(self) -> None:
         """There is something to read."""
@@ -81,12 +87,16 @@ class Schedule:
         """Whether the log is to be read without asking for its size."""
         return self._is_hinted or (self._look_at is not None and at >= self._look_at)
 
+    @property
+    def is_same(self) -> bool:
+        """Whether `sizes` say that nothing has come since the log was read."""
+        return self.sizes.count is not None and self.sizes.count in self._known and not self.sizes.is_full
+
     def is_due(self, at: float) -> bool:
         """Whether `sizes`, just told, or the time want the log to be read."""
-        if self._read is None or self.sizes != self._read:
+        if not self._has_read or (self.sizes.count is not None and self.sizes.count not in self._known):
             return True
-        says_nothing = self.sizes.count is None or self.sizes.is_full
-        return at - self._read_at >= (self._pull_s if says_nothing else max(CHECK_S, self._pull_s))
+        return at - self._read_at >= (max(CHECK_S, self._pull_s) if self.is_same else self._pull_s)
 
     def begins(self, at: float) -> None:
         """The log is being read."""
@@ -97,17 +107,17 @@ class Schedule:
             self._thorough_at = min(self._thorough_at, max(at, self._least_at))
         self.thoroughly = self.sizes.is_full and at >= self._thorough_at
 
-    def ended(self, at: float, *, found: bool, whole: bool) -> None:
-        """It has been read, as far as was wanted (else it is read on at once); `found`: there was something new."""
+    def ended(self, at: float, entries: int, *, found: bool, whole: bool) -> None:
+        """It has been read, as far as was wanted (else it is read on at once).
+
+        `entries`: how many it has; `found`: there was something new.
+        """
         self._rest_s = FIRST_REST_S
-        self._read, self._read_at = self.sizes, at
+        self._known = (entries, self.sizes.count) if self._is_fresh else (entries,)
+        self._has_read, self._is_fresh, self._read_at = True, False, at
         if self.thoroughly and whole:
             self._thorough_at, self._least_at = at + THOROUGH_S, at + LEAST_THOROUGH_S
         self._is_hinted = self._is_hinted or not whole
         looks_again = self._was_hinted and not found and self._looks < LOOKS
         self._looks = self._looks + 1 if looks_again else 0
         self._look_at = at + LOOK_AGAIN_S if looks_again else None
-
-    def unchanged(self, at: float) -> None:
-        """There was nothing to read."""
-        self._rest_s = FIRST_REST_S

@@ -23,6 +23,7 @@ from drivers.zk.records import from_stamp, to_stamp
 MARGIN_S = 1.0
 """A terminal may show its last second a little longer."""
 WALL_SLACK_S = 2.0
+MOST_IN_A_ROW = 4
 MOST_READINGS = 16
 MOST_KEPT = 6
 NO_TIME = datetime(2000, 1, 1)  # noqa: DTZ001 - a terminal whose clock shows no day at all
@@ -43,7 +44,9 @@ class Watch:
     def __init__(self, here: Here, mark: str | None = None) -> None:
         self._here = here
         self._readings, self._since = _recalled(mark, here)
+        self._quiet: Reading | None = None
         self._jumps: list[str] = []
+        self._in_a_row = 0
 
     @property
     def reading(self) -> Reading | None:
@@ -51,24 +54,34 @@ class Watch:
         return self._readings[-1] if self._readings else None
 
     def read(self, stamp: int, at: float, took_s: float) -> bool:
-        """The clock showed `stamp` at `at`; whether it has jumped."""
+        """The clock showed `stamp` at `at`; whether it has jumped. A clock that always does is told once."""
         reading = Reading(from_stamp(stamp) or NO_TIME, at, took_s)
         before = self.reading
         self._readings = thinned([*self._readings, reading], MOST_READINGS)
         jump_s = 0.0 if before is None else jump(before, reading, MARGIN_S)
-        if before is not None and jump_s:
-            whose = "the terminal's clock was set" if before.is_sure else "the terminal's clock or ours was set"
-            self._jumps.append(f"{whose}: {jump_s:+.0f} s")
-        return jump_s != 0.0
+        self._in_a_row = self._in_a_row + 1 if jump_s else 0
+        if before is None or not jump_s or self._in_a_row > MOST_IN_A_ROW:
+            return False
+        whose = "the terminal's clock was set" if before.is_sure else "the terminal's clock or ours was set"
+        is_lame = self._in_a_row == MOST_IN_A_ROW
+        self._jumps.append("the terminal's clock does not keep time" if is_lame else f"{whose}: {jump_s:+.0f} s")
+        return True
 
-    def ages(self) -> Ages:
-        """For the entries of a pull that begins now."""
+    def ages(self, *, grown: bool = False) -> Ages:
+        """For the entries of a pull that begins now; `grown`: they were put behind all that were known before."""
+        if grown and self._quiet is not None:
+            later = [one for one in self._readings if one.at >= self._quiet.at]
+            return Ages(later, self._quiet.at)
         return Ages(tuple(self._readings), self._since)
+
+    def quiet(self) -> None:
+        """The log has the same size as when it was told completely."""
+        self._quiet = self.reading
 
     def completed(self, reading: Reading) -> None:
         """All has been told that was in the log at `reading`."""
         self._readings = [one for one in self._readings if one.at >= reading.at]
-        self._since = reading.at
+        self._since, self._quiet = reading.at, None
 
     def jumps(self) -> list[str]:
         """Drain what is to be told of jumps."""
@@ -90,7 +103,7 @@ class Watch:
 
 
 def jump(before: Reading, after: Reading, margin_s: float = 0.0) -> float:
-    """By how many seconds the clock was set forward between two readings, as far as that can be known; 0: it was not."""
+    """By how many seconds the clock was set forward between two readings; 0: it was not, as far as that shows."""
     ours_s = after.at - before.at - (after.took_s - before.took_s) / 2
     off_s = (after.time - before.time).total_seconds() - ours_s
     slack_s = RESOLUTION_S + (before.took_s + after.took_s) / 2 + DRIFT * abs(ours_s) + margin_s
