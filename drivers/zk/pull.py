@@ -80,6 +80,14 @@ class Pull:
         """How many the log has."""
         return 0 if self.width is None else max(0, self._total - HEADER_BYTES) // self.width
 
+    @property
+    def is_proof(self) -> bool:
+        """Whether nothing can be in the log that was not told, once this is done.
+
+        The end of a full log that is overwritten in place proves nothing.
+        """
+        return not self._sizes.is_full or self._is_thorough or self.told > 0
+
     def wants(self) -> tuple[int, int] | None:
         """The range to read next: first byte, size; None: done."""
         if self.phase == "done":

@@ -47,6 +47,7 @@ class Schedule:
         self._not_before = 0.0
         self._is_hinted = False
         self._was_hinted = False
+        self._is_hurried = False
         self._looks = 0
         self._look_at: float | None = None
         self._known: tuple[int | None, ...] = ()  # counts that mean the log that was read last
@@ -58,6 +59,10 @@ class Schedule:
         self.thoroughly = False
         self.sizes = Sizes()
 
+    def anew(self) -> None:
+        """Another round begins, in which no size has been told so far."""
+        self._is_fresh = False
+
     def told(self, sizes: Sizes) -> None:
         """The terminal says how long its log is."""
         self.sizes, self._is_fresh = sizes, True
@@ -65,6 +70,10 @@ class Schedule:
     def hint(self) -> None:
         """There is something to read."""
         self._is_hinted = True
+
+    def hurry(self) -> None:
+        """The log is to be read now, whatever its size."""
+        self._is_hurried = True
 
     def refused(self, at: float) -> float:
         """Something was refused: until when to rest."""
@@ -75,7 +84,7 @@ class Schedule:
         """When the next question is to be asked of an idle terminal; during a rest it is only kept."""
         if at < self._not_before:
             return min(self._not_before, at + KEEP_S)
-        if self._is_hinted:
+        if self._is_hinted or self._is_hurried:
             return at
         return at + self._poll_s if self._look_at is None else min(self._look_at, at + self._poll_s)
 
@@ -85,7 +94,7 @@ class Schedule:
 
     def is_hinted(self, at: float) -> bool:
         """Whether the log is to be read without asking for its size."""
-        return self._is_hinted or (self._look_at is not None and at >= self._look_at)
+        return self._is_hinted or self._is_hurried or (self._look_at is not None and at >= self._look_at)
 
     @property
     def is_same(self) -> bool:
@@ -101,6 +110,7 @@ class Schedule:
     def begins(self, at: float) -> None:
         """The log is being read."""
         self._was_hinted, self._is_hinted = self._is_hinted or self._look_at is not None, False
+        self._is_hurried = False
         if self._thorough_at is None:
             self._thorough_at = at + CHECK_S
         if self._was_hinted and self._looks == LOOKS:
@@ -114,10 +124,10 @@ class Schedule:
         """
         self._rest_s = FIRST_REST_S
         self._known = (entries, self.sizes.count) if self._is_fresh else (entries,)
-        self._has_read, self._is_fresh, self._read_at = True, False, at
+        self._has_read, self._read_at = True, at
         if self.thoroughly and whole:
             self._thorough_at, self._least_at = at + THOROUGH_S, at + LEAST_THOROUGH_S
-        self._is_hinted = self._is_hinted or not whole
+        self._is_hurried = not whole
         looks_again = self._was_hinted and not found and self._looks < LOOKS
         self._looks = self._looks + 1 if looks_again else 0
         self._look_at = at + LOOK_AGAIN_S if looks_again else None

@@ -187,7 +187,8 @@ class Talk:
         if packet.command != packets.OK or len(packet.data) < 4:
             return self._refused("connect", at, "the terminal does not tell its time")
         if self._watch.read(int.from_bytes(packet.data[:4], "little"), at, at - self._asked_at):
-            self._schedule.hint()
+            self._schedule.hurry()
+        self._schedule.anew()
         if self._schedule.rests(at):
             return self._rest(at)
         return self._go(self._log_step if self._schedule.is_hinted(at) else "sizes", at)
@@ -275,9 +276,10 @@ class Talk:
         is_whole = pull.wants() is None
         self._schedule.ended(at, pull.entries, found=pull.told > 0, whole=is_whole)
         if is_whole:
-            self._watch.completed(pull.reading)
             self._width = pull.width or self._width
+        if is_whole and pull.is_proof:
+            self._watch.completed(pull.reading)
         self._rest(at)
         if not is_whole or self._cursor is None:
             return []
-        return self._jumped(self._cursor.mark(self._watch.kept(whole=True)))
+        return self._jumped(self._cursor.mark(self._watch.kept(whole=False)))
