@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from drivers.contract import START, Command
 from drivers.events import CardRead, DeviceChange
 from drivers.zk_terminal import DRIVER, Options
-from gateway.simulation.peers.zk import Zk
+from gateway.simulation.peers.zk import POWER_ON, Zk
 from tests.simulation.exchange import Exchange
 
 CONNECT, AUTH, QUERY, OLD_QUERY, SIZES, TIME, CHUNK = 1000, 1102, 1503, 13, 50, 201, 1504
@@ -232,7 +232,7 @@ def test_a_connection_that_breaks_amid_the_entries_of_a_set_clock_still_dates_th
     desk.run(100.0, [(50.0, "10000")])
     desk.away()
     for n in range(2000):
-        if n == 1000:
+        if n == 1700:
             desk.terminal.wrong_s += 900.0
         desk.terminal.do(str(20_000 + n), 200.0 + n)
         done[str(20_000 + n)] = 200.0 + n
@@ -248,6 +248,22 @@ def test_a_connection_that_breaks_amid_the_entries_of_a_set_clock_still_dates_th
     assert breaks > 2
     assert len(desk.reads) == 2001
     desk.check_dates(done)
+
+
+def test_a_first_reading_that_breaks_off_dates_the_old_entries_that_are_left() -> None:
+    peer = Zk(before=900, drift=0.0)
+    done = {one.user: (one.time - POWER_ON).total_seconds() - peer.wrong_s for one in peer.log}
+    desk = Desk(peer)
+    while not desk.reads:
+        desk.run(desk.now + 0.005)
+    assert len(desk.reads) < 800
+    desk.away()
+    desk.now += 20.0
+    desk.back()
+    desk.run(desk.now + 10.0)
+    assert len(desk.reads) == 900
+    desk.check_dates(done)
+    assert max(read.origin.error_s for read in desk.reads if read.origin is not None) < 4000.0
 
 
 def test_a_log_shortened_by_somebody_is_told_and_goes_on() -> None:
