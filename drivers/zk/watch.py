@@ -146,4 +146,5 @@ def _reading(row: list[float], here: Here, is_same: bool) -> Reading:
         return Reading(time, float(at), float(took_s), bool(is_sure))
     if here.wall is None:
         raise ValueError("no clock in common")
-    return Reading(time, here.at - (here.wall - float(wall)), float(took_s) + WALL_SLACK_S, is_sure=False)
+    then = here.at - (here.wall - float(wall))
+    return Reading(time, then + WALL_SLACK_S, float(took_s) + 2 * WALL_SLACK_S, is_sure=False)

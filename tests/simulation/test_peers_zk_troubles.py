@@ -197,7 +197,7 @@ def test_entries_around_a_clock_that_is_set_are_dated_within_their_error(by_s: f
 
 @pytest.mark.parametrize("is_booted", [False, True])
 @pytest.mark.parametrize("by_s", [-7200.0, 7200.0])
-def test_a_clock_that_was_set_while_we_were_away_is_told_once_and_widens_the_error(by_s: float, is_booted: bool) -> None:
+def test_a_clock_set_while_we_were_away_is_told_once_and_widens_the_error(by_s: float, is_booted: bool) -> None:
     desk = Desk(Zk())
     done = {"10000": 50.0}
     desk.run(100.0, [(50.0, "10000")])
