@@ -210,7 +210,7 @@ def test_resuming_what_was_not_paused_changes_nothing(pty: Pty) -> None:
     line = line_on(str(pty.path), ear)
 
     async def story() -> None:
-        await until(lambda: line.is_open)
+        await until(lambda: ear.changes == ["up"])
         os.write(pty._master, frame(1))
         line.resume()
         await until(ear.cards)
