@@ -23,16 +23,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import inf
 
+from drivers.counted import (
+    BACK,
+    CALM_S,
+    ERRATIC,
+    LEAPT,
+    RESET,
+    SET_BACK,
+    STEADY,
+    Base,
+    Counted,
+    Glitch,
+    Outcome,
+    Trouble,
+)
+
 SLACK_S = 1.0
 TORN_S = 1.0
 """How long two words of different age must stay until it is no torn reading."""
-CALM_S = 60.0
 MANY_TROUBLES = 3
 WAVERING_S, WAVERING_READINGS = 10.0, 20
 """After so long and so many readings of which no two agree it is no counter."""
 WORD, LONG_BITS = 1 << 16, 32
-
-RESET, SET_BACK, LEAPT, BACK, ERRATIC, STEADY = "reset", "set back", "leapt", "back", "erratic", "steady"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,63 +61,6 @@ class Rules:
     sure: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """`count` have passed up to `total`, in the last `since_s` seconds (inf: since a time before this talk).
-    `is_missed`: while nobody could ask.
-    """
-
-    total: int
-    count: int
-    since_s: float
-    is_missed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Glitch:
-    """A reading that was not believed."""
-
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Something has happened to the counter: `kind`, such as RESET. It showed `before`, then `shown`, and is counted
-    on from `total`; None: not counted for now.
-    """
-
-    kind: str
-    total: int | None
-    before: int | None
-    shown: int
-
-    def text(self, name: str) -> str:
-        """For people; `name` says which counter."""
-        match self.kind:
-            case "reset":
-                return f"{name} counter reset: it fell from {self.before} to {self.shown}"
-            case "set back":
-                return f"{name} counter set back from {self.before} to {self.shown}: nobody is counted for it"
-            case "leapt":
-                leap = self.shown - (self.before or 0)
-                return f"{name} counter leapt by {leap}, from {self.before} to {self.shown}: nobody is counted for it"
-            case "back":
-                return f"{name} counter back at {self.shown}, after it had shown {self.before}"
-            case "erratic":
-                return f"{name} counter erratic: not counted until it has been steady for {CALM_S:.0f} s"
-        return f"{name} counter steady again: counted from {self.shown} on"
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """The base line: what is counted from here on."""
-
-    total: int
-
-
-Outcome = Base | Counted | Glitch | Trouble
-
-
 @dataclass(slots=True)
 class _Doubt:
     first: int
@@ -118,34 +73,47 @@ class _Doubt:
 
 @dataclass(slots=True)
 class _Trust:
-    """What tells a counter from a register that only looks like one."""
+    """Tells a counter from a register that only looks like one, and keeps that one silent."""
 
-    is_erratic: bool = False
+    _erratic_until: float | None = None
     _troubles: list[float] = field(default_factory=list)
-    _wavers_since: float | None = None
+    _wavers_since: float = 0.0
     _wavers: int = 0
 
-    def believed(self) -> None:
-        """A reading was believed."""
-        self._wavers_since, self._wavers = None, 0
+    @property
+    def is_erratic(self) -> bool:
+        """Whether nothing is told of it."""
+        return self._erratic_until is not None
 
-    def is_lost_in_trouble(self, at: float) -> bool:
-        """Something has happened to it: whether it has been too often."""
-        self._troubles = [*(then for then in self._troubles if at - then < CALM_S), at]
-        return len(self._troubles) >= MANY_TROUBLES
+    def judge(
+        self, outcomes: list[Outcome], known: int | None, shown: int, is_doubtful: bool, at: float
+    ) -> list[Outcome]:
+        """What is told of these outcomes of a reading; `known` is the total that is believed behind them."""
+        is_fallen = any(isinstance(outcome, Trouble) and outcome.kind != BACK for outcome in outcomes)
+        self._troubles = [then for then in self._troubles if at - then < CALM_S] + [at] * is_fallen
+        is_lost = len(self._troubles) >= MANY_TROUBLES or (is_fallen and self.is_erratic)
+        if is_lost or self._is_wavering(is_doubtful, at):
+            was_erratic, self._erratic_until = self.is_erratic, at + CALM_S
+            return _glitches(outcomes) + ([] if was_erratic else [Trouble(ERRATIC, None, None, shown)])
+        if self._erratic_until is None:
+            return outcomes
+        if at < self._erratic_until or is_doubtful or known is None:
+            return _glitches(outcomes)
+        self._erratic_until = None
+        return [*_glitches(outcomes), Trouble(STEADY, known, None, known)]
 
-    def is_lost_in_doubt(self, at: float) -> bool:
-        """A reading agrees with none before: whether it has been so for too long."""
-        self._wavers_since = at if self._wavers_since is None else self._wavers_since
+    def _is_wavering(self, is_doubtful: bool, at: float) -> bool:
+        """Whether for a long time no two readings have agreed."""
+        if not is_doubtful:
+            self._wavers = 0
+            return False
+        self._wavers_since = self._wavers_since if self._wavers else at
         self._wavers += 1
-        return (
-            not self.is_erratic and self._wavers >= WAVERING_READINGS and at - self._wavers_since >= WAVERING_S
-        )
+        return self._wavers >= WAVERING_READINGS and at - self._wavers_since >= WAVERING_S
 
-    def set_erratic(self, is_erratic: bool) -> None:
-        """It begins, or ends, to be erratic."""
-        self.is_erratic, self._troubles = is_erratic, []
-        self.believed()
+
+def _glitches(outcomes: list[Outcome]) -> list[Outcome]:
+    return [outcome for outcome in outcomes if isinstance(outcome, Glitch)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,19 +157,23 @@ class Counter:
         """A reading that came at `at` and was asked for at `asked`: what it shows lies between."""
         if self._prior is not None and at > self._prior.until:
             self._prior = None
+        outcomes = self._outcomes(total, asked, at)
+        known = None if self._known is None else self._known.total
+        return self._trust.judge(outcomes, known, total, self._doubt is not None, at)
+
+    def _outcomes(self, total: int, asked: float, at: float) -> list[Outcome]:
         if self._is_expected(total, at):
             return self._drop_doubt() + self._go_on(total, asked, at)
         doubt = self._doubt
         if doubt is None or self._rise(doubt.latest, total) > self._sure(doubt.asked, at):
             told = self._drop_doubt()
             self._doubt = _Doubt(total, asked, at, total, asked)
-            return told + (self._distrust(total) if self._trust.is_lost_in_doubt(at) else [])
+            return told
         doubt.latest, doubt.asked, doubt.seen = total, asked, doubt.seen + 1
         if doubt.seen < self._rules.confirm or at - doubt.first_at < self._patience_s(doubt):
             return []
         self._doubt = None
-        told = self._believe(doubt, at)
-        return told + (self._go_on(total, asked, at) if self._known is not None else [])
+        return self._believe(doubt, at) + self._go_on(total, asked, at)
 
     def _is_expected(self, total: int, at: float) -> bool:
         if self._known is None:
@@ -212,8 +184,6 @@ class Counter:
         return not self._is_away and rise <= min(self._sure(self._known.asked, at), inf if self._prior is None else 1)
 
     def _patience_s(self, doubt: _Doubt) -> float:
-        if self._trust.is_erratic:
-            return CALM_S
         return TORN_S if self._is_torn(doubt.first, doubt.first_at) else 0.0
 
     def _is_torn(self, total: int, at: float) -> bool:
@@ -232,32 +202,25 @@ class Counter:
     def _go_on(self, total: int, asked: float, at: float) -> list[Outcome]:
         assert self._known is not None
         before, self._known, self._is_away = self._known, _Known(total, asked), False
-        self._trust.believed()
-        step = total - before.total if total >= before.total else int(self._rise(before.total, total))
+        step = total - before.total if self._modulus is None else (total - before.total) % self._modulus
         return [Counted(total, step, _since_s(before.asked, at))] if step else []
 
     def _believe(self, doubt: _Doubt, at: float) -> list[Outcome]:
         """What a confirmed reading says."""
-        before, was_away = self._known, self._is_away
+        before, was_away, prior = self._known, self._is_away, self._prior
         total, then = doubt.first, doubt.first_at
         self._known, self._is_away = _Known(total, doubt.first_asked), False
-        self._trust.believed()
-        if self._trust.is_erratic:
-            return self._steady(doubt)
         if before is None:
             return [Base(total)]
-        if self._prior is not None and self._rise(self._prior.total, total) <= self._most(self._prior.asked, then):
-            return self._come_back(self._prior, before, total, at)
+        if prior is not None and self._rise(prior.total, total) <= self._most(prior.asked, then):
+            return self._come_back(prior, before, total, at)
         most, rise = self._most(before.asked, then), self._rise(before.total, total)
         if rise <= most:
             return [Counted(total, int(rise), _since_s(before.asked, at), was_away)] if rise else []
-        if self._trust.is_lost_in_trouble(at):
-            return self._distrust(total)
-        is_first = self._prior is None
-        self._prior = self._prior or _Known(before.total, before.asked, at + CALM_S)
+        self._prior = prior or _Known(before.total, before.asked, at + CALM_S)
         if total > before.total:
             return [Trouble(LEAPT, total, before.total, total)]
-        if total > most or not is_first:
+        if total > most or prior is not None:
             return [Trouble(SET_BACK, total, before.total, total)]
         lower_bound = [Counted(total, total, _since_s(before.asked, at), was_away)] if total else []
         return [Trouble(RESET, 0, before.total, total), *lower_bound]
@@ -267,17 +230,6 @@ class Counter:
         step, since_s = int(self._rise(prior.total, total)), _since_s(prior.asked, at)
         counted = [Counted(total, step, since_s, is_missed=prior.asked is None)] if step else []
         return [Trouble(BACK, prior.total, before.total, total), *counted]
-
-    def _distrust(self, shown: int) -> list[Outcome]:
-        before = None if self._known is None else self._known.total
-        self._known = self._prior = self._doubt = None
-        self._trust.set_erratic(True)
-        return [Trouble(ERRATIC, None, before, shown)]
-
-    def _steady(self, doubt: _Doubt) -> list[Outcome]:
-        self._known = _Known(doubt.latest, doubt.asked)
-        self._trust.set_erratic(False)
-        return [Trouble(STEADY, doubt.latest, None, doubt.latest)]
 
     def _rise(self, before: int, after: int) -> float:
         """By how much it rose, over its end if it has one; inf: it fell. Behind a trouble nothing runs over."""

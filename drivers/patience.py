@@ -9,7 +9,8 @@ class Patience:
     def __init__(self, first_s: float = 1.0, most_s: float = 4.0) -> None:
         self._first_s = first_s
         self._most_s = most_s
-        self.answered()
+        self._wait_s = first_s
+        self.not_before = 0.0
 
     def missed(self, at: float) -> None:
         """The question of `at` was not answered."""
