@@ -188,12 +188,17 @@ class Counter:
 
     def _is_torn(self, total: int, at: float) -> bool:
         """Whether the low word is a plausible one, and the high word is too old, or too new for it."""
-        if self._known is None or self._rules.bits != LONG_BITS:
+        if self._known is None or self._rules.bits != LONG_BITS or self._is_back(total, at):
             return False
         most = self._most(self._known.asked, at)
         (high, low), (high_before, low_before) = divmod(total, WORD), divmod(self._known.total, WORD)
         is_near = (high - high_before) % WORD in (0, 1) and (low - low_before) % WORD <= most
         return is_near and self._rise(self._known.total, total) > most
+
+    def _is_back(self, total: int, at: float) -> bool:
+        """Whether the counter from before the trouble goes on."""
+        prior = self._prior
+        return prior is not None and self._rise(prior.total, total) <= self._most(prior.asked, at)
 
     def _drop_doubt(self) -> list[Outcome]:
         doubt, self._doubt = self._doubt, None
@@ -212,7 +217,7 @@ class Counter:
         self._known, self._is_away = _Known(total, doubt.first_asked), False
         if before is None:
             return [Base(total)]
-        if prior is not None and self._rise(prior.total, total) <= self._most(prior.asked, then):
+        if prior is not None and self._is_back(total, then):
             return self._come_back(prior, before, total, at)
         most, rise = self._most(before.asked, then), self._rise(before.total, total)
         if rise <= most:
