@@ -118,13 +118,20 @@ def _glitches(outcomes: list[Outcome]) -> list[Outcome]:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A total that was believed; `asked`: when it was asked for, None: before this talk. `until`: how long it is
-    remembered behind a trouble.
-    """
+    """A total that was believed; `asked`: when it was asked for, None: before this talk."""
 
     total: int
     asked: float | None
-    until: float = inf
+
+
+@dataclass(slots=True)
+class _Prior:
+    """What was believed before a trouble, for a while; `told`: how many were told since then."""
+
+    total: int
+    asked: float | None
+    until: float
+    told: int = 0
 
 
 class Counter:
@@ -139,7 +146,7 @@ class Counter:
         """Begin again: `total` was told last, by somebody who looked at an unknown time; None: nothing was."""
         is_possible = total is not None and 0 <= total < (self._modulus or inf)
         self._known = _Known(total, None) if total is not None and is_possible else None
-        self._prior: _Known | None = None
+        self._prior: _Prior | None = None
         self._is_away = True
         self._doubt: _Doubt | None = None
         self._trust = _Trust()
@@ -158,6 +165,8 @@ class Counter:
         if self._prior is not None and at > self._prior.until:
             self._prior = None
         outcomes = self._outcomes(total, asked, at)
+        if self._prior is not None:
+            self._prior.told += sum(outcome.count for outcome in outcomes if isinstance(outcome, Counted))
         known = None if self._known is None else self._known.total
         return self._trust.judge(outcomes, known, total, self._doubt is not None, at)
 
@@ -222,7 +231,7 @@ class Counter:
         most, rise = self._most(before.asked, then), self._rise(before.total, total)
         if rise <= most:
             return [Counted(total, int(rise), _since_s(before.asked, at), was_away)] if rise else []
-        self._prior = prior or _Known(before.total, before.asked, at + CALM_S)
+        self._prior = prior or _Prior(before.total, before.asked, at + CALM_S)
         if total > before.total:
             return [Trouble(LEAPT, total, before.total, total)]
         if total > most or prior is not None:
@@ -230,11 +239,11 @@ class Counter:
         lower_bound = [Counted(total, total, _since_s(before.asked, at), was_away)] if total else []
         return [Trouble(RESET, 0, before.total, total), *lower_bound]
 
-    def _come_back(self, prior: _Known, before: _Known, total: int, at: float) -> list[Outcome]:
+    def _come_back(self, prior: _Prior, before: _Known, total: int, at: float) -> list[Outcome]:
         self._prior = None
-        step, since_s = int(self._rise(prior.total, total)), _since_s(prior.asked, at)
-        counted = [Counted(total, step, since_s, is_missed=prior.asked is None)] if step else []
-        return [Trouble(BACK, prior.total, before.total, total), *counted]
+        step, since_s = total - prior.total - prior.told, _since_s(prior.asked, at)
+        counted = [Counted(total, step, since_s, is_missed=prior.asked is None)] if step > 0 else []
+        return [Trouble(BACK, min(total, prior.total + prior.told), before.total, total), *counted]
 
     def _rise(self, before: int, after: int) -> float:
         """By how much it rose, over its end if it has one; inf: it fell. Behind a trouble nothing runs over."""

@@ -110,6 +110,12 @@ def test_a_leap_that_stayed_and_is_taken_back_costs_and_adds_nobody() -> None:
     assert bounds(outcomes)[0] == pytest.approx(5 * POLL_S + ANSWER_S)
 
 
+def test_who_was_told_behind_a_reset_that_was_none_is_not_told_again() -> None:
+    outcomes = told(counter(), 40, 40, 0, 0, 1, 1, 43, 43)
+    assert troubles(outcomes) == [(RESET, 0), (BACK, 41)]
+    assert counts(outcomes) == [(1, False), (2, False)]
+
+
 def test_a_fall_that_stays_is_a_reset_and_what_it_shows_has_passed_if_people_can_have_done_that() -> None:
     outcomes = told(counter(), 400, 400, 2, 3)
     assert outcomes[0] == Trouble(RESET, 0, 400, 2)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.counted import Counted, Trouble
+from drivers.counted import Counted, Glitch, Trouble
 from drivers.counter import Counter, Rules
 
 POLL_S, ANSWER_S = 0.05, 0.01
@@ -58,7 +58,7 @@ class Board:
         self.let_through(people_after)
         self.at += ANSWER_S / 2
         for said in self.counter.take(value, asked, self.at):
-            self.mark = getattr(said, "total", self.mark) if not type(said).__name__ == "Glitch" else self.mark
+            self.mark = self.mark if isinstance(said, Glitch) else said.total
             self.troubles += isinstance(said, Trouble)
             if isinstance(said, Counted):
                 self._tell(said)
@@ -101,7 +101,7 @@ class Board:
             case "restart":
                 self.let_through(before)
                 self.at += number % 100
-                self.counter.start(self.mark)
+                self.counter.pause() if self.mark is None else self.counter.start(self.mark)
             case "reset":
                 self.total = self.was = 0
                 self.read(before, after)
@@ -110,6 +110,7 @@ class Board:
                     self.read(before * (n == 1), after * (n == 2), GARBAGE + number % 20 * FAR)
                 for _ in range(self.rules.confirm):
                     self.read()
+        self.at += (before + after) / self.rules.max_rate
         if what in ("noise", "torn"):
             for _ in range(self.rules.confirm):
                 self.read()
