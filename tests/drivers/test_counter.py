@@ -110,6 +110,18 @@ def test_a_leap_that_stayed_and_is_taken_back_costs_and_adds_nobody() -> None:
     assert bounds(outcomes)[0] == pytest.approx(5 * POLL_S + ANSWER_S)
 
 
+def test_a_small_counter_that_shows_nothing_for_a_while_counts_nobody_again() -> None:
+    outcomes = told(counter(), 5, 5, 0, 0, 6, 6)
+    assert troubles(outcomes) == [(RESET, 0), (BACK, 5)]
+    assert counts(outcomes) == [(1, False)]
+
+
+def test_behind_a_trouble_nothing_runs_over() -> None:
+    outcomes = told(counter(Rules(bits=16)), 50, 50, 65_535, 65_535, 0, 0)
+    assert troubles(outcomes) == [(LEAPT, 65_535), (SET_BACK, 0)]
+    assert counts(outcomes) == []
+
+
 def test_who_was_told_behind_a_reset_that_was_none_is_not_told_again() -> None:
     outcomes = told(counter(), 40, 40, 0, 0, 1, 1, 43, 43)
     assert troubles(outcomes) == [(RESET, 0), (BACK, 41)]
