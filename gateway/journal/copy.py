@@ -1,8 +1,9 @@
 """A small copy beside the journal: which epoch it is, and how far the devices with a memory were heard.
 
 It is for the day when the journal is unreadable or gone. A driver that knows no mark may pass over what its device
-had kept meanwhile; with a mark that is too old it tells some of it again, which is said (`journal.marks`). So the copy
-may be older than the journal, and is never newer: it is written after commits, not too often, whole or not at all.
+had kept meanwhile; with a mark that is too old it tells some of it again, which is said (`journal.marks`). So the
+copy may be older than the journal, and is never newer: it is written after commits, not too often, whole or not at
+all.
 """
 
 from __future__ import annotations

@@ -73,11 +73,10 @@ class Previous:
         return Lost(cause="damage", epoch=self.epoch, first=span[0], last=span[1], count=known, previous=named)
 
     def doubt(self) -> Notice | None:
-        """The devices whose marks may be older than what was told last: that may be told again."""
-        devices = sorted(marks_in(self.beside))
-        if not devices or (self.seq is not None and not self.is_copy):
+        """Where its end is not known: the devices of which a mark is known, older perhaps than what was told last."""
+        if self.seq is not None and not self.is_copy:
             return None
-        return Notice(kind="journal.marks", details={"devices": devices})
+        return Notice(kind="journal.marks", details={"devices": sorted(marks_in(self.beside))})
 
 
 class Store(Reader):

@@ -63,6 +63,7 @@ class Writer(threading.Thread):
         self._intake.say_trouble = lambda: self._say(self.quota.trouble())
         self.overflow = self._intake.overflow
         self._commit([])
+        self._copy.follow(self.store)
 
     def put(self, job: Job) -> None:
         """Queue a job; it runs inside a transaction, perhaps more than once until that succeeds."""
