@@ -14,6 +14,7 @@ import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ NARROW = Limits(1 << 30, 7 * 86_400_000, ring_bytes=FRAMES_AT + 2600)
 NEVER = 1 << 40
 HUGE = "x" * MAX_LINE_BYTES
 STEPS = st.sampled_from(
-    ["entry", "entry", "entry", "silent", "huge", "commit", "full", "room", "kill", "stop", "delete", "garble"]
+    ["entry", "entry", "silent", "huge", "commit", "late", "full", "room", "kill", "stop", "delete", "garble"]
 )
 STORIES = st.lists(STEPS | st.integers(1, 40), min_size=3, max_size=40)
 
@@ -50,9 +51,8 @@ class Strike(Disk):
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         super().__init__(patch)
-        self.left, self.is_full = NEVER, False
-        self.before = self._before
-        self.after = lambda _: self.count()
+        self.left, self.is_full, self.is_late, self.has_written = NEVER, False, False, False
+        self.before, self.after = self._before, self._after
         self._write, write_copy = rings._write, copies.Copy._write
 
         def copy_write(copy: copies.Copy, words: Any) -> None:
@@ -62,6 +62,11 @@ class Strike(Disk):
 
         patch.setattr(rings, "_write", self._ring_write)
         patch.setattr(copies.Copy, "_write", copy_write)
+
+    def _connect(self, path: Path) -> Any:
+        connection = super()._connect(path)
+        connection._real.execute("PRAGMA synchronous=OFF")
+        return connection
 
     def count(self) -> None:
         self.left -= 1
@@ -73,6 +78,13 @@ class Strike(Disk):
             error = sqlite3.OperationalError("database or disk is full")
             error.sqlite_errorcode = sqlite3.SQLITE_FULL
             raise error
+        self.count()
+
+    def _after(self, statement: str) -> None:
+        self.has_written = statement.startswith("INSERT") or (self.has_written and statement != "BEGIN IMMEDIATE")
+        if self.is_late and self.has_written and statement == "COMMIT":
+            self.is_late = False
+            raise sqlite3.OperationalError("disk I/O error")
         self.count()
 
     def _ring_write(self, file: int, data: bytes, at: int) -> None:
@@ -101,7 +113,7 @@ class Box:
     def start(self) -> None:
         ignored: Any = lambda *_: None  # noqa: E731
         report = Callbacks(*[ignored] * 7)
-        self.strike.left = NEVER
+        self.strike.left, self.strike.is_late = NEVER, False
         self.writer = Writer(find_journal(self.folder), NAMES, NARROW, Clock(), report)
         self.check()
         for number in range(self.heard + 1, self.newest + 1):
@@ -121,6 +133,8 @@ class Box:
             if step == "silent":
                 self.silent.add(self.newest)
             self.hear(self.newest, HUGE if step == "huge" else "")
+        elif step == "late":
+            self.strike.is_late = True
         elif step in ("full", "room"):
             self.strike.is_full = step == "full"
         elif step == "commit":
@@ -139,7 +153,7 @@ class Box:
     def commit(self) -> None:
         self.writer.put(lambda _: [])
         jobs, _ = self.writer._take()
-        self.writer._commit(jobs)
+        self.writer._insist(partial(self.writer._commit, jobs))
         self.writer._copy.follow(self.writer.store)
 
     def stop(self) -> None:
@@ -230,3 +244,38 @@ def test_every_entry_up_to_the_mark_is_there_or_its_loss_is_stated(
                 one.abandon()
                 one.start()
         assert one.heard == one.newest, "the device has told all it has"
+
+
+WAITING = ["entry", "commit", "full", "entry", "silent", "entry", "commit"]
+OVERFULL = ["full", *["entry"] * 12, "commit", "silent", "entry", "commit"]
+
+
+@pytest.mark.parametrize(
+    ("before", "while_counted"),
+    [
+        ([], ["full", "entry", "silent", "commit", "entry", "commit"]),
+        (WAITING, ["room", "commit", "entry", "commit"]),
+        (WAITING, ["room", "late", "commit", "entry", "commit"]),
+        (OVERFULL, ["room", "commit", "entry", "commit"]),
+        (OVERFULL, ["room", "late", "commit", "entry", "commit"]),
+        (["entry", "commit"], ["late", "huge", "commit", "entry", "commit"]),
+        (["entry", "commit"], ["late", "silent", "commit", "entry", "commit"]),
+    ],
+)
+def test_it_falls_at_each_write_of_a_story_in_turn(before: list[str], while_counted: list[str]) -> None:
+    fallen, at = True, 0
+    while fallen:
+        fallen, at = False, at + 1
+        with box(0.0) as one:
+            for step in before:
+                one.step(step)
+            one.step(at)
+            try:
+                for step in while_counted:
+                    one.step(step)
+            except Fall:
+                fallen = True
+            for step in ("kill", "room", "commit", "stop"):
+                one.step(step)
+            assert one.heard == one.newest
+    assert at > 5, "it was struck"
