@@ -63,11 +63,6 @@ class Strike(Disk):
         patch.setattr(rings, "_write", self._ring_write)
         patch.setattr(copies.Copy, "_write", copy_write)
 
-    def _connect(self, path: Path) -> Any:
-        connection = super()._connect(path)
-        connection._real.execute("PRAGMA synchronous=OFF")
-        return connection
-
     def count(self) -> None:
         self.left -= 1
         if self.left <= 0:
@@ -219,7 +214,8 @@ def _taken(drafts: list[Draft]) -> list[int]:
 
 @contextlib.contextmanager
 def box(copy_every_s: float) -> Iterator[Box]:
-    folder = Path(tempfile.mkdtemp())
+    memory = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gateway.journal.intake.SHORT_S", 0.0)
         patch.setattr(copies, "COPY_EVERY_S", copy_every_s)
