@@ -32,6 +32,7 @@ class Copy:
         self.path = journal.with_name(FILE_NAME)
         self._clock = clock
         self._written: Words | None = None
+        self._epoch = ""
         self._due = 0.0
 
     def load(self) -> Previous:
@@ -46,16 +47,15 @@ class Copy:
     def follow(self, store: Store, *, at_once: bool = False) -> None:
         """Write down what the store has durably, if that is news and the last time was long enough ago.
 
-        A disk that does not take it is asked again next time: this is a copy, the journal goes on without.
+        A disk that does not take it is asked again when it is due: this is a copy, the journal goes on without.
         """
         marks = {key: value for key, value in store.kept_beside.items() if key.startswith(PREFIX)}
         words = (store.origin.epoch, marks)
         if words == self._written:
             return
-        is_new_epoch = self._written is None or self._written[0] != words[0]
-        now = self._clock.mono()
+        is_new_epoch, now = self._epoch != words[0], self._clock.mono()
         if at_once or is_new_epoch or now >= self._due:
-            self._due = now + COPY_EVERY_S
+            self._epoch, self._due = words[0], now + COPY_EVERY_S
             with contextlib.suppress(OSError):
                 self._write(words)
                 self._written = words

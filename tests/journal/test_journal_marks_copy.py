@@ -96,11 +96,21 @@ def test_the_copy_is_written_now_and_then_and_at_the_end(tmp_path: Path, monkeyp
     assert written == [{}, {"clock-1": "19"}]
 
 
-def test_a_disk_that_does_not_take_the_copy_holds_up_nothing(tmp_path: Path) -> None:
-    (tmp_path / "journal.marks.part").mkdir()
+def test_a_disk_that_does_not_take_the_copy_holds_up_nothing_and_is_not_pestered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[copy.Words] = []
+
+    def fail(_: copy.Copy, words: copy.Words) -> None:
+        tries.append(words)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(copy.Copy, "_write", fail)
 
     async def story(journal: Journal, heard: Heard) -> None:
-        journal.append(marked(1, "one"))
-        assert await journal.flush()
+        for number in range(10):
+            journal.append(marked(number, "one"))
+            assert await journal.flush()
 
     assert run(tmp_path, story).troubles == []
+    assert len(tries) == 2, "at the start and at the end"
