@@ -16,7 +16,7 @@ from gateway.directory import Registry
 from gateway.log import Once
 from gateway.passage import Passage
 from gateway.port import Line, Way
-from gateway.records import Draft, Notice
+from gateway.records import CredentialRead, Draft, Heard, Item, Notice
 from gateway.status import Monitor
 from gateway.unwatched import sign
 from gateway.wire import timestamp
@@ -38,31 +38,38 @@ class Place:
 class Feedback:
     """Shows people what became of their cards, on those devices of `lines` that we talk to anyway.
 
-    A card is `read` at once and `accepted` when its record is durable, or `buffering` while the uplink is down.
+    A card is `read` at once and `accepted` when its record is durable, or `buffering` while the uplink is down; it is
+    `refused` if neither journal nor emergency ring could take the record. `when_taken` tells which.
     """
 
     def __init__(
         self,
-        when_durable: Callable[[Callable[[], None]], None],
+        when_taken: Callable[[Sequence[Draft], Callable[[bool], None]], None],
         is_online: Callable[[], bool],
     ) -> None:
         self.lines: Sequence[Line] = ()
-        self._when_durable = when_durable
+        self._when_taken = when_taken
         self._is_online = is_online
 
-    def show(self, device: str, events: Sequence[Event]) -> None:
-        """What these events, just made records of, mean to whoever stands there."""
+    def show(self, device: str, events: Sequence[tuple[Event, Sequence[Draft]]]) -> None:
+        """What these events, each with the records just made of it, mean to whoever stands there."""
         for line in self.lines:
             if device in line.health and line.rules.is_asked(device):
-                for event in events:
-                    self._show(line, device, event)
+                for event, drafts in events:
+                    self._show(line, device, event, drafts)
 
-    def _show(self, line: Line, device: str, event: Event) -> None:
+    def _show(self, line: Line, device: str, event: Event, drafts: Sequence[Draft]) -> None:
         if _is_refusal(event):
             line.show(device, "refused")
         elif isinstance(event, CardRead | Scan):
             line.show(device, "read")
-            self._when_durable(lambda: line.show(device, "accepted" if self._is_online() else "buffering"))
+            reads = [draft for draft in drafts if isinstance(draft.body, CredentialRead)]
+            self._when_taken(reads, lambda is_taken: line.show(device, self._became(is_taken=is_taken)))
+
+    def _became(self, *, is_taken: bool) -> str:
+        if not is_taken:
+            return "refused"
+        return "accepted" if self._is_online() else "buffering"
 
 
 def _is_refusal(event: Event) -> bool:
@@ -72,8 +79,8 @@ def _is_refusal(event: Event) -> bool:
 
 
 class Capture:
-    """See port.LineListener. `append` makes drafts durable, `when_durable` tells when they are, `changed` that the
-    state of a device has changed, `keep_mark` keeps how far a device was heard.
+    """See port.LineListener. `append` makes drafts durable, and how far devices were heard behind them, in order;
+    `when_durable` tells when they are, `changed` that the state of a device has changed.
     """
 
     def __init__(
@@ -82,10 +89,9 @@ class Capture:
         passage: Passage,
         registry: Registry,
         clock: Clock,
-        append: Callable[[Sequence[Draft]], None],
+        append: Callable[[Sequence[Item]], None],
         when_durable: Callable[[Callable[[], None]], None],
         changed: Callable[[], None],
-        keep_mark: Callable[[str, str], None],
         feedback: Feedback,
         monitor: Monitor,
     ) -> None:
@@ -96,7 +102,6 @@ class Capture:
         self._append = append
         self._when_durable = when_durable
         self._changed = changed
-        self._keep_mark = keep_mark
         self._feedback = feedback
         self._monitor = monitor
         self._once = Once(clock.mono)
@@ -107,21 +112,23 @@ class Capture:
     def heard(self, device: str, events: Sequence[Event], moment: Moment) -> bool:
         """See LineListener."""
         self._monitor.events(device, events, moment)
-        drafts: list[Draft] = []
-        shown: list[Event] = []
+        items: list[Item] = []
+        shown: list[tuple[Event, Sequence[Draft]]] = []
         for event in events:
             if isinstance(event, BadFrame):
                 if times := self._once.due("frame.bad", device, event.flaw):
                     log.warning("frame.bad", device=device, flaw=event.flaw, bytes=event.bytes, times=times)
                 continue
             self._listened(device, event, moment)
-            said = self._marked(device, event, self._said(device, event, moment))
+            said = self._said(device, event, moment)
             if moment.live and (said or _is_refusal(event)):
-                shown.append(event)
-            drafts += said
-        self._append(drafts)
+                shown.append((event, said))
+            items += said
+            if event.mark is not None:
+                items.append(Heard(device, event.mark))
+        self._append(items)
         self._feedback.show(device, shown)
-        return bool(drafts)
+        return any(isinstance(item, Draft) for item in items)
 
     def _said(self, device: str, event: Event, moment: Moment) -> list[Draft]:
         """What passage makes of it; that a device comes or goes is written down once, not each time it is told."""
@@ -149,14 +156,6 @@ class Capture:
         elif device in self._unheard and moment.live and not isinstance(event, Incomplete):
             self._unheard.discard(device)
             self._seen(self._asked[device], device, moment)
-
-    def _marked(self, device: str, event: Event, drafts: list[Draft]) -> list[Draft]:
-        """How far a device was heard is kept with the last record of the event, or by itself."""
-        if event.mark is not None and drafts:
-            drafts[-1].mark = (device, event.mark)
-        elif event.mark is not None:
-            self._keep_mark(device, event.mark)
-        return drafts
 
     def when_durable(self, then: Callable[[], None]) -> None:
         """See LineListener."""

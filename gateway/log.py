@@ -26,7 +26,7 @@ EVENTS = {
     "gateway.stood_still": "this process was stopped or starved: what arrived meanwhile is dated as what has waited",
     "gateway.stalled": "the journal's thread or a task stands still: systemd is told nothing, and restarts us",
     "gateway.stopped": "an orderly stop",
-    "journal.damaged": "the journal's file was broken and is set aside; a new epoch begins",
+    "journal.damaged": "the journal's file was broken and is set aside, or is gone; a new epoch begins",
     "journal.epoch": "a new epoch begins",
     "journal.level": "how full the journal is: another step is reached, or left behind",
     "journal.trouble": "the journal cannot keep records now; reading from the ports is paused",

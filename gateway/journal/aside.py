@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 
 from gateway.errors import NotDurable
+from gateway.journal.marks import legible
 from gateway.journal.reader import Reader
 from gateway.journal.schema import Error
 from gateway.journal.store import Previous
@@ -30,14 +31,14 @@ def salvage(path: Path) -> Previous:
         reader = Reader(path)
         try:
             settled = reader.settled().through()
-            return Previous(reader.meta("epoch"), settled=settled, marks=_marks(reader))
+            return Previous(reader.meta("epoch"), settled=settled, beside=_beside(reader))
         finally:
             reader.close()
     return Previous()
 
 
-def _marks(reader: Reader) -> dict[str, str]:
-    """How far the devices were heard, if that can still be read."""
-    with contextlib.suppress(Error, ValueError, TypeError, LookupError):
-        return reader.marks_left()
+def _beside(reader: Reader) -> dict[str, str]:
+    """What stood beside the records, if that can still be read: as it was written last."""
+    with contextlib.suppress(Error, ValueError):
+        return legible(reader.beside())
     return {}
