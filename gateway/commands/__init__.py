@@ -15,6 +15,7 @@ import click
 from gateway.errors import EXIT_BUG, PunchgateError
 
 COMMANDS = {
+    "backup": "configuration, journal and registry in one file, and back",
     "capture": "record a device, card numbers replaced",
     "centre": "the traceability service and its questions",
     "check": "the doctor: configuration, ports, keys, clock, disk, broker",
