@@ -12,8 +12,8 @@ before anything is unpacked.
 """
 
 from gateway.backup.archive import BackupReader
-from gateway.backup.create import Made, write_backup
+from gateway.backup.creating import Made, write_backup
 from gateway.backup.manifest import Manifest
-from gateway.backup.restore import Restored, restore
+from gateway.backup.restoring import Restored, restore
 
 __all__ = ["BackupReader", "Made", "Manifest", "Restored", "restore", "write_backup"]
