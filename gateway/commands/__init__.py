@@ -31,6 +31,7 @@ COMMANDS = {
     "run": "the daemon",
     "simulate": "a device that behaves like the real one",
     "status": "the running daemon",
+    "support-bundle": "what helps somebody far away to help, redacted",
 }
 
 
@@ -45,7 +46,7 @@ class Commands(click.Group):
         """The command's object, or None."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"gateway.commands.{cmd_name}").command
+        command: click.Command = import_module(f"gateway.commands.{cmd_name.replace('-', '_')}").command
         if not isinstance(command, click.Group) and all("-c" not in option.opts for option in command.params):
             command.params.append(_unused_config())
         return command

@@ -35,6 +35,7 @@ CREATE TABLE tombstones (seq INTEGER PRIMARY KEY, hash BLOB NOT NULL);
 
 SCHEMA_VERSION = len(STEPS)
 TOMBSTONES_SINCE = 2
+SQLITE_VERSION = sqlite3.sqlite_version
 Connection = sqlite3.Connection
 Error = sqlite3.Error
 SQLITE_ERROR = sqlite3.SQLITE_ERROR
