@@ -6,13 +6,13 @@ Errors a person can cause are one message on stderr with the exit code of sysexi
 from __future__ import annotations
 
 import sys
-import traceback
 from importlib import import_module
 from typing import Any
 
 import click
 
 from gateway.errors import EXIT_BUG, PunchgateError
+from gateway.tracebacks import discreet
 
 COMMANDS = {
     "backup": "configuration, journal and registry in one file, and back",
@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    except Exception:  # noqa: BLE001 - whatever else it is, it is a bug of ours
-        traceback.print_exc()
+    except Exception as error:  # noqa: BLE001 - whatever else it is, it is a bug of ours
+        sys.stderr.write(f"{discreet(error)}\n")
         sys.exit(EXIT_BUG)
     sys.exit(code if isinstance(code, int) else 0)

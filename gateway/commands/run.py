@@ -14,6 +14,8 @@ from gateway.clock import Clock
 from gateway.commands.options import config_option
 from gateway.lock import own
 from gateway.pulse import WatchfulSelector
+from gateway.secrecy import keep_memory_private
+from gateway.tracebacks import be_discreet
 
 
 @click.command("run")
@@ -23,6 +25,8 @@ def command(config: Path) -> int:
 
     SIGHUP reads the configuration again and applies what needs no restart.
     """
+    be_discreet()
+    keep_memory_private()
     settings = assembly.read_settings(config)
     log.configure(settings.log.level, settings.log.format)
     lock = own(settings.gateway.state_dir)

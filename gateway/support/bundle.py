@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gateway.errors import PunchgateError, Rejected
-from gateway.support.scrubber import Scrubber
+from gateway.scrubber import Scrubber
 from gateway.uplink.presence import VERSION
 from gateway.wire import timestamp
 

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 from gateway.errors import Unavailable
+from gateway.scrubber import Scrubber
 from gateway.support.asking import ask_program
-from gateway.support.scrubber import Scrubber
 
 LINES = 2000
 KERNEL_LINES = 300

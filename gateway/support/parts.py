@@ -21,10 +21,10 @@ from gateway.errors import Misconfigured, NotDurable, Unavailable
 from gateway.journal import Reader, find_journal
 from gateway.journal.schema import Error
 from gateway.port import list_ports
+from gateway.scrubber import Scrubber
 from gateway.status import ask
 from gateway.support import logs, machine
 from gateway.support.bundle import Part, secrets_in
-from gateway.support.scrubber import Scrubber
 
 MIB = 1024 * 1024
 LAST_RECORDS = 2000

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.scrubber import Scrubber
 from gateway.support.logs import scrubbed
-from gateway.support.scrubber import Scrubber
 
 SCRUBBER = Scrubber(
     {"Tr0ub4dor&3", "journal"}, {"lane-1-in", "5c1f0a9be2d74f11", "/dev/serial/by-id/usb-FTDI_A50285BI"}
