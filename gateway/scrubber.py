@@ -1,9 +1,10 @@
 """What may be a card, a person or a secret is taken out of a text, whoever has put it there.
 
 What passes here is made of things that hold none (logs, figures, findings); this is the second line. It knows the
-gateway's own secrets and takes them out literally, then whatever looks like a number that somebody carries: six or more digits or hex
-digits in a row, bytes in pairs, tokens, facility and number; then what is not ASCII, and users' names in paths. Names
-of the configuration, epochs and times stay. A short number (a terminal's user 1042) it cannot tell from a count.
+gateway's own secrets and takes them out literally, then whatever looks like a number that somebody carries: six or
+more digits or hex digits in a row, bytes in pairs, tokens, facility and number; then what is not ASCII, and users'
+names in paths. Names of the configuration, epochs and times stay. A short number (a terminal's user 1042) it cannot
+tell from a count.
 
 A secret that is an ordinary word is left to the first line: cut out of known sentences its absence would tell it.
 """
