@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import json
 import re
 import sqlite3
 import zlib
@@ -18,6 +19,7 @@ LEAST_DIGITS = 6
 CHANCE_DIGITS = 10
 """So many hex digits in a row are no accident of a hash; fewer count only if nothing of the kind is beside them."""
 CHANCE_BYTES = 5
+EMPTY = re.compile(rb"\0{64,}")
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,15 @@ class Canary:
     word: str
     number: bytes = b""
 
+    def is_in(self, data: bytes) -> bool:
+        """Whether any of the forms is."""
+        return any(form in data and (bounded is None or bounded.search(data)) for form, bounded in self._forms)
+
     @cached_property
-    def pattern(self) -> re.Pattern[bytes]:
-        """Finds any of the forms."""
-        raw = [re.escape(data) for data in self._raw() if len(data) >= CHANCE_BYTES]
-        return re.compile(b"|".join([*raw, *(_bounded(text) for text in self._texts() if len(text) >= LEAST_DIGITS)]))
+    def _forms(self) -> list[tuple[bytes, re.Pattern[bytes] | None]]:
+        """Each form, and what it must match besides where it could be an accident."""
+        raw = [(data, None) for data in self._raw() if len(data) >= CHANCE_BYTES]
+        return [*raw, *((text.encode(), _bounded(text)) for text in self._texts() if len(text) >= LEAST_DIGITS)]
 
     def _raw(self) -> Iterator[bytes]:
         """The whole number, its low 4 and 3 bytes; also turned round, and with mirrored bits."""
@@ -48,6 +54,7 @@ class Canary:
             texts |= {data.hex(), number, number.zfill(10), data.hex(" "), data.hex(":"), data.hex("-")}
             texts |= {base64.b64encode(data).decode().rstrip("=")} if len(data) >= CHANCE_BYTES else set()
         texts |= {form.encode().hex() for form in (self.word, self.word.lower())}
+        texts.add(json.dumps(self.word)[1:-1])
         texts.add(base64.b64encode(self.word.encode()).decode().rstrip("="))
         if len(self.number) >= 3:
             facility, card = self.number[-3], int.from_bytes(self.number[-2:], "big")
@@ -59,7 +66,7 @@ class Canary:
 def found(places: Iterable[tuple[str, bytes]], canaries: Iterable[Canary]) -> set[tuple[str, str]]:
     """The name of each canary that is somewhere, and where."""
     canaries = list(canaries)
-    return {(canary.name, place) for place, data in places for canary in canaries if canary.pattern.search(data)}
+    return {(canary.name, place) for place, data in places for canary in canaries if canary.is_in(data)}
 
 
 def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -67,10 +74,10 @@ def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink():
             data, name = path.read_bytes(), str(path.relative_to(folder))
-            yield name, data
+            yield name, EMPTY.sub(bytes(16), data)
             if data[:2] == b"\x1f\x8b":
                 with suppress(OSError, EOFError, zlib.error):
-                    yield f"{name} unpacked", gzip.decompress(data)
+                    yield f"{name} unpacked", EMPTY.sub(bytes(16), gzip.decompress(data))
             if data[:15] == b"SQLite format 3":
                 yield f"{name} rows", b"\n".join(_rows(path))
 
@@ -82,7 +89,8 @@ def _rows(path: Path) -> Iterator[bytes]:
                 yield from (value if isinstance(value, bytes) else str(value).encode() for value in row)
 
 
-def _bounded(text: str) -> bytes:
-    form = re.escape(text.encode())
+def _bounded(text: str) -> re.Pattern[bytes] | None:
     is_short = len(text) < CHANCE_DIGITS and text.isalnum()
-    return b"(?<![0-9A-Za-z.])" + form + b"(?![0-9A-Za-z])" if is_short or text.isdigit() else form
+    if not (is_short or text.isdigit()):
+        return None
+    return re.compile(b"(?<![0-9A-Za-z.])" + re.escape(text.encode()) + b"(?![0-9A-Za-z])")

@@ -49,6 +49,8 @@ LINES = {
 }
 SCAN = Canary("scanner", "VISIT-9f3ac7715e2d")
 NEVER_CLEAR = {"scanner", "sdt"}
+PRINTED = [Canary("address", "示例市示例区测试路2号"), Canary("office", "示例市公安局")]
+"""What the simulated identity card says besides its number."""
 
 
 def asked(model: str) -> Canary:
@@ -153,7 +155,7 @@ def test_a_cards_number_is_nowhere(scene: Scene, tmp_path: Path) -> None:
         "support.tar.gz unpacked", "topic records", "topic state", "topic receipt", "topic device/em4100", "status",
         "journal.sqlite rows after a kill",
     }  # fmt: skip
-    assert found(places, scene.canaries) == set()
+    assert found(places, [*scene.canaries, *PRINTED]) == set()
     keys = [(place, data) for place, data in places if KEY.hex().encode() in data]
     assert {place for place, _ in keys} <= {"organisation.key", "all.backup unpacked"}
 
@@ -165,6 +167,7 @@ def test_the_same_search_finds_the_numbers_where_they_are_wanted(scene: Scene, t
     scene.play()
     places = list(scene.places(tmp_path / "papers"))
     seen = found(places, scene.canaries)
+    assert found(places, PRINTED) == set()
     wanted = {canary.name for canary in scene.canaries} - NEVER_CLEAR
     for place in ("topic records", "state/journal.sqlite rows", "ledger.sqlite rows", "stick unpacked"):
         assert {name for name, where in seen if where == place} == wanted, place
