@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shutil
 import stat
 import threading
 from collections.abc import Callable
@@ -447,3 +449,27 @@ def test_too_little_room_is_said_before_anything_is_changed(
     done = spare.run("backup", "restore", file)
     assert (done.code, "1 MiB free, 8 MiB are needed; nothing was changed" in done.err) == (74, True)
     assert spare.snapshot() == {}
+
+
+@pytest.mark.needs("root")
+def test_what_root_restores_belongs_to_the_daemons_user(box: Box, spare: Box) -> None:
+    """The state to the owner of its directory, other files to whom they belonged; strangers are said."""
+    box.record(5)
+    box.register()
+    shutil.chown(box.folder / "organisation.key", "daemon", "daemon")
+    os.chown(box.folder / "keys" / "broker.password", 54321, 54321)
+    file = box.back_up("--with-secrets")
+    spare.state.mkdir(parents=True)
+    os.chown(spare.state, 65534, 65534)
+    restored(file, spare)
+    owners = {path.name: path.stat().st_uid for path in spare.state.iterdir()}
+    assert set(owners.values()) == {65534}, owners
+    assert (spare.folder / "organisation.key").owner() == "daemon"
+
+    def by_a_stranger(_: dict[str, bytes], told: dict[str, Any]) -> None:
+        next(part for part in told["parts"] if part["name"] == "files/organisation.key")["user"] = "nobody-here"
+
+    for path in (spare.folder / "organisation.key", find_journal(spare.state)):
+        path.unlink()
+    said = restored(rewrite(file, by_a_stranger), spare, "--force")
+    assert "organisation.key: it belonged to nobody-here, unknown on this machine" in said
