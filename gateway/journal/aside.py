@@ -14,14 +14,20 @@ from gateway.journal.store import Previous
 
 def set_aside(path: Path, epoch: str) -> Path:
     """Rename a journal file and its companions so that a new epoch can begin; returns the new name."""
-    aside, number = path.with_name(f"journal-{epoch}.aside"), 1
-    while aside.exists():
-        number += 1
-        aside = path.with_name(f"journal-{epoch}.aside-{number}")
+    aside = free_name(path, epoch)
     for suffix in ("", "-wal", "-shm"):
         companion = Path(f"{path}{suffix}")
         if companion.exists():
             companion.rename(f"{aside}{suffix}")
+    return aside
+
+
+def free_name(path: Path, epoch: str) -> Path:
+    """A name beside the journal under which one of this epoch can be set aside; nothing has it yet."""
+    aside, number = path.with_name(f"journal-{epoch}.aside"), 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"journal-{epoch}.aside-{number}")
     return aside
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 from gateway.errors import NotDurable
 from gateway.journal.ladder import Room, free_bytes
 from gateway.journal.marks import is_beside, marks_in
-from gateway.journal.schema import TOMBSTONES_SINCE, Damaged, connect_reader
+from gateway.journal.schema import TOMBSTONES_SINCE, Damaged, connect_reader, copy_to
 from gateway.spans import Range, Spans
 from gateway.wire import GENESIS, line_hash
 
@@ -185,10 +185,20 @@ class Reader:
         (size,) = self._connection.execute("PRAGMA page_size").fetchone()
         return int((pages - free) * size), int(free * size)
 
+    def version(self) -> int:
+        """The version of its schema."""
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        return int(version)
+
+    def copy_to(self, target: Path, progress: Callable[[int, int], None]) -> None:
+        """Copy the whole journal as it is now into one file that needs no other; see `schema.copy_to`."""
+        with self._snapshot():
+            self.bounds()
+            copy_to(self._connection, target, progress)
+
     def _tombstones(self, query: str) -> list[tuple[Any, ...]]:
         """A journal of an older version, which only a reader meets, has none."""
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        return self._connection.execute(query).fetchall() if version >= TOMBSTONES_SINCE else []
+        return self._connection.execute(query).fetchall() if self.version() >= TOMBSTONES_SINCE else []
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
