@@ -7,6 +7,7 @@ set aside, and not one is ever added to them. The new one begins as after every 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from gateway.directory import Registry
 from gateway.errors import NotDurable, Rejected
 from gateway.journal import Entry, Previous, Reader, Store
 from gateway.journal.chain import require_record
-from gateway.journal.overflow import DRAINED
+from gateway.journal.marks import DRAINED, PREFIX
 from gateway.journal.ring import peek
 from gateway.journal.schema import Error, sync
 from gateway.unwatched import Unwatched
@@ -59,13 +60,18 @@ def _look(copy: Path) -> tuple[Previous, Entry | None]:
             for entry in tail:
                 require_record(entry, epoch)
             head = line_hash(tail[0].line) if tail else GENESIS
-            settled, marks = reader.settled().through(), reader.marks()
+            settled, beside = reader.settled().through(), reader.beside()
             last = tail[0] if tail else None
         finally:
             reader.close()
     except (Error, ValueError, TypeError, LookupError) as error:
         raise Rejected(f"its journal cannot be used: {error}", remedy="take another backup") from error
-    return Previous(epoch, newest, head, settled, is_copy=True, marks=marks), last
+    return Previous(epoch, newest, head, settled, is_copy=True, beside=_marks(beside)), last
+
+
+def _marks(beside: Mapping[str, str]) -> dict[str, str]:
+    """What was refused is for whoever made the backup to confess, and its ring stays there."""
+    return {key: value for key, value in beside.items() if key.startswith(PREFIX)}
 
 
 @dataclass(frozen=True, slots=True)

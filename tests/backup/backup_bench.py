@@ -18,7 +18,7 @@ from gateway.clock import Moment, Quality
 from gateway.commands import main
 from gateway.directory import Registry
 from gateway.journal import Reader, Store, find_journal
-from gateway.records import CredentialRead, Draft, Notice, Place, Subject
+from gateway.records import CredentialRead, Draft, Heard, Notice, Place, Subject
 
 NAMES = ("hq", "edge-01", "Asia/Shanghai")
 KEY = "00112233445566778899aabbccddeeff" * 2
@@ -105,7 +105,7 @@ class Box:
                 drafts = [Draft(Notice(kind="device.up", device="reader-1"), moment(n)) for n in range(count - 1)]
                 store.append([*drafts, self.read()], 1_795_400_000_000)
                 store.remember("settled", f"[[1,{settled}]]" if settled else "[]")
-                store.keep_mark("gate-3", "entry 41")
+                store.append([Heard("gate-3", "entry 41")], 1_795_400_000_000)
             return store.origin.epoch
         finally:
             store.close()

@@ -16,7 +16,7 @@ from gateway.clock import Moment, Quality
 from gateway.commands import main
 from gateway.errors import Unavailable
 from gateway.journal import Store, find_journal
-from gateway.records import Draft, Notice
+from gateway.records import Draft, Heard, Notice
 
 KEY = "f0e1d2c3b4a5968778695a4b3c2d1e0f" * 2
 PASSWORD = "Tr0ub4dor&3-correct"
@@ -94,7 +94,7 @@ class Gateway:
             notice = Notice(kind="device.fault", device="reader-1", reason=f"{CARD} {PERSON}")
             store.append([Draft(notice, moment), Draft(Notice(kind="device.up", device="reader-1"), moment)], 0)
             store.refuse(1, f"not liked: {CARD}", 0)
-            store.keep_mark("gate-3", CARD)
+            store.append([Heard("gate-3", CARD)], 0)
         self.epoch = store.origin.epoch
         store.close()
         return self

@@ -58,7 +58,7 @@ class Bench:
         self.line: Any = StubLine()
         rules = [DeviceRules(name, "x", "lane", "in", "native", frozenset({"credential"})) for name in DEVICES]
         passage = Passage([LANE], rules, Privacy("k1", KEY, clear=False))
-        feedback = Feedback(_now, lambda: True)
+        feedback = Feedback(lambda _, then: then(True), lambda: True)
         feedback.lines = [self.line]
         clock: Any = SimpleNamespace(mono=lambda: 0.0, now=lambda: START)
         monitor: Any = SimpleNamespace(events=lambda *_: None)
@@ -71,7 +71,6 @@ class Bench:
             self._append,
             _now,
             lambda: None,
-            lambda *_: None,
             feedback,
             monitor,
         )
