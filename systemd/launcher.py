@@ -7,13 +7,15 @@ A site's own drivers may lie in /usr/local/lib/punchgate: pip install --no-deps 
 import sys
 
 HOME = "@HOME@"
-MINORS = "@MINORS@".split()
+MINORS = ["@MINORS@"]
 SITE = "/usr/local/lib/punchgate"
 
 minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
 if minor not in MINORS:
     has = ", ".join(MINORS)
-    sys.stderr.write(f"punchgate: no libraries for Python {minor}, only for {has}: install the package for this system\n")
+    sys.stderr.write(
+        f"punchgate: no libraries for Python {minor}, only for {has}: install the package for this system\n"
+    )
     sys.exit(69)
 sys.path[:0] = [f"{HOME}/lib", f"{HOME}/lib-{minor}"]
 sys.path.append(SITE)

@@ -22,6 +22,8 @@ INSTALL = {
     "strace": "apt-get install strace",
     "systemd-analyze": "apt-get install systemd",
     "openssl": "apt-get install openssl",
+    "dpkg-deb": "apt-get install dpkg",
+    "git": "apt-get install git",
     "debootstrap": "apt-get install debootstrap",
     "boot": "a machine where root may make groups of processes for a systemd; in a container: --privileged",
     "root": "run as root",

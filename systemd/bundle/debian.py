@@ -1,4 +1,4 @@
-"""The two Debian packages: the program with the gateway's service, and the centre's service, which needs the first."""
+"""The two Debian packages: the program with the gateway's service, and the centre's, which needs the first."""
 
 from __future__ import annotations
 

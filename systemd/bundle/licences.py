@@ -19,7 +19,9 @@ def expression(wheel: Wheel) -> str:
     """Its SPDX expression. Trouble: it does not say."""
     said = SAID_ELSEWHERE.get(wheel.name) or wheel.facts["License-Expression"] or wheel.facts["License"]
     if not said or len(said) > 80:
-        raise Trouble(f"{wheel.name} {wheel.version} does not say its licence: look, and add it to bundle/licences.py")
+        raise Trouble(
+            f"{wheel.name} {wheel.version} does not say its licence: look, and add it to bundle/licences.py"
+        )
     return str(said)
 
 

@@ -14,12 +14,21 @@ from pathlib import Path
 
 from bundle.trouble import Trouble
 
-PACKAGED = ("config", "drivers", "gateway", "traceability", "systemd", "pyproject.toml", "requirements.lock", "README.md")
+PACKAGED = (
+    "config",
+    "drivers",
+    "gateway",
+    "traceability",
+    "systemd",
+    "pyproject.toml",
+    "requirements.lock",
+    "README.md",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """`version` sorts as Debian sorts: 0.1.0~git… before 0.1.0. `epoch`: seconds, the time stamp of all that is built."""
+    """`version` sorts as Debian sorts: 0.1.0~git… before 0.1.0. `epoch`: seconds, the time of all that is built."""
 
     version: str
     epoch: int
@@ -65,7 +74,7 @@ def sums(files: Mapping[str, bytes]) -> str:
 
 
 def signature(key: Path, message: bytes) -> bytes:
-    """64 bytes, Ed25519 over the message as it is, for `openssl pkeyutl -verify -rawin`. Trouble: no such key (PEM)."""
+    """64 bytes, Ed25519 over the message as it is (`openssl pkeyutl -verify -rawin`). Trouble: no such key (PEM)."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 

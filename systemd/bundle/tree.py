@@ -22,7 +22,7 @@ class Entry:
 
 
 class Tree:
-    """Paths without a leading slash to what lies there. All belongs to root; folders above a path come by themselves."""
+    """Paths without a leading slash to what lies there. All is root's; folders above a path come by themselves."""
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
@@ -52,7 +52,11 @@ class Tree:
 
     def md5sums(self) -> str:
         """What dpkg --verify reads."""
-        lines = (f"{md5(entry.data, usedforsecurity=False).hexdigest()}  {path}\n" for path, entry in self.files() if not entry.target)
+        lines = (
+            f"{md5(entry.data, usedforsecurity=False).hexdigest()}  {path}\n"
+            for path, entry in self.files()
+            if not entry.target
+        )
         return "".join(lines)
 
     def tar(self, epoch: int, prefix: str = "./") -> bytes:

@@ -89,7 +89,7 @@ def _place(name: str, wheel: str) -> str:
 
 
 def fetch(root: Path, lock: Lock, arch: str, minor: str, store: Path) -> list[Wheel]:
-    """All pinned wheels for this architecture and Python; from `store` if they are there, else by pip. Trouble: neither."""
+    """All pinned wheels for this architecture and Python: from `store`, else by pip. Trouble: neither has them."""
     folder = store / f"{arch}-{minor}-{lock.digest[:16]}"
     if not (folder / "complete").exists():
         _download(root / "requirements.lock", MACHINES[arch], minor, folder)
@@ -100,7 +100,11 @@ def fetch(root: Path, lock: Lock, arch: str, minor: str, store: Path) -> list[Wh
 
 
 def _download(lock_file: Path, machine: str, minor: str, folder: Path) -> None:
-    platforms = [f"manylinux_{GLIBC.replace('.', '_')}_{machine}", f"manylinux_2_17_{machine}", f"manylinux2014_{machine}"]
+    platforms = [
+        f"manylinux_{GLIBC.replace('.', '_')}_{machine}",
+        f"manylinux_2_17_{machine}",
+        f"manylinux2014_{machine}",
+    ]
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += ["--require-hashes", "--only-binary=:all:", "--implementation=cp", f"--python-version={minor}"]
     command += [f"--platform={platform}" for platform in platforms]
@@ -115,7 +119,9 @@ def build_own(root: Path, out: Path, epoch: int) -> Wheel:
     return Wheel(wheel)
 
 
-def _run(command: Sequence[str], what: str, folder: Path | None = None, environment: Mapping[str, str] | None = None) -> None:
+def _run(
+    command: Sequence[str], what: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> None:
     done = subprocess.run(
         command, cwd=folder, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
     )

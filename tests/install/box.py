@@ -56,15 +56,30 @@ class Box:
         for name in ("root", "files", "work"):
             (folder / name).mkdir(parents=True)
         self._places = {
-            "base": str(base), "layer": str(folder), "root": str(self.root), "stick": STICK, "packages": str(packages),
-        }  # fmt: skip
+            "base": str(base),
+            "layer": str(folder),
+            "root": str(self.root),
+            "stick": STICK,
+            "packages": str(packages),
+        }
         self._init: int | None = None
         self.durations: list[tuple[str, float]] = []
 
     def run(self, *command: str, code: int | None = 0, words: str = "") -> str:
         """What a command prints, on both; `words` is its input. It must end with this code, None: any."""
         if self._init is None:
-            argv = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", MOUNTS + ENTER, "box"]
+            argv = [
+                "unshare",
+                "--net",
+                "--mount",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "sh",
+                "-c",
+                MOUNTS + ENTER,
+                "box",
+            ]
         else:
             spaces = ("--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup")
             argv = ["nsenter", f"--target={self._init}", *spaces, "sh", "-c", ENTER, "box"]
@@ -96,7 +111,9 @@ class Box:
 
     def listing(self) -> set[str]:
         """All files but those of dpkg, apt, logs and run time."""
-        passed_over = "/proc /sys /dev /run /tmp /media /var/cache /var/log /var/lib/dpkg /var/lib/apt /var/lib/systemd"
+        passed_over = (
+            "/proc /sys /dev /run /tmp /media /var/cache /var/log /var/lib/dpkg /var/lib/apt /var/lib/systemd"
+        )
         pruned = " -o ".join(f"-path {place}" for place in passed_over.split())
         return set(self.sh(rf"find / \( {pruned} \) -prune -o -print").splitlines())
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from box import Box, base
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "systemd"))
+
 ARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 SLOW_S = 2.0
 FIGURES = pytest.StashKey[list[str]]()

@@ -100,7 +100,9 @@ def test_its_own_libraries_come_before_those_of_the_system_and_a_sites_drivers_b
     box.put("/usr/lib/python3/dist-packages/click.py", "raise SystemExit('the click of the system')\n")
     box.put("/usr/local/lib/punchgate/own_reader.py", OWN_READER)
     box.put("/usr/local/lib/punchgate/own-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: own\nVersion: 1\n")
-    box.put("/usr/local/lib/punchgate/own-1.dist-info/entry_points.txt", "[punchgate.drivers]\nown = own_reader:DRIVER\n")
+    box.put(
+        "/usr/local/lib/punchgate/own-1.dist-info/entry_points.txt", "[punchgate.drivers]\nown = own_reader:DRIVER\n"
+    )
     assert "own " in box.sh("PYTHONPATH=/nowhere punchgate drivers")
     assert "67003B51C6" in box.sh(f"punchgate decode own {CARD}")
 
@@ -144,7 +146,7 @@ def test_the_service_waits_for_its_configuration_then_fills_the_journal_and_stop
 def upgrade(box: Box) -> None:
     """To the same version: the same steps. The daemon is another process afterwards."""
     before = box.sh("systemctl show -P MainPID punchgate")
-    box.sh(f"apt-get install -y --reinstall {INSTALL.split()[-1]}")
+    box.sh(f"apt-get install -y --reinstall {INSTALL.rsplit(maxsplit=1)[-1]}")
     assert box.sh("systemctl show -P MainPID punchgate") not in (before, "0\n")
 
 
