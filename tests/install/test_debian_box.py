@@ -93,6 +93,7 @@ def test_a_box_without_a_network_takes_the_package_and_has_the_program(box: Box)
     assert box.sh("systemd-analyze verify punchgate.service") == ""
     assert "dialout" in box.sh("id punchgate")
     assert box.sh("find /usr/lib/punchgate/lib/gateway/__pycache__ -name '*.pyc' | head -n 1")
+    assert "the Debian package is installed" in box.sh("sh /media/stick/punchgate-*.run", code=1)
 
 
 def test_its_own_libraries_come_before_those_of_the_system_and_a_sites_drivers_behind(box: Box) -> None:
