@@ -173,7 +173,7 @@ def base(suite: str) -> Path:
     store = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "punchgate" / "boxes"
     place = store / f"{suite}-{'-'.join(HAS)}"
     store.mkdir(parents=True, exist_ok=True)
-    with (store / "lock").open("w") as lock:
+    with (store / f"{place.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not place.exists():
             part = place.with_suffix(".part")

@@ -12,7 +12,7 @@ from test_debian_box import pytestmark as needs
 pytestmark = [*needs, pytest.mark.needs("boot")]
 
 PAGE = Path(__file__).parents[2] / "docs" / "install.md"
-BLOCK = re.compile(r"^<!-- box: (?P<box>.+) -->\n```console\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^<!-- box: (?P<box>[^\n]+) -->\n```console\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 BOXES = sorted({match["box"] for match in BLOCK.finditer(PAGE.read_text("utf-8"))})
 
 
