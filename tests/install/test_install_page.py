@@ -1,4 +1,4 @@
-"""docs/install.md: every command in a block of a box is run there, in the order of the page, and prints what it says."""
+"""docs/install.md: the commands in the blocks of a box are run there, in their order, and print what the page says."""
 
 from __future__ import annotations
 
