@@ -1,4 +1,4 @@
-"""docs/install.md: the commands in the blocks of a box are run there, in their order, and print what the page says."""
+"""docs/install.md: commands in the blocks of a box are run there, in their order, and print what the page says."""
 
 from __future__ import annotations
 
