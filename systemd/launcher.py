@@ -7,7 +7,7 @@ A site's own drivers may lie in /usr/local/lib/punchgate: pip install --no-deps 
 import sys
 
 HOME = "@HOME@"
-MINORS = ["@MINORS@"]
+MINORS = ("@MINORS@",)
 SITE = "/usr/local/lib/punchgate"
 
 minor = f"{sys.version_info[0]}.{sys.version_info[1]}"

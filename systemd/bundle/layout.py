@@ -46,7 +46,8 @@ def add_libraries(tree: Tree, home: str, parts: Parts) -> None:
 def launcher(root: Path, python: str, home: str, minors: Sequence[str]) -> str:
     """/usr/bin/punchgate or the like."""
     text = (root / "systemd" / "launcher.py").read_text("utf-8")
-    filled = text.replace("@PYTHON@", python).replace("@HOME@", home).replace("@MINORS@", " ".join(minors))
+    quoted = ", ".join(f'"{minor}"' for minor in minors)
+    filled = text.replace("@PYTHON@", python).replace("@HOME@", home).replace('"@MINORS@"', quoted)
     ast.parse(filled)
     return filled
 

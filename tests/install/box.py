@@ -111,9 +111,8 @@ class Box:
 
     def listing(self) -> set[str]:
         """All files but those of dpkg, apt, logs and run time."""
-        passed_over = (
-            "/proc /sys /dev /run /tmp /media /var/cache /var/log /var/lib/dpkg /var/lib/apt /var/lib/systemd"
-        )
+        passed_over = "/proc /sys /dev /run /tmp /media /var/cache /var/log /etc/.updated /var/.updated"
+        passed_over += " /var/lib/dpkg /var/lib/apt /var/lib/systemd"
         pruned = " -o ".join(f"-path {place}" for place in passed_over.split())
         return set(self.sh(rf"find / \( {pruned} \) -prune -o -print").splitlines())
 
