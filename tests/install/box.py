@@ -32,8 +32,7 @@ mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts "$root/dev/pt
 mkdir -p "$root/$stick"
 mount --bind -o ro "$packages" "$root/$stick"
 """
-ENTER = 'exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 chroot "$root" "$@"\n'
-SYSTEMD = """
+CGROUPS = """
 mount -t sysfs -o ro sysfs "$root/sys"
 mount -t tmpfs tmpfs "$root/run"
 if [ -d /sys/fs/cgroup/systemd ]; then
@@ -43,8 +42,11 @@ if [ -d /sys/fs/cgroup/systemd ]; then
 else
     mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
 fi
-exec env -i container=other PATH=/usr/sbin:/usr/bin chroot "$root" /lib/systemd/systemd
 """
+# Not chroot: the kernel makes no user namespace for what lives in one, and units ask for theirs.
+PIVOT = 'cd "$root" && pivot_root . . && umount -l . && cd /\n'
+ENTER = 'exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@"\n'
+SYSTEMD = "exec env -i container=other PATH=/usr/sbin:/usr/bin /lib/systemd/systemd\n"
 INTO_GROUP = 'mkdir -p "$1"; echo $$ > "$1/cgroup.procs"; shift; exec "$@"'
 
 
@@ -121,7 +123,8 @@ class Box:
         """Within, the box runs its own systemd."""
         group = _groups() / f"punchgate-box-{os.getpid()}"
         spaces = ("--net", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child")
-        argv = ["sh", "-c", INTO_GROUP, "group", str(group), "unshare", *spaces, "sh", "-c", MOUNTS + SYSTEMD, "box"]
+        script = MOUNTS + CGROUPS + PIVOT + SYSTEMD
+        argv = ["sh", "-c", INTO_GROUP, "group", str(group), "unshare", *spaces, "sh", "-c", script]
         with (self.root.parent / "boot.log").open("wb") as log:
             process = subprocess.Popen(
                 argv, env=os.environ | self._places, stdin=subprocess.DEVNULL, stdout=log, stderr=log

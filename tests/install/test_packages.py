@@ -236,6 +236,8 @@ def launch(folder: Path, *minors: str) -> subprocess.CompletedProcess[str]:
     """The launcher run by this Python, with a program that says where it comes from."""
     program = folder / "lib" / "gateway" / "commands.py"
     program.parent.mkdir(parents=True, exist_ok=True)
+    (program.parents[1] / "__init__.py").touch()
+    program.with_name("__init__.py").touch()
     program.write_text("def main():\n    print('started from', __file__)\n")
     (folder / "punchgate").write_text(launcher(ROOT, sys.executable, str(folder), minors))
     command = [sys.executable, "-I", str(folder / "punchgate")]
