@@ -44,8 +44,19 @@ else
 fi
 """
 # Not chroot: the kernel makes no user namespace for what lives in one, and units ask for theirs.
-PIVOT = 'cd "$root" && pivot_root . . && umount -l . && cd /\n'
-ENTER = 'exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@"\n'
+PIVOT = """
+cd "$root"
+pivot_root . .
+umount -l .
+cd /
+"""
+# Nothing may ever run on the machine of the tests itself: a box has a file that no machine has.
+MARK = "etc/dpkg/dpkg.cfg.d/punchgate-box"
+ENTER = f"""
+[ -e /{MARK} ] || {{ echo "this is no box"; exit 99; }}
+cd /
+exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@"
+"""
 SYSTEMD = "exec env -i container=other PATH=/usr/sbin:/usr/bin /lib/systemd/systemd\n"
 INTO_GROUP = 'mkdir -p "$1"; echo $$ > "$1/cgroup.procs"; shift; exec "$@"'
 
@@ -70,18 +81,8 @@ class Box:
     def run(self, *command: str, code: int | None = 0, words: str = "") -> str:
         """What a command prints, on both; `words` is its input. It must end with this code, None: any."""
         if self._init is None:
-            argv = [
-                "unshare",
-                "--net",
-                "--mount",
-                "--pid",
-                "--fork",
-                "--kill-child",
-                "sh",
-                "-c",
-                MOUNTS + ENTER,
-                "box",
-            ]
+            spaces = ("--net", "--mount", "--pid", "--fork", "--kill-child")
+            argv = ["unshare", *spaces, "sh", "-c", MOUNTS + PIVOT + ENTER, "box"]
         else:
             spaces = ("--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup")
             argv = ["nsenter", f"--target={self._init}", *spaces, "sh", "-c", ENTER, "box"]
@@ -177,13 +178,14 @@ def base(suite: str) -> Path:
     store.mkdir(parents=True, exist_ok=True)
     with (store / f"{place.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not place.exists():
+        if not (place / MARK).exists():
+            shutil.rmtree(place, ignore_errors=True)
             part = place.with_suffix(".part")
             shutil.rmtree(part, ignore_errors=True)
             command = ["debootstrap", "--variant=minbase", f"--include={','.join(HAS)}", suite, str(part)]
             done = subprocess.run([*command, *_mirror()], capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-            (part / "etc/dpkg/dpkg.cfg.d/box").write_text("force-unsafe-io\n")
+            (part / MARK).write_text("force-unsafe-io\n")
             part.rename(place)
     return place
 

@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from box import ENTER
 from bundle import debian, licences, sbom, selfextracting
 from bundle.build import MINORS
 from bundle.deb import Package
@@ -281,3 +282,8 @@ def test_a_member_of_odd_length_is_padded() -> None:
     data = Package("a", "1", "all", {"Description": "x"}, Tree()).write(EPOCH)
     assert data.startswith(b"!<arch>\ndebian-binary   ")
     assert len(data) % 2 == 0
+
+
+def test_no_command_meant_for_a_box_runs_on_the_machine_of_the_tests() -> None:
+    done = subprocess.run(["sh", "-c", ENTER, "box", "echo", "ran"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (99, "this is no box\n")
