@@ -22,6 +22,10 @@ INSTALL = {
     "strace": "apt-get install strace",
     "systemd-analyze": "apt-get install systemd",
     "openssl": "apt-get install openssl",
+    "dpkg-deb": "apt-get install dpkg",
+    "git": "apt-get install git",
+    "debootstrap": "apt-get install debootstrap",
+    "boot": "a machine where root may make groups of processes for a systemd; in a container: --privileged",
     "root": "run as root",
     "ip": "apt-get install iproute2",
     "nft": "apt-get install nftables",
@@ -67,7 +71,13 @@ def _atheris() -> bool:
     return importlib.util.find_spec("atheris") is not None
 
 
-_ABLE = {"namespaces": _namespaces, "memory-limits": _memory_limits, "atheris": _atheris}
+def _boot() -> bool:
+    """Whether a box may run its own systemd: in version 1 of cgroups its own tree, in version 2 the only one."""
+    named = Path("/sys/fs/cgroup/systemd")
+    return os.access(named if named.is_dir() else "/sys/fs/cgroup", os.W_OK)
+
+
+_ABLE = {"namespaces": _namespaces, "memory-limits": _memory_limits, "atheris": _atheris, "boot": _boot}
 
 
 def required() -> bool:
@@ -79,6 +89,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults", "tests/faults: what goes wrong")
     group.addoption("--fault-count", type=int, help="how many faults to draw (see tests/faults/plan.py)")
     group.addoption("--fault-seed", type=int, help="what to draw them from; a failing episode names its own")
+    install = parser.getgroup("install", "tests/install: packages on a box")
+    install.addoption("--debian-release", action="append", help="bookworm unless told; trixie; may be repeated")
+    install.addoption("--packages", type=Path, help="test these and build none: a folder that package.py has filled")
     group.addoption("--power-cuts", type=int, default=10, help="how often tests/faults/test_power.py cuts it")
 
 

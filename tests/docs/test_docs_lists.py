@@ -1,14 +1,12 @@
-"""Lists that people wrote by hand are complete: exit codes, reasons, causes, units."""
+"""Lists that people wrote by hand are complete: exit codes, reasons, causes."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-from pathlib import Path
 from typing import get_args
 
 import pytest
-from docs_pages import DOCS, ROOT, block, read
+from docs_pages import DOCS, ROOT, read
 
 from drivers import eb_turnstile
 from drivers.events import Flaw
@@ -59,12 +57,3 @@ def test_the_kinds_of_trouble_are_those_of_the_journal() -> None:
     kinds = set(re.findall(r'"(disk|damage|quota)"', source))
     section = ERRORS.split("| kind |", 1)[1].split("\n\n", 1)[0]
     assert kinds == set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
-
-
-@pytest.mark.needs("systemd-analyze")
-def test_systemd_finds_nothing_wrong_with_the_centres_unit(tmp_path: Path) -> None:
-    unit = tmp_path / "punchgate-centre.service"
-    text = block(OPERATIONS, "punchgate-centre.service").replace("/usr/bin/punchgate", "/bin/true")
-    unit.write_text(text.replace("User=punchgate-centre", "User=daemon"))
-    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,1 @@
+"""What stands behind package.py: from locked wheels to packages that need nothing but Python on the box."""

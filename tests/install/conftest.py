@@ -1,0 +1,71 @@
+"""The packages of this source tree, built once, and boxes to install them on; what each command took, at the end."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from box import Box, base
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "systemd"))
+
+ARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+SLOW_S = 2.0
+FIGURES = pytest.StashKey[list[str]]()
+
+NewBox = Callable[[], Box]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "suite" in metafunc.fixturenames:
+        asked = metafunc.config.getoption("debian_release") or ["bookworm"]
+        metafunc.parametrize("suite", asked, scope="session")
+
+
+@pytest.fixture(scope="session")
+def packages(repository_root: Path, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
+    """A folder with the packages for this machine, their checksums, a signature, and the public key."""
+    given: Path | None = pytestconfig.getoption("packages")
+    if given is not None:
+        return given.resolve()
+    stick = tmp_path_factory.mktemp("stick")
+    secret = tmp_path_factory.mktemp("secret") / "release.key"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(secret)], check=True)
+    subprocess.run(["openssl", "pkey", "-in", str(secret), "-pubout", "-out", str(stick / "release.pub")], check=True)
+    command = [sys.executable, "systemd/package.py", "--arch", ARCH, "--key", str(secret), "--out", str(stick)]
+    started = time.monotonic()
+    subprocess.run(command, cwd=repository_root, check=True, capture_output=True)
+    _note(pytestconfig, "package.py", time.monotonic() - started)
+    return stick
+
+
+@pytest.fixture(scope="session")
+def repository_root() -> Path:
+    return Path(__file__).parents[2]
+
+
+@pytest.fixture
+def box(suite: str, packages: Path, tmp_path: Path, pytestconfig: pytest.Config) -> Iterator[Box]:
+    """A box on which nothing of ours was ever installed."""
+    started = time.monotonic()
+    files = base(suite)
+    _note(pytestconfig, f"debootstrap {suite}", time.monotonic() - started)
+    new = Box(files, tmp_path / "box", packages)
+    yield new
+    for command, took in new.durations:
+        _note(pytestconfig, command, took)
+
+
+def _note(config: pytest.Config, what: str, took: float) -> None:
+    if took >= SLOW_S:
+        config.stash.setdefault(FIGURES, []).append(f"{took:5.1f} s  {what[:100]}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash.get(FIGURES, []):
+        terminalreporter.write_line(line)
