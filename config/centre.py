@@ -42,6 +42,10 @@ class Centre(Broker):
         default=None,
         description="The gateways' public keys, {site}.{gateway}.pub in this folder; who has one there must sign.",
     )
+    authority: FilePath = Field(
+        default=Path("/etc/punchgate/authority"),
+        description="Folder of the certificate authority (`punchgate centre authority`).",
+    )
     id: Id | None = Field(default=None, description="Name of this service in receipts; without it one is made.")
     share: Annotated[str, Field(pattern=r"^[^/+#\s\x00]{0,64}$")] = Field(
         default="punchgate", description="Name of the shared subscription; empty: a plain one."

@@ -2,7 +2,8 @@
 
 Three clocks are read together when a frame's last byte has arrived: the wall clock (for the record's `time`), the
 monotonic clock (for pairing and time-outs, never for dates) and CLOCK_BOOTTIME (so that the centre can date what was
-read while the wall clock was wrong). The kernel knows how good the wall clock is: adjtimex(2).
+read while the wall clock was wrong). The kernel knows how good the wall clock is: adjtimex(2). Where it may not be
+asked (the hardened unit), systemd-timesyncd(8) tells when it last set the clock, and the kernel's own rule the rest.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 TIMESYNC_STAMP = Path("/run/systemd/timesync/synchronized")
 EARLIEST_PLAUSIBLE_S = 1_735_689_600  # 2025-01-01: no box with this software was alive before
 STA_UNSYNC, STA_CLOCKERR = 0x0040, 0x1000
+DRIFT_MS_A_S, UNSYNC_MS = 0.5, 16_000
+"""The kernel's rule for a clock that nobody corrects: 500 ppm, and no longer synchronised from 16 s on."""
 QUALITY_MAX_AGE_S = 1.0
 LATE_LEAST_MS = 20
 """What is read so much later is not late: a second look at the clock costs as much on a busy box."""
@@ -141,22 +144,34 @@ class Clock:
         if _is_unset():
             return Quality("unset", "none", None, self.boot)
         kernel = self._ask_kernel()
-        error_ms = None if kernel is None else max(1, kernel.maxerror // 1000)
-        if kernel is not None and not kernel.status & (STA_UNSYNC | STA_CLOCKERR):
+        if kernel is None:
+            return self._ask_stamp()
+        error_ms = max(1, kernel.maxerror // 1000)
+        self._was_synced |= TIMESYNC_STAMP.exists()  # since boot; whether it still is, the kernel says
+        if not kernel.status & (STA_UNSYNC | STA_CLOCKERR):
             self._was_synced = True
             return Quality("synced", "ntp", error_ms, self.boot)
-        if TIMESYNC_STAMP.exists():
-            self._was_synced = True  # since boot; whether it still is, only the kernel can say
-            if kernel is None:
-                return Quality("synced", "timesyncd", None, self.boot)
         if self._was_synced:
             return Quality("holdover", "local", error_ms, self.boot)
         return Quality("restored", "rtc", None, self.boot)
 
     def _ask_kernel(self) -> _Timex | None:
-        """None where the kernel may not be asked, as in some containers."""
+        """None where the kernel may not be asked: under ProtectClock= of systemd, and in some containers."""
         timex = _Timex()
         return None if self._libc.adjtimex(ctypes.byref(timex)) == -1 else timex
+
+    def _ask_stamp(self) -> Quality:
+        """By the age of the last synchronisation. An age that cannot be (the clock was set since) bounds nothing."""
+        try:
+            age_s = time.time() - TIMESYNC_STAMP.stat().st_mtime
+        except OSError:
+            return Quality("restored", "rtc", None, self.boot)
+        if not 0 <= age_s <= self.boot_ns() / 1e9:
+            return Quality("holdover", "local", None, self.boot)
+        error_ms = max(1, round(age_s * DRIFT_MS_A_S))
+        if error_ms < UNSYNC_MS:
+            return Quality("synced", "timesyncd", error_ms, self.boot)
+        return Quality("holdover", "local", error_ms, self.boot)
 
 
 def _is_unset() -> bool:

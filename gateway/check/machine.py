@@ -26,7 +26,10 @@ GIVEN_UP = {
     "sparing": "diagnostics are left out; from 95 % on devices with a memory are not read",
     "critical": "diagnostics are left out, devices with a memory are not read; next the emergency ring fills",
 }
-SYNC = "let systemd-timesyncd or chrony reach a time server: timedatectl set-ntp true"
+SYNC = (
+    "let systemd-timesyncd or chrony reach a time server: timedatectl set-ntp true; with chrony, the "
+    "hardened unit needs systemd/adjtimex.conf to see it"
+)
 
 
 def clock(case: Case) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": "the whole loop on this machine, with simulated readers",
     "drill": "break a simulated site in every way, and count what is lost",
     "drivers": "what hardware is supported",
+    "enrol": "this box at its centre: ask for a certificate, take the answer",
     "identify": "which driver, at which speed, understands this device",
     "journal": "the local journal: figures, one record, chain check",
     "monitor": "watch devices live through the running daemon",

@@ -11,6 +11,7 @@ from typing import get_args
 import click
 
 from gateway import log
+from gateway.commands.authority import authority_group, enrol_command, revoke_command
 from gateway.commands.carry import import_command
 from gateway.commands.centre_options import centre_option, read_centre
 from gateway.commands.evidence import evidence_command
@@ -31,6 +32,9 @@ def command() -> None:
 
 command.add_command(evidence_command)
 command.add_command(import_command)
+command.add_command(authority_group)
+command.add_command(enrol_command)
+command.add_command(revoke_command)
 
 
 @command.command("run")

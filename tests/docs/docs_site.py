@@ -134,9 +134,11 @@ class GuidedSite:
         self.line.close()
 
     def _follow_the_pages(self) -> None:
+        path = f"{Path(PUNCHGATE).parent}{os.pathsep}{os.environ['PATH']}"
         for step in steps(read(SECURITY)):
             if isinstance(step, Command):
-                subprocess.run(["bash", "-euc", step.text], cwd=self.folder, capture_output=True, check=True)
+                command, environment = ["bash", "-euc", step.text], {**os.environ, "PATH": path}
+                subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, check=True)
             else:
                 (self.folder / step.name).write_text(step.text)
 

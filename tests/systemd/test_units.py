@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-EXPOSURE_MAX = 2.0
+EXPOSURE_MAX = 1.3
 
 
 UNITS = ("punchgate", "punchgate-centre")
@@ -77,3 +77,15 @@ def test_the_gateway_has_the_ports_and_tells_systemd_of_progress(repository: Pat
     service = options(repository, "punchgate")["Service"]
     assert service["WatchdogSec"] == "30"
     assert service["SupplementaryGroups"] == "dialout"
+
+
+@pytest.mark.needs("systemd-analyze")
+def test_a_drop_in_lets_the_daemon_ask_the_kernel_about_the_clock(repository: Path, tmp_path: Path) -> None:
+    """And costs what it says, no more."""
+    unit_file = installed(repository, tmp_path)
+    drop_in = (repository / "systemd" / "adjtimex.conf").read_text().partition("[Service]\n")[2]
+    unit_file.write_text(unit_file.read_text().replace("\n[Install]", f"{drop_in}\n[Install]"))
+    command = ["systemd-analyze", "security", "--offline=true", str(unit_file)]
+    verdict = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "✗ ProtectClock=" in verdict.stdout
+    assert re.search(r"level.*?: 1\.7", verdict.stdout) is not None, verdict.stdout[-200:]

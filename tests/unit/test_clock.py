@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -54,17 +55,40 @@ def test_a_clock_that_never_was_is_restored_from_the_rtc(kernel: Kernel) -> None
 
 
 def test_a_stamp_of_timesyncd_is_no_proof_against_the_kernel(kernel: Kernel) -> None:
-    """The stamp is as old as the first sync since boot; the kernel lets go when nobody disciplines it any more."""
+    """The kernel lets go when nobody disciplines the clock any more."""
     clock.TIMESYNC_STAMP.touch()
     kernel.status, kernel.answer = STA_UNSYNC, 5
     assert state(Clock())[0] == "holdover"
 
 
-def test_where_the_kernel_cannot_be_asked_the_stamp_counts_but_no_error_is_made_up(kernel: Kernel) -> None:
+def stamped(ago_s: float) -> Clock:
+    """A clock of a box that is up for ten days, was synchronised so long ago, and may not ask its kernel."""
+    clock.TIMESYNC_STAMP.touch()
+    then = time.time() - ago_s
+    os.utime(clock.TIMESYNC_STAMP, (then, then))
+    watch = Clock()
+    watch.boot_ns = lambda: 864_000 * 10**9  # type: ignore[method-assign]
+    return watch
+
+
+def test_where_the_kernel_may_not_be_asked_timesyncd_tells_by_when_it_last_set_the_clock(kernel: Kernel) -> None:
     kernel.answer = -1
     assert state(Clock()) == ("restored", "rtc", None)
-    clock.TIMESYNC_STAMP.touch()
-    assert state(Clock()) == ("synced", "timesyncd", None)
+    assert state(stamped(0.0)) == ("synced", "timesyncd", 1)
+    assert state(stamped(2048.0)) == ("synced", "timesyncd", 1024)
+
+
+def test_nine_hours_without_timesyncd_the_clock_holds_over_as_the_kernel_would_say(kernel: Kernel) -> None:
+    kernel.answer = -1
+    assert state(stamped(31_000.0))[0] == "synced"
+    assert state(stamped(32_400.0)) == ("holdover", "local", 16_200)
+
+
+@pytest.mark.parametrize("ago_s", [-3600.0, 870_000.0])
+def test_a_clock_that_was_set_after_its_last_synchronisation_has_no_known_error(kernel: Kernel, ago_s: float) -> None:
+    """The stamp lies in the future, or before the boot it was written in."""
+    kernel.answer = -1
+    assert state(stamped(ago_s)) == ("holdover", "local", None)
 
 
 def test_a_year_before_this_software_is_unset(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:

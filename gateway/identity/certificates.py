@@ -1,0 +1,119 @@
+"""X.509 as both ends of an enrolment need it (RFC 5280), by the library `cryptography`.
+
+All keys are on the curve P-256, which every broker and every small box takes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.errors import Misconfigured, Rejected
+from gateway.signature import INSTALL
+
+try:
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.x509.oid import NameOID
+except ImportError as error:  # pragma: no cover - told to the person who calls it
+    raise Misconfigured("enrolment needs the extra `sign`", remedy=INSTALL) from error
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+
+def new_key() -> ec.EllipticCurvePrivateKey:
+    """A private key."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def key_pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
+    """PKCS #8, without a password."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def read_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
+    """Raises Rejected."""
+    key = _load(pem)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise Rejected("not a key on an elliptic curve")
+    return key
+
+
+def new_signing_key() -> bytes:
+    """A private key to sign with (Ed25519), PEM."""
+    return key_pem(ed25519.Ed25519PrivateKey.generate())
+
+
+def public_pem(private: bytes) -> bytes:
+    """The public half of a private key, both PEM. Raises Rejected."""
+    public = _load(private).public_key()
+    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def request(key: ec.EllipticCurvePrivateKey, name: str) -> bytes:
+    """A certificate signing request, PEM."""
+    made = x509.CertificateSigningRequestBuilder().subject_name(common_name(name)).sign(key, SHA256())
+    return made.public_bytes(serialization.Encoding.PEM)
+
+
+def public_key_of(csr: bytes, name: str) -> ec.EllipticCurvePublicKey:
+    """The key that asks for a certificate under `name`, and has signed that it does. Raises Rejected."""
+    try:
+        asked = x509.load_pem_x509_csr(csr)
+        is_signed = asked.is_signature_valid
+    except ValueError as error:
+        raise Rejected("its certificate request is damaged") from error
+    if not is_signed:
+        raise Rejected("its certificate request is not signed with its own key")
+    if asked.subject != common_name(name):
+        raise Rejected(f"its certificate request is for {asked.subject.rfc4514_string()[:80]}, not for CN={name}")
+    key = asked.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise Rejected("its key is not one on the curve P-256")
+    return key
+
+
+def check_issued(certificate: bytes, authority: bytes, key: ec.EllipticCurvePrivateKey, name: str) -> None:
+    """Whether the certificate is this key's, under `name`, and the authority's. Raises Rejected."""
+    given, ca = read(certificate), read(authority)
+    if given.subject != common_name(name):
+        raise Rejected(f"its certificate is for {given.subject.rfc4514_string()[:80]}, not for CN={name}")
+    if given.public_key() != key.public_key():
+        raise Rejected("its certificate is for another key: it answers another request")
+    try:
+        given.verify_directly_issued_by(ca)
+    except (InvalidSignature, ValueError, TypeError) as error:
+        raise Rejected("its certificate is not signed by the authority beside it") from error
+
+
+def pem(certificate: Certificate) -> bytes:
+    """A certificate as a file holds it."""
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def read(data: bytes) -> Certificate:
+    """The first certificate of a PEM file. Raises Rejected."""
+    try:
+        return x509.load_pem_x509_certificate(data)
+    except ValueError as error:
+        raise Rejected("not a certificate in PEM form") from error
+
+
+def common_name(name: str) -> x509.Name:
+    """A name of one part."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def _load(private: bytes) -> ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey:
+    try:
+        key = serialization.load_pem_private_key(private, password=None)
+    except (ValueError, TypeError) as error:
+        raise Rejected("not a private key without a password") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
+        raise Rejected("not a key on an elliptic curve")
+    return key

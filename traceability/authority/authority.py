@@ -1,0 +1,147 @@
+"""An authority's folder: its key, what it has issued, and the files a broker reads.
+
+    ca.key, ca.pem          the authority itself; the key is what has to be kept
+    organisation.key        what makes tokens; each enrolled box gets it, sealed
+    signing.key             what the centre signs receipts with (`centre.key_file`)
+    centre.key, centre.pem  the centre's own name at the broker
+    issued.json             each certificate: whose, serial, until when, revoked when
+    gateways/               the public keys of enrolled gateways (`centre.gateway_keys`)
+    punchgate.acl, crl.pem  for the broker: what each may do, and which certificates count no more
+
+Private files are for their owner only. Each file is replaced whole; `issued.json` is written before a certificate is
+handed out, so there is none that could not be revoked.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from gateway.errors import Misconfigured, Rejected
+from gateway.identity import certificates as x509
+from gateway.identity.files import put
+from gateway.identity.papers import named
+from traceability.authority.acl import acl
+from traceability.authority.certificates import issue, own_certificate, revocations
+
+NAME = "punchgate authority"
+CENTRE = "centre"
+CLIENT_DAYS = 825
+PRIVATE = 0o600
+ISSUED, ACL, CRL = "issued.json", "punchgate.acl", "crl.pem"
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """One certificate: `serial` hex, `until` and `revoked` (None: it counts) RFC 3339."""
+
+    name: str
+    serial: str
+    until: str
+    revoked: str | None = None
+
+    def counts(self, now: datetime) -> bool:
+        """Whether a broker has to let its owner in."""
+        return self.revoked is None and datetime.fromisoformat(self.until) > now
+
+
+class Authority:
+    """See the module. Raises Misconfigured where its folder is not what it should be."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open it."""
+        self.folder = folder
+        try:
+            self._key = x509.read_key((folder / "ca.key").read_bytes())
+            self._certificate = x509.read((folder / "ca.pem").read_bytes())
+            self.issued = [Issued(**one) for one in json.loads((folder / ISSUED).read_text())]
+        except OSError as error:
+            remedy = "punchgate centre authority create"
+            raise Misconfigured(f"{folder}: no authority: {error.strerror}", remedy=remedy) from error
+        except (ValueError, TypeError, Rejected) as error:
+            raise Misconfigured(f"{folder}: damaged: {error}", remedy="restore it from a backup") from error
+
+    @classmethod
+    def create(cls, folder: Path, prefix: str, organisation_key: str | None = None) -> Self:
+        """A new one; `organisation_key` is the line of a key file that is already in use. Never over an older one."""
+        if (folder / "ca.key").exists():
+            raise Misconfigured(f"{folder}: there is an authority", remedy="name another folder")
+        (folder / "gateways").mkdir(parents=True, exist_ok=True)
+        key, centre = x509.new_key(), x509.new_key()
+        put(folder / "ca.pem", x509.pem(own_certificate(key, NAME)))
+        put(folder / ISSUED, b"[]\n")
+        put(folder / "organisation.key", f"{organisation_key or secrets.token_hex(32)}\n".encode(), PRIVATE)
+        put(folder / "signing.key", x509.new_signing_key(), PRIVATE)
+        put(folder / "centre.key", x509.key_pem(centre), PRIVATE)
+        put(folder / "ca.key", x509.key_pem(key), PRIVATE)
+        made = cls(folder)
+        put(folder / "centre.pem", made.issue(CENTRE, centre.public_key()))
+        made.publish(prefix)
+        return made
+
+    @property
+    def ca(self) -> bytes:
+        """The authority's certificate, PEM."""
+        return x509.pem(self._certificate)
+
+    @property
+    def organisation_key(self) -> bytes:
+        """The line of the key file."""
+        return (self.folder / "organisation.key").read_bytes()
+
+    def issue(
+        self, name: str, public: ec.EllipticCurvePublicKey, days: int = CLIENT_DAYS, hosts: tuple[str, ...] = ()
+    ) -> bytes:
+        """A certificate (PEM) for this key: of a client, or with `hosts` of a broker. Earlier ones go on to count."""
+        made = issue(self._certificate, self._key, public, name, days, hosts)
+        until = made.not_valid_after_utc.isoformat()
+        self._keep([*self.issued, Issued(name, f"{made.serial_number:x}", until)])
+        return x509.pem(made)
+
+    def broker(self, hosts: tuple[str, ...]) -> None:
+        """A key and a certificate for a broker under these names and addresses: broker.key, broker.pem."""
+        key = x509.new_key()
+        put(self.folder / "broker.pem", self.issue(hosts[0], key.public_key(), hosts=hosts))
+        put(self.folder / "broker.key", x509.key_pem(key), PRIVATE)
+
+    def revoke(self, name: str) -> int:
+        """None of its certificates counts from now on; how many did. The broker learns it by `publish`."""
+        now = datetime.now(UTC)
+        counting = [one for one in self.issued if one.name == name and one.counts(now)]
+        stamp = now.isoformat(timespec="seconds")
+        self._keep([replace(one, revoked=stamp) if one in counting else one for one in self.issued])
+        return len(counting)
+
+    def members(self) -> list[str]:
+        """The gateways with a certificate that counts, {site}.{id}."""
+        now = datetime.now(UTC)
+        return sorted({one.name for one in self.issued if one.counts(now) and _is_gateway(one.name)})
+
+    def publish(self, prefix: str) -> None:
+        """Write what the broker reads: access list and revocations."""
+        revoked = [int(one.serial, 16) for one in self.issued if one.revoked]
+        put(self.folder / CRL, revocations(self._certificate, self._key, revoked))
+        put(self.folder / ACL, acl(self.members(), CENTRE, prefix).encode())
+
+    def know(self, gateway: str, sign_key: str) -> None:
+        """Believe what this gateway signs."""
+        put(self.folder / "gateways" / f"{gateway}.pub", sign_key.encode())
+
+    def _keep(self, issued: list[Issued]) -> None:
+        rows = ",\n ".join(json.dumps(asdict(one)) for one in issued)
+        put(self.folder / ISSUED, f"[{rows}]\n".encode())
+        self.issued = issued
+
+
+def _is_gateway(name: str) -> bool:
+    try:
+        named(name)
+    except Rejected:
+        return False
+    return True
