@@ -8,6 +8,7 @@ is shown when one of them dies.
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -47,6 +48,12 @@ def endings_as_interrupt() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _surroundings(env: Mapping[str, str] | None) -> dict[str, str]:
+    """These, or ours, in which an interpreter finds what we find: a package's launcher has made our path itself."""
+    path = os.pathsep.join(place for place in sys.path if place)
+    return {**(os.environ if env is None else env), "PYTHONPATH": path}
+
+
 class Child:
     """A program with a name, started and stopped any number of times; its output goes to `log`; `env` None: ours."""
 
@@ -74,7 +81,7 @@ class Child:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    env=self._env,
+                    env=_surroundings(self._env),
                     process_group=0,
                     preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl, no lock, nothing of Python's
                 )

@@ -35,7 +35,7 @@ class Order:
 def build(order: Order) -> Iterator[str]:
     """Builds all of it and says a line for each file. Trouble: it cannot be built; nothing half is left behind."""
     now = release(order.root)
-    store = order.store or _cache() / "wheels"
+    store = order.store or cache() / "wheels"
     lock = Lock((order.root / "requirements.lock").read_text("utf-8"))
     made: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -85,5 +85,6 @@ def _place(out: Path, made: dict[str, bytes]) -> Iterator[str]:
         yield f"{out / name}  {len(data) / 1e6:.1f} MB"
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """The user's folder for what can be fetched again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "punchgate"

@@ -43,6 +43,7 @@ def gateway(parts: Parts, version: str, arch: str, papers: dict[str, bytes]) -> 
     tree.add("usr/lib/systemd/system/punchgate.service", layout.unit(parts.root, "punchgate"))
     tree.add(f"usr/lib/udev/rules.d/{layout.RULES}", layout.rules(parts.root))
     tree.add("usr/share/python3/runtime.d/punchgate.rtupdate", _debian(parts.root, "punchgate.rtupdate"), PROGRAM)
+    tree.add(f"usr/share/punchgate/{layout.DROP_IN}", layout.drop_in(parts.root))
     layout.add_examples(tree, "usr/share/punchgate/examples", parts.root, centre=False)
     layout.add_licences(tree, "usr/share/doc/punchgate", [parts.own, *parts.wheels])
     for name, data in papers.items():

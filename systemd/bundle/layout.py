@@ -13,6 +13,7 @@ from bundle.wheels import Wheel
 
 UNITS = {"punchgate": "punchgate.service", "punchgate-centre": "punchgate-centre.service"}
 RULES = "70-punchgate.rules"
+DROP_IN = "adjtimex.conf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +78,8 @@ def unit(root: Path, name: str) -> str:
 
 def rules(root: Path) -> str:
     return (root / "systemd" / RULES).read_text("utf-8")
+
+
+def drop_in(root: Path) -> str:
+    """For boxes whose clock is kept by chrony or ntpd; the site puts it beside the unit."""
+    return (root / "systemd" / DROP_IN).read_text("utf-8")

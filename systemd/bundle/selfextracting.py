@@ -42,6 +42,7 @@ def _contents(parts: Parts, papers: dict[str, bytes]) -> Tree:
     for name in layout.UNITS:
         tree.add(f"share/{name}.service", layout.unit(parts.root, name))
     tree.add(f"share/{layout.RULES}", layout.rules(parts.root))
+    tree.add(f"share/{layout.DROP_IN}", layout.drop_in(parts.root))
     for centre in (False, True):
         layout.add_examples(tree, "share/examples", parts.root, centre=centre)
     layout.add_licences(tree, "share/doc", [parts.own, *parts.wheels])

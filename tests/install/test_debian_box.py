@@ -92,7 +92,14 @@ def test_a_box_without_a_network_takes_the_package_and_has_the_program(box: Box)
     assert box.sh("dpkg --verify punchgate") == ""
     assert box.sh("systemd-analyze verify punchgate.service") == ""
     assert "dialout" in box.sh("id punchgate")
-    assert box.sh("find /usr/lib/punchgate/lib/gateway/__pycache__ -name '*.pyc' | head -n 1")
+    compiled = "find /usr/lib/punchgate -name '*.pyc' | sort"
+    first = box.sh(compiled)
+    assert "/gateway/__pycache__/app.cpython-" in first
+    box.sh("/usr/share/python3/runtime.d/punchgate.rtupdate clean")
+    assert box.sh(compiled) == ""
+    box.sh("/usr/share/python3/runtime.d/punchgate.rtupdate rtupdate python3.11 python3.13")
+    assert box.sh(compiled) == first
+    assert "the Debian package is installed" in box.sh("sh /media/stick/punchgate-*.run", code=1)
 
 
 def test_its_own_libraries_come_before_those_of_the_system_and_a_sites_drivers_behind(box: Box) -> None:
@@ -112,6 +119,8 @@ def test_the_service_waits_for_its_configuration_then_fills_the_journal_and_stop
     before = box.listing()
     with box.boot():
         box.sh(INSTALL)
+        read = "Reading rules file: /usr/lib/udev/rules.d/70-punchgate.rules\n"
+        assert box.sh("udevadm test /sys/class/mem/null 2>&1 | grep 70-punchgate") == read
         assert box.sh("systemctl is-enabled punchgate") == "enabled\n"
         assert box.sh("systemctl is-active punchgate", code=None) == "inactive\n"
         fill(box)

@@ -54,8 +54,3 @@ def test_the_installer_leaves_a_system_alone_whose_python_it_has_no_libraries_fo
     assert "needs one of Python 3.11, 3.12, 3.13" in box.sh(f"mv /usr/bin/python3.11 /root/; {INSTALL}", code=69)
     box.sh("mv /root/python3.11 /usr/bin/")
     assert box.listing() == before
-
-
-def test_the_installer_does_not_lie_over_a_debian_package(box: Box) -> None:
-    box.sh("apt-get install -y /media/stick/punchgate_*.deb")
-    assert "the Debian package is installed" in box.sh(INSTALL, code=1)

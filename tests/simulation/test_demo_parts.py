@@ -17,7 +17,7 @@ from drivers.registry import catalog, make_options
 from gateway.errors import Unavailable
 from gateway.simulation import demo_site
 from gateway.simulation.broker import Broker, iotcore
-from gateway.simulation.children import Child
+from gateway.simulation.children import PYTHON, Child
 from gateway.simulation.demo_acts import Cast, day, peak
 from gateway.simulation.demo_show import Show
 from gateway.simulation.demo_site import Site, build
@@ -199,3 +199,18 @@ def _alive(pid: int) -> bool:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+def test_a_child_finds_the_libraries_that_its_parent_was_given_by_a_launcher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bundled.py").write_text("print('found')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for surroundings in (None, {"PATH": os.environ["PATH"]}):
+        child = Child("child", [*PYTHON, "-c", "import bundled"], tmp_path / "log", surroundings)
+        child.start()
+        deadline = time.monotonic() + 10
+        while child.running and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert (child.exit_code, child.tail().strip()) == (0, "found")
+        child.log.unlink()

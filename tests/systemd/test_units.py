@@ -82,7 +82,7 @@ def test_the_gateway_has_the_ports_and_tells_systemd_of_progress(repository: Pat
 @pytest.mark.needs("systemd-analyze")
 def test_a_drop_in_lets_the_daemon_ask_the_kernel_about_the_clock(repository: Path, tmp_path: Path) -> None:
     """And costs what it says, no more."""
-    unit_file = installed(repository, tmp_path)
+    unit_file = installed(repository, "punchgate", tmp_path)
     drop_in = (repository / "systemd" / "adjtimex.conf").read_text().partition("[Service]\n")[2]
     unit_file.write_text(unit_file.read_text().replace("\n[Install]", f"{drop_in}\n[Install]"))
     command = ["systemd-analyze", "security", "--offline=true", str(unit_file)]
