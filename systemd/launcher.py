@@ -7,14 +7,13 @@ A site's own drivers may lie in /usr/local/lib/punchgate: pip install --no-deps 
 import sys
 
 HOME = "@HOME@"
-MINORS = ["@MINORS@"]
+MINORS = "@MINORS@"
 SITE = "/usr/local/lib/punchgate"
 
 minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
-if minor not in MINORS:
-    has = ", ".join(MINORS)
+if minor not in MINORS.split():
     sys.stderr.write(
-        f"punchgate: no libraries for Python {minor}, only for {has}: install the package for this system\n"
+        f"punchgate: no libraries for Python {minor}, only for {MINORS}: install the package for this system\n"
     )
     sys.exit(69)
 sys.path[:0] = [f"{HOME}/lib", f"{HOME}/lib-{minor}"]

@@ -62,7 +62,7 @@ def test_what_was_read_before_the_plug_was_pulled_is_at_the_centre_once(machine:
     machine.sh("chown root:punchgate /etc/punchgate/organisation.key && chmod 640 /etc/punchgate/organisation.key")
     machine.put("/etc/punchgate/punchgate.toml", SETTINGS.replace("/run/reader/port", "/dev/ttyS1"))
     machine.put("/etc/punchgate/centre.toml", CENTRE)
-    machine.sh("systemctl enable mosquitto && systemctl start mosquitto punchgate-centre punchgate")
+    machine.sh("systemctl enable mosquitto && systemctl start mosquitto punchgate-centre punchgate || journalctl -n 60 --no-pager")
     machine.eventually("punchgate status | grep 'lane-1-in.* up'")
 
     sent = swipe(machine, 1, 100)
