@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ INSTALL = {
     "git": "apt-get install git",
     "debootstrap": "apt-get install debootstrap",
     "boot": "a machine where root may make groups of processes for a systemd; in a container: --privileged",
+    "qemu": "apt-get install qemu-system-x86 (or qemu-system-arm)",
     "root": "run as root",
     "ip": "apt-get install iproute2",
     "nft": "apt-get install nftables",
@@ -45,6 +47,8 @@ def find(tool: str) -> str | None:
     """Where a program is; also looks where Debian puts daemons."""
     if tool == "root":
         return "root" if os.geteuid() == 0 else None
+    if tool == "qemu":
+        return shutil.which(f"qemu-system-{platform.machine()}")
     if tool == "loop":
         return "/dev/loop-control" if os.access("/dev/loop-control", os.R_OK | os.W_OK) else None
     if tool in _ABLE:
@@ -91,6 +95,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--fault-seed", type=int, help="what to draw them from; a failing episode names its own")
     install = parser.getgroup("install", "tests/install: packages on a box")
     install.addoption("--debian-release", action="append", help="bookworm unless told; trixie; may be repeated")
+    install.addoption("--machine", action="store_true", help="also on a machine of its own, whose power is cut")
     install.addoption("--packages", type=Path, help="test these and build none: a folder that package.py has filled")
     group.addoption("--power-cuts", type=int, default=10, help="how often tests/faults/test_power.py cuts it")
 

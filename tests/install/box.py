@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -171,10 +171,10 @@ def _remove(group: Path) -> None:
                 time.sleep(0.05)
 
 
-def base(suite: str) -> Path:
+def base(suite: str, has: Sequence[str] = HAS) -> Path:
     """The files of a Debian release, made once and kept outside of the repository."""
     store = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "punchgate" / "boxes"
-    place = store / f"{suite}-{'-'.join(HAS)}"
+    place = store / f"{suite}-{'-'.join(has)}"
     store.mkdir(parents=True, exist_ok=True)
     with (store / f"{place.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -182,7 +182,7 @@ def base(suite: str) -> Path:
             shutil.rmtree(place, ignore_errors=True)
             part = place.with_suffix(".part")
             shutil.rmtree(part, ignore_errors=True)
-            command = ["debootstrap", "--variant=minbase", f"--include={','.join(HAS)}", suite, str(part)]
+            command = ["debootstrap", "--variant=minbase", f"--include={','.join(has)}", suite, str(part)]
             done = subprocess.run([*command, *_mirror()], capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
             (part / MARK).write_text("force-unsafe-io\n")

@@ -21,6 +21,11 @@ FIGURES = pytest.StashKey[list[str]]()
 NewBox = Callable[[], Box]
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Machines of their own take minutes."""
+    return True if collection_path.name.endswith("_machine.py") and not config.getoption("machine") else None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "suite" in metafunc.fixturenames:
         asked = metafunc.config.getoption("debian_release") or ["bookworm"]
