@@ -1,5 +1,6 @@
 """What an operator may set: one TOML file, its drop-ins and the environment, checked before anything starts."""
 
+from config.blanked import Blanked, blanked
 from config.centre import CentreSettings
 from config.driverfacts import DriverFacts
 from config.findings import ConfigError, Finding
@@ -9,11 +10,13 @@ from config.secrets import exposure, read_organisation_key, read_password, read_
 from config.settings import Settings
 
 __all__ = [
+    "Blanked",
     "CentreSettings",
     "ConfigError",
     "DriverFacts",
     "Finding",
     "Settings",
+    "blanked",
     "exposure",
     "load",
     "load_centre",

@@ -7,22 +7,27 @@ A family brings two things: the `FrameStream` that understands everything on the
                 ▲             │
                 └──time-out───┘                           LOST_AFTER misses in a row make it `down`
 
-A question on the line is the only one: half-duplex buses know no other way. Whatever else is heard meanwhile (an
-echo of our own question, noise, a late answer to the one before) is told and answers nothing.
+A unit that was up and is down is up again only after LOST_AFTER answers in a row. A question on the line is the only
+one: half-duplex buses know no other way. Whatever else is heard meanwhile (an echo of our own question, noise, a late
+answer to the one before) is told and answers nothing.
+
+What a unit shows on being asked may have happened long before: while others were asked, the line was busy or lost, or
+nobody asked at all. So it is told with `Event.since_s`, the time since the last question that left nothing untold.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from drivers.contract import START, Command
-from drivers.events import BadFrame, DeviceChange, Event
+from drivers.events import BadFrame, Event, Frame
 from drivers.framing import FrameStream
+from drivers.presence import LOST_AFTER, NO_ANSWER, Horizon, Presence
 
-LOST_AFTER = 3
+__all__ = ["ANSWER_S", "LOST_AFTER", "NO_ANSWER", "AskingDriver", "Heard", "Request", "Script"]
+
 ANSWER_S = 0.5
-NO_ANSWER = "no answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +42,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a script makes of one event: what is told instead of it, and whether it answers the open question."""
+    """What a script makes of one event: what is told instead of it, and whether it answers the open question.
+
+    `is_shown`: the unit says this only on being asked, so it is dated by `since_s`; False: it speaks by itself, or
+    the script has dated it. `settled_at`: when the question was asked behind whose answer nothing is untold that the
+    unit held or saw; None: this says nothing of the kind.
+    """
 
     events: tuple[Event, ...]
     answers: bool = False
+    is_shown: bool = False
+    settled_at: float | None = None
 
 
 class Script(Protocol):
@@ -81,10 +93,10 @@ class AskingDriver:
     def _clear(self) -> None:
         self._is_talking = False
         self._asked: Request | None = None
-        self._deadline = 0.0
+        self._asked_at = self._deadline = 0.0
         self._output: list[bytes] = []
-        self._misses = [0] * self._units
-        self._is_up: list[bool | None] = [None] * self._units
+        self._presences = [Presence(unit, self._lost_after) for unit in range(self._units)]
+        self._horizons = [Horizon() for _ in range(self._units)]
 
     def feed(self, data: bytes, at: float) -> list[Event]:
         """Take bytes that arrived at `at`; return what they mean."""
@@ -104,6 +116,10 @@ class AskingDriver:
         talk = self._deadline if self._asked is not None else self._script.due() if self._is_talking else None
         times = [time for time in (self.stream.next_poll(), talk) if time is not None]
         return min(times, default=None)
+
+    def is_mid_frame(self) -> bool:
+        """Whether bytes of a begun frame wait for their rest; that an answer is waited for does not count."""
+        return self.stream.is_mid_frame()
 
     def send(self, command: Command, at: float) -> None:
         """START begins the talk with one unit; everything else is the script's."""
@@ -138,35 +154,37 @@ class AskingDriver:
         self._asked = self._script.ask(at)
         if self._asked is not None:
             self._output.append(self._asked.data)
-            self._deadline = at + self._asked.timeout_s
+            self._asked_at, self._deadline = at, at + self._asked.timeout_s
 
     def _hear(self, events: list[Event], at: float) -> list[Event]:
         if not self._is_talking:
             return events
         told: list[Event] = []
+        settled: list[tuple[Horizon, float]] = []
         for event in events:
             if isinstance(event, BadFrame):
                 told.append(event)
                 continue
             heard = self._script.hear(event, self._asked, at)
             if heard.answers and self._asked is not None:
-                told += self._answered(self._asked.unit)
+                told += self._presences[self._asked.unit].answered(at)
                 self._asked = None
-            told += heard.events
+            told += [self._dated(each, at) for each in heard.events] if heard.is_shown else heard.events
+            if heard.settled_at is not None and event.unit is not None:
+                settled.append((self._horizons[event.unit], heard.settled_at))
+        for horizon, asked_at in settled:  # not before: one frame may show several things
+            horizon.settled(asked_at)
         return told
 
-    def _answered(self, unit: int) -> list[Event]:
-        self._misses[unit] = 0
-        if self._is_up[unit]:
-            return []
-        self._is_up[unit] = True
-        return [DeviceChange(kind="up", unit=unit)]
+    def _dated(self, event: Event, at: float) -> Event:
+        """An event that a unit showed on being asked, with the time in which it has happened."""
+        is_dated = event.since_s is not None or event.origin is not None
+        if is_dated or event.unit is None or isinstance(event, Frame):
+            return event
+        return replace(event, since_s=self._horizons[event.unit].since_s(at))
 
     def _miss(self, asked: Request, at: float) -> list[Event]:
         self._asked = None
         self._script.miss(asked, at)
-        self._misses[asked.unit] += 1
-        if self._misses[asked.unit] < self._lost_after or self._is_up[asked.unit] is False:
-            return []
-        self._is_up[asked.unit] = False
-        return [DeviceChange(kind="down", reason=NO_ANSWER, unit=asked.unit)]
+        self._horizons[asked.unit].missed(self._asked_at)
+        return self._presences[asked.unit].missed(at)

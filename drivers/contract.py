@@ -8,12 +8,14 @@ the contract suite (`drivers.suite`), which strangers can run over theirs:
 - `feed` and `poll` never raise, whatever the bytes; buffers are bounded;
 - a refused frame is a `BadFrame` with a reason; after a bad check the search goes on one byte past the start;
 - a partial frame times out through `poll`; `close` tells what was still waiting; after `reset` all is forgotten;
-- no card number is found in another family's capture.
+- no card number is found in another family's capture;
+- `is_mid_frame` says whether bytes of a begun frame wait for their rest.
 
 A driver only listens until it is sent `START`: the line is open, and it may write. A request-driven one (`asks`) then
 asks its devices through `commands`, says with a `DeviceChange` `up` that one answers and with `down` that it does
-not; `drivers.asking` does that for it. `reset` ends the talk. Bytes that nobody asked for are understood all the
-same, so that a captured conversation decodes to what it meant.
+not; `drivers.asking` does that for it. What such a device shows happened at some time since it was asked before:
+`Event.since_s`. `reset` ends the talk. Bytes that nobody asked for are understood all the same, so that a captured
+conversation decodes to what it meant.
 """
 
 from __future__ import annotations
@@ -28,7 +30,10 @@ Emits = Literal["credential", "passage", "input"]
 
 
 START = "start"
-"""Order: begin to ask. `values["mark"]` is what `Event.mark` of this unit said last, None if nothing."""
+"""Order: begin to ask. `values["mark"]` is what `Event.mark` of this unit said last, None if nothing. For drivers of
+devices with a clock of their own there may be `values["boot"]`, the id of the boot in which the times `at` count, and
+`values["wall_ms"]`, unix milliseconds as the computer believes now; nobody may require them.
+"""
 FEEDBACK = "feedback"
 """Order: show the person what became of the card; `values["state"]` is one of STATES."""
 TEXT = "text"
@@ -64,6 +69,9 @@ class Driver(Protocol):
 
     def next_poll(self) -> float | None:
         """When `poll` is wanted next; None: not before more bytes arrive."""
+
+    def is_mid_frame(self) -> bool:
+        """Whether bytes of a begun frame wait for their rest."""
 
     def send(self, command: Command, at: float) -> None:
         """Queue an order to the device; what the device cannot do is ignored."""

@@ -32,9 +32,11 @@ class Origin:
 class Event:
     """Common part of all events; `event` is the word that `punchgate decode` prints.
 
-    `origin` stands in events that come from a device's own memory; `since_s` in those that happened at some time in
-    the last so many seconds, as a counter tells that was not asked meanwhile (None: now). `mark` is what the unit's
-    driver wants back with START so that nothing is told twice: it is kept in the same transaction as the record.
+    `origin` stands in events that come from a device's own memory. `since_s` stands in those that happened at some
+    time in the last so many seconds: what a device shows that is asked has come since the question (when it was
+    asked) whose answer said that nothing was held, or how things stood then; `math.inf`: since before this talk, so
+    the driver cannot know. None: now, as a device says that speaks by itself. `mark` is what the unit's driver wants
+    back with START so that nothing is told twice: it is kept in the same transaction as the record.
     """
 
     event: ClassVar[str] = "event"
@@ -121,7 +123,10 @@ class Input(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceChange(Event):
-    """The device speaks of itself: `kind` is up, down, tamper, fault, timeout, mode, …"""
+    """The device speaks of itself: `kind` is up, down, tamper, fault, timeout, mode, …
+
+    `since_s` of `down`: seconds since the last answer; `math.inf`: there was none in this talk.
+    """
 
     event: ClassVar[str] = "device"
     kind: str

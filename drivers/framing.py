@@ -150,6 +150,10 @@ class FrameStream:
         """End of the gap while anything is unfinished."""
         return self._last_at + self._gap_s if self._buffer or self._refused else None
 
+    def is_mid_frame(self) -> bool:
+        """Whether bytes of a begun frame wait for their rest."""
+        return bool(self._buffer)
+
     def send(self, command: Command, at: float) -> None:
         """A line that only talks takes no orders."""
 

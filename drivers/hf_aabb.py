@@ -50,6 +50,8 @@ TABLE: dict[str, tuple[int, bytes, dict[str, str]]] = {
     "large": (LONG_UID, b"", {CARD: "empty", "partial_uid": "empty", "no_uid": "empty", SILENCE: "empty"}),
 }
 """State: what it asks, and the answers it knows with the state each leads to."""
+SETTLED = ("no_card", CARD)
+"""Answers behind which no card is there that was not told: what has no UID yet is read later."""
 SHOWN = {"accepted": (2, 10), "buffering": (3, 10), "refused": (1, 100)}
 """Feedback state: which LEDs (1 red, 2 blue or green, 3 both), how long a beep."""
 
@@ -117,14 +119,15 @@ class Talk:
     def hear(self, event: Event, asked: Request | None, at: float) -> Heard:
         """Go on if it answers what was asked."""
         word = _word(event)
-        if asked is None or event.fields.get("kind") == "command":
+        if event.fields.get("kind") == "command":
             return Heard((event,))
-        if asked.expects:
-            return Heard((event,), answers=word == asked.expects)
+        if asked is None or asked.expects:
+            return Heard((event,), answers=asked is not None and word == asked.expects, is_shown=True)
         is_known = word in TABLE[self._state][2]
         if is_known:
             self._go(word, at)
-        return Heard((event,), answers=is_known)
+        settled_at = self._searched_at if is_known and word in SETTLED else None
+        return Heard((event,), answers=is_known, is_shown=True, settled_at=settled_at)
 
     def miss(self, asked: Request, at: float) -> None:
         """A card that went away in the middle, or a silent module."""

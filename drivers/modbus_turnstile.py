@@ -7,7 +7,7 @@
     01 03 0A 86 A1 00 01 00 07 00 00 00 00 93 D6                  100 001 entries, 7 exits, no error
 
 The device counts, and a pass is a difference of counters: nothing is lost while nobody asks, and a reading that
-comes twice says nothing twice. The hard idea is what to believe of a register, see `drivers.modbus.counters`. Boards
+comes twice says nothing twice. The hard idea is what to believe of a register, see `drivers.counter`. Boards
 that do not count show contacts; their pulses must be caught by asking often enough, unless the board keeps them.
 
 Nothing is ever written: no coil, no register. Sources: MODBUS Application Protocol V1.1b3; lotltd/TurnstileModbusSDK
@@ -23,11 +23,11 @@ from typing import Literal
 
 from drivers.asking import AskingDriver
 from drivers.contract import Driver, DriverSpec, Emits, Swap
+from drivers.counter import Counter, Rules
 from drivers.framing import FrameStream, check_gap
 from drivers.modbus import rtu, tcp
 from drivers.modbus.blanking import Blanking
 from drivers.modbus.bus import Bus
-from drivers.modbus.counters import Counter
 from drivers.modbus.maps import (
     CARD_WORDS,
     LOTLTD_CARDS,
@@ -48,6 +48,7 @@ CARD_POLL_S = 0.2
 ANSWER_S = 0.2
 GAP_S = 0.2
 MAX_RATE = 10.0
+MOST_MISSED = 500
 DIRECTIONS = ("entry", "exit")
 BAUDS = (115200, 9600, 19200, 38400, 57600, 4800)
 
@@ -60,8 +61,8 @@ class Options:
     lotltd, the published map, or none. `counters`: direction to place, such as holding 0x44 2 low_first. `inputs`:
     such as discrete 0 8, told as inputs 0, 1, …; `latched`: the board keeps a pulse until it is read. `read_cards`:
     also read the cards of the preset. `poll_s`: seconds between two readings. `answer_s`: seconds an answer may take.
-    `max_rate`: passes a second beyond which a reading must be confirmed; `confirm`: how many readings must agree
-    then. `reset_max`: what a counter that fell while nobody looked may show and be believed. `gap_s`: silence in
+    `max_rate`: passes a second beyond which a difference is nobody; `most_missed`: how many are believed at once,
+    however long nobody asked. `confirm`: how many readings must agree where one is doubted. `gap_s`: silence in
     seconds that gives up a partial frame.
     """
 
@@ -76,11 +77,11 @@ class Options:
     answer_s: float = ANSWER_S
     max_rate: float = MAX_RATE
     confirm: int = 2
-    reset_max: int = 1000
+    most_missed: int = MOST_MISSED
     gap_s: float = GAP_S
 
     def __post_init__(self) -> None:
-        ranges = {"unit": (1, 247), "confirm": (2, 10), "reset_max": (0, 1_000_000)}
+        ranges = {"unit": (1, 247), "confirm": (2, 10), "most_missed": (0, 1_000_000)}
         times = {"poll_s": (0.01, 60.0), "answer_s": (0.02, 5.0), "max_rate": (0.1, 10_000.0)}
         for name, (least, most) in {**ranges, **times}.items():
             if not least <= getattr(self, name) <= most:
@@ -155,7 +156,7 @@ def build(units: Sequence[Options], /) -> Driver:
 
 
 def _new_counter(options: Options, bits: int) -> Counter:
-    return Counter(bits, max_rate=options.max_rate, confirm=options.confirm, reset_max=options.reset_max)
+    return Counter(Rules(bits, options.max_rate, options.most_missed, options.confirm))
 
 
 def _station(options: Options) -> Station:

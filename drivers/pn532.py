@@ -15,6 +15,9 @@ until a card comes: an acknowledgement shows that it is alive, silence behind it
                          silence         asleep        it may have lost its supply
     listening   nothing  cards or none   ready
 
+A question that was acknowledged and is followed by the next one has met no card: that is what a card is dated by.
+Cards that a module finds by itself when told to (D5 61, InAutoPoll) are understood too; we do not ask for them.
+
 A card that stays answers each question: the same UID within `hold_s` of its previous answer is `repeat`.
 
 Sources: NXP UM0701 (PN532 user manual) for the frames; three public drivers' comments for recorded answers.
@@ -35,7 +38,8 @@ from drivers.uids import HOLD_S, check_hold
 POLL_S = 0.2
 GAP_S = 0.1  # less than ANSWER_S: the next answer must not complete a frame that lost a byte
 ANSWER_S = 0.3
-LISTEN_S = 1.0
+LISTEN_S = 0.8
+"""Twice that is how old a card can be that comes between two questions."""
 WAKE = bytes.fromhex("5555") + bytes(14) + frame(bytes.fromhex("D41401"))
 LIST = frame(bytes.fromhex("D44A0100"))
 
@@ -85,6 +89,8 @@ class Talk:
     def stop(self) -> None:
         """It may be asleep when the line comes back."""
         self._state, self._due = "asleep", None
+        self._asked_at = float("-inf")
+        self._silent_at: float | None = None
 
     def due(self) -> float | None:
         """When the next question may be asked."""
@@ -92,8 +98,10 @@ class Talk:
 
     def ask(self, at: float) -> Request | None:
         """The question of this state; a card that does not come is asked for again."""
+        self._silent_at = None
         if self._state == "listening":
-            self._state = "ready"
+            self._state, self._silent_at = "ready", self._asked_at
+        self._asked_at = at
         question = TABLE[self._state][0]
         return None if question is None else Request(question, timeout_s=ANSWER_S)
 
@@ -101,9 +109,12 @@ class Talk:
         """Go on with what leads on from this state."""
         word = _word(event)
         is_known = word in TABLE[self._state][1]
+        settled_at = None
         if is_known:
+            settled_at = {ACK: self._silent_at, LISTED: self._asked_at}.get(word)
             self._go(word, at)
-        return Heard((event,), answers=is_known and asked is not None)
+        is_shown = event.fields.get("kind") == "response"
+        return Heard((event,), answers=is_known and asked is not None, is_shown=is_shown, settled_at=settled_at)
 
     def miss(self, asked: Request, at: float) -> None:
         """No acknowledgement and no card."""

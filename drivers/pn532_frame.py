@@ -23,12 +23,14 @@ MAX_BYTES = LONG_HEAD_BYTES + MAX_DATA_BYTES + TAIL_BYTES
 SIGNS = {(0x00, 0xFF): "ack", (0xFF, 0x00): "nack"}
 LONG = (0xFF, 0xFF)
 HOST, MODULE, ERROR = 0xD4, 0xD5, 0x7F
-LISTED = 0x4B
+LISTED, POLLED = 0x4B, 0x61
 TYPE_A = 0x00
+CARDS_OF_TYPE_A = (0x00, 0x10, 0x20)
+"""Kinds in POLLED: any of type A at 106 kbit/s, MIFARE, ISO 14443-4A. The others are FeliCa, type B, Jewel, peers."""
 FOLLOWS_14443_4 = 0x20
-COMMANDS = {0x02: "firmware", 0x14: "set_up", 0x32: "rf_configuration", 0x4A: "list_targets"}
+COMMANDS = {0x02: "firmware", 0x14: "set_up", 0x32: "rf_configuration", 0x4A: "list_targets", 0x60: "auto_poll"}
 HARMLESS_BYTES = {
-    (HOST, 0x14): 5, (HOST, 0x32): 3, (HOST, 0x4A): 4, (MODULE, LISTED): 3,
+    (HOST, 0x14): 5, (HOST, 0x32): 3, (HOST, 0x4A): 4, (MODULE, LISTED): 3, (MODULE, POLLED): 3,
 }  # fmt: skip
 """How many bytes of a frame's data, from TFI on, say nothing of a card; of others, TFI and code."""
 FIRMWARE, FIRMWARE_BYTES = bytes.fromhex("D50332"), 6
@@ -86,7 +88,7 @@ class Decoder:
 
     def _events(self, data: bytes, is_long: bool, at: float) -> tuple[Event, ...]:
         """What the data between head and check say: TFI, code, parameters."""
-        if is_long and (data[0] != MODULE or len(data) < 3 or data[1] != LISTED):
+        if is_long and (data[0] != MODULE or len(data) < 3 or data[1] not in (LISTED, POLLED)):
             return (Frame(name="extended", fields={"kind": "extended", "data_len": len(data)}),)
         fields: dict[str, object] = {"data": data.hex()}
         if data[0] == HOST and len(data) > 1:
@@ -102,6 +104,8 @@ class Decoder:
     def _answer(self, data: bytes, fields: dict[str, object], at: float) -> tuple[Event, ...]:
         if data[1] == LISTED and len(data) > 2:
             return self._listed(data, fields | {"targets": data[2]}, at)
+        if data[1] == POLLED and len(data) > 2:
+            return self._polled(data, fields | {"targets": data[2]}, at)
         if data[1] == 0x03 and len(data) == 6:
             firmware = dict(zip(("ic", "ver", "rev", "support"), data[2:], strict=True))
             return (Frame(name="firmware", fields=fields | {"firmware": firmware}),)
@@ -118,6 +122,22 @@ class Decoder:
         if not found:
             return (Frame(name="unreadable_target", fields=fields),)
         return tuple(self._card(data[each.start : each.stop], each, fields, at) for each in found)
+
+    def _polled(self, data: bytes, fields: dict[str, object], at: float) -> tuple[Event, ...]:
+        """The same of what it found by itself, at most two; what is no card of type A is a frame."""
+        if data[2] == 0:
+            return (Frame(name="no_card", fields=fields),)
+        found = polled(data)
+        if found is None:
+            return (Frame(name="unreadable_target", fields=fields),)
+        told: list[Event] = []
+        for place, target in found:
+            said = fields | {"target_kind": data[place]}
+            if target is None:
+                told.append(Frame(name="other_target", fields=said))
+            else:
+                told.append(self._card(data[target.start : target.stop], target, said, at))
+        return tuple(told)
 
     def _card(self, uid: bytes, target: Target, fields: dict[str, object], at: float) -> Event:
         said: dict[str, object] = {
@@ -148,14 +168,47 @@ def targets(data: bytes) -> list[Target]:
     found: list[Target] = []
     at = 3
     for _ in range(data[2]):
-        if len(data) < at + 5:
+        target = _target(data, at)
+        if target is None:
             return []
-        start, stop = at + 5, at + 5 + data[at + 4]
-        if data[at + 4] not in UID_BYTES or len(data) < stop:
-            return []
-        found.append(Target(data[at], data[at + 1 : at + 3].hex(), data[at + 3], start, stop))
-        at = stop + (max(1, data[stop]) if data[at + 3] & FOLLOWS_14443_4 and stop < len(data) else 0)
+        found.append(target)
+        at = _behind(data, target)
     return found
+
+
+def polled(data: bytes) -> list[tuple[int, Target | None]] | None:
+    """What an answer D5 61 found: where each stands, and the card if it is one of type A. None: no lengths that fit.
+
+    Each is its kind, a length, and so many bytes, which for a card are those of D5 4B.
+    """
+    found: list[tuple[int, Target | None]] = []
+    at = 3
+    for _ in range(data[2]):
+        end = at + 2 + data[at + 1] if at + 2 <= len(data) else len(data) + 1
+        if end > len(data):
+            return None
+        target = _target(data[:end], at + 2) if data[at] in CARDS_OF_TYPE_A else None
+        if data[at] in CARDS_OF_TYPE_A and (target is None or _behind(data[:end], target) != end):
+            return None
+        found.append((at, target))
+        at = end
+    return found if at == len(data) else None
+
+
+def _target(data: bytes, at: int) -> Target | None:
+    """The card of type A that begins at `at`: number, SENS_RES 2, SAK, n, UID n, (ATS)."""
+    if len(data) < at + 5:
+        return None
+    start, stop = at + 5, at + 5 + data[at + 4]
+    if data[at + 4] not in UID_BYTES or len(data) < stop:
+        return None
+    return Target(data[at], data[at + 1 : at + 3].hex(), data[at + 3], start, stop)
+
+
+def _behind(data: bytes, target: Target) -> int:
+    """Where a card's bytes end: its ATS, which counts itself, is among them."""
+    has_ats = target.sel_res & FOLLOWS_14443_4 and target.stop < len(data)
+    return target.stop + (max(1, data[target.stop]) if has_ats else 0)
 
 
 def frame(data: bytes) -> bytes:
@@ -179,9 +232,22 @@ def _without_card(data: bytes, swap: Swap) -> bytes:
         return data
     kept = HARMLESS_BYTES.get((data[0], data[1]), 2) if len(data) > 1 else 1
     made = bytearray(data[:kept] + bytes(len(data[kept:])))
-    for each in targets(data) if (data[0], data[1:2]) == (MODULE, bytes([LISTED])) and len(data) > 2 else []:
+    places, cards = _found(data)
+    for place in places:
+        made[place : place + 2] = data[place : place + 2]
+    for each in cards:
         made[each.start - 5 : each.start] = data[each.start - 5 : each.start]
         made[each.start : each.stop] = other_uid(data[each.start : each.stop], swap)
         if each.stop < len(data) and each.sel_res & FOLLOWS_14443_4:
             made[each.stop] = data[each.stop]
     return bytes(made)
+
+
+def _found(data: bytes) -> tuple[list[int], list[Target]]:
+    """Where kind and length of something found stand in an answer, and the cards of it."""
+    if data[0] != MODULE or len(data) < 3:
+        return [], []
+    if data[1] == POLLED:
+        found = polled(data) or []
+        return [place for place, _ in found], [target for _, target in found if target is not None]
+    return [], targets(data) if data[1] == LISTED else []

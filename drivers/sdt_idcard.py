@@ -59,6 +59,8 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
     "used": ("find", {"no_card": "empty", "card_found": "found", FAILED: "used", NOTHING: "empty"}),
 }
 """State: what it asks, and the answers it knows with the state each leads to. Other answers are late ones."""
+SETTLED = ("no_card", CARD)
+"""Answers behind which there is no card that was not told: a failure leaves one unread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ class Talk:
         answers = asked is not None and word in TABLE[self._state][1]
         if answers:
             self._go(word, at)
-        return Heard((self._once(event, word, at),), answers)
+        settled_at = self._found_at if answers and word in SETTLED else None
+        return Heard((self._once(event, word, at),), answers, is_shown=word != "", settled_at=settled_at)
 
     def miss(self, asked: Request, at: float) -> None:
         """No answer leads on like any other."""

@@ -81,11 +81,13 @@ def check_cuts(subject: Subject) -> None:
                 before = facts(driver.feed(capture.data[:cut], 0.0))
                 assert before == whole[: len(before)], f"{capture.name} cut at {cut} invents {before}"
                 due = driver.next_poll()
-                assert due is not None or not _waiting(subject, capture, cut), (
-                    f"{capture.name} cut at {cut} waits for ever"
-                )
+                is_waiting = _waiting(subject, capture, cut)
+                assert due is not None or not is_waiting, f"{capture.name} cut at {cut} waits for ever"
+                assert driver.is_mid_frame() or not is_waiting, f"{capture.name} cut at {cut} is not mid-frame"
+                assert due is not None or not driver.is_mid_frame(), f"{capture.name} cut at {cut} is mid-frame"
                 if polled and due is not None:
                     before += facts(driver.poll(due))
+                    assert not driver.is_mid_frame(), f"{capture.name} cut at {cut} stays mid-frame"
                     assert driver.next_poll() is None, f"{capture.name} cut at {cut} does not time out"
                 after = facts(driver.feed(capture.data, QUIET_S))
                 assert after[-len(whole) :] == whole or not whole, f"{capture.name} after a cut at {cut}"
@@ -106,6 +108,7 @@ def check_reset(subject: Subject) -> None:
         for cut in range(1, len(capture.data) + 1):
             driver.feed(capture.data[:cut], 0.0)
             driver.reset()
+            assert not driver.is_mid_frame(), f"{capture.name}: mid-frame after reset at {cut}"
             assert driver.next_poll() is None, f"{capture.name}: a time-out survives reset at {cut}"
             assert driver.poll(QUIET_S) == [], f"{capture.name}: speaks after reset at {cut}"
             assert driver.close() == [], f"{capture.name}: remembers after reset at {cut}"
@@ -182,8 +185,9 @@ def check_asking(subject: Subject) -> None:
     for capture in subject.own[:1]:
         driver = subject.driver(capture)
         assert (driver.next_poll(), driver.commands()) == (None, []), f"{subject.spec.name} asks before START"
-        driver.send(Command(START), 0.0)
+        driver.send(Command(START, {"mark": None, "boot": "b1f2c7aa", "wall_ms": 1_795_393_858_188}), 0.0)
         events, asked = _left_alone(driver, QUIET_S, echo=False)
+        assert not driver.is_mid_frame(), f"{subject.spec.name} takes the wait for an answer for a frame"
         assert asked, f"{subject.spec.name} never asks"
         assert [event["kind"] for event in facts(events)] == ["down"], f"{subject.spec.name}: {facts(events)}"
         driver.reset()

@@ -12,7 +12,7 @@ There is no check and no escaping: five bytes of noise can be a frame. So only t
 contents of the length and the characters they have in the manual, and no number is believed before it was read twice.
 
 The board does not say when somebody passes; it counts. It is asked every `poll_s`, and the difference went through
-(`drivers.totals`). A line that is only listened to tells it too, where somebody else asks (`drivers.tpw_counts`).
+(`drivers.counter`). A line that is only listened to tells it too, where somebody else asks (`drivers.tpw_counts`).
 From a host 22 is an order, *reset the counter*, and 21 switches counting on and off: they are never sent. Source:
 Turnstiles TPW-321ASP manual pages 14 to 19 (manualshive.com 1182227). It says of the counts only that they are ASCII
 codes: decimal digits are assumed, as the close delay has them.
@@ -26,8 +26,10 @@ from dataclasses import dataclass
 
 from drivers.asking import LOST_AFTER, AskingDriver, Heard, Request
 from drivers.contract import Command, Driver, DriverSpec
+from drivers.counter import Rules
 from drivers.events import DeviceChange, Event, Frame
 from drivers.framing import GAP_S, Bad, FrameStream, Good, Noise, Verdict, check_gap
+from drivers.patience import Patience
 from drivers.tpw_counts import DIRECTIONS, Counts
 
 HEAD_BYTES = 3
@@ -37,6 +39,7 @@ WINDOW_BYTES = 64
 ANSWER_S = 2.0
 POLL_S = 1.0
 JUMP = 0
+MOST_MISSED = 500
 MOST_DIGITS = 10
 COUNT_QUERY = 0x28
 COUNTS = {0x21: "entry", 0x22: "exit"}
@@ -80,11 +83,13 @@ INTRODUCTION = frozenset(
 @dataclass(frozen=True, slots=True)
 class Options:
     """`poll_s`: seconds between two readings of the counters, 0.1..60. `jump`: how many passages between two readings
-    are believed without a second one. `gap_s`: silence in seconds after which a partial frame is given up.
+    are believed without a second one. `most_missed`: how many are believed at once, however long nobody asked.
+    `gap_s`: silence in seconds after which a partial frame is given up.
     """
 
     poll_s: float = POLL_S
     jump: int = JUMP
+    most_missed: int = MOST_MISSED
     gap_s: float = GAP_S
 
     def __post_init__(self) -> None:
@@ -92,6 +97,8 @@ class Options:
             raise ValueError(f"poll_s: {self.poll_s} is not between 0.1 and 60 seconds")
         if not 0 <= self.jump <= 100:
             raise ValueError(f"jump: {self.jump} is not between 0 and 100")
+        if not 0 <= self.most_missed <= 1_000_000:
+            raise ValueError(f"most_missed: {self.most_missed} is not between 0 and 1000000")
         check_gap(self.gap_s)
 
 
@@ -148,7 +155,7 @@ class _Talk:
     """Ask for the counters; a board that does not answer is greeted first. See drivers.asking.Script.
 
     The answer to a greeting has the bytes of the greeting, as its echo has: only what the board tells behind it
-    counts.
+    counts. What it tells may be of any time since the greeting, and an answer may be that to the question before.
     """
 
     def __init__(self, poll_s: float, counts: Counts) -> None:
@@ -162,6 +169,8 @@ class _Talk:
         self._owes_ack = False
         self._is_refused = False
         self._misses = 0
+        self._patience = Patience()
+        self._since: float | None = None
         self._step = "entry"
         self._cycle_at = 0.0
         self._counts.stop()
@@ -184,6 +193,8 @@ class _Talk:
         if self._step == "connect" or self._owes_ack:
             data = CONNECT + data
         self._owes_ack = False
+        self._since = at if self._since is None else self._since
+        self._counts.asking(self._since)
         return Request(data, timeout_s=ANSWER_S, expects=self._step)
 
     def hear(self, event: Event, asked: Request | None, at: float) -> Heard:
@@ -202,15 +213,16 @@ class _Talk:
             self._is_refused = True
             events += (DeviceChange(kind="fault", reason="the board does not tell its counters"),)
         self._after_count(asked.expects, at)
-        self._misses = 0
         return Heard(events, answers=True)
 
     def miss(self, asked: Request, at: float) -> None:
-        """Silence: greet the board, then ask again."""
-        self._step, self._due = ("connect" if asked.expects in DIRECTIONS else "entry"), at
+        """Silence: greet the board, then ask again; the longer it is silent, the later."""
+        self._step = "connect" if asked.expects in DIRECTIONS else "entry"
         self._misses += 1
         if self._misses >= LOST_AFTER:
+            self._patience.missed(at)
             self._counts.pause()
+        self._due = max(at, self._patience.not_before)
 
     def order(self, command: Command, at: float) -> None:
         """Its panel is for the board to light."""
@@ -220,10 +232,17 @@ class _Talk:
         if name not in INTRODUCTION:
             return False
         self._owes_ack = name == "exit_count"
+        if self._owes_ack:
+            self._is_there()
         self._step, self._due = ("entry" if self._owes_ack else "introduction"), at
         return True
 
+    def _is_there(self) -> None:
+        self._misses, self._since = 0, None
+        self._patience.answered()
+
     def _after_count(self, direction: str, at: float) -> None:
+        self._is_there()
         if self._counts.is_doubtful(direction):
             self._due = at
             return
@@ -234,7 +253,7 @@ class _Talk:
 def build(units: Sequence[Options], /) -> Driver:
     """The decoder of one board, and the one who asks it."""
     options = units[0]
-    counts = Counts(options.jump)
+    counts = Counts(Rules(most_missed=options.most_missed, sure=options.jump))
     stream = FrameStream(_Board(counts).judge, max_bytes=WINDOW_BYTES, gap_s=options.gap_s, forget=counts.stop)
     return AskingDriver(stream, _Talk(options.poll_s, counts))
 

@@ -1,4 +1,4 @@
-"""What the UHF families share: who is near, which way they went, and when to ask for it. No DRIVER stands here.
+"""What the UHF families share: who is near, which way they went, and which is whose. No DRIVER stands here.
 
 A UHF reader at a gate is not a card reader. It reports a tag tens of times a second while it is in the field, and it
 reads cards in bags, in the next lane and behind the wall. Three rules make reads of that:
@@ -20,11 +20,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Literal, Protocol
+from typing import Literal
 
-from drivers.asking import LOST_AFTER, Heard, Request
-from drivers.contract import FEEDBACK, Command
-from drivers.events import CardRead, DeviceChange, Event, Frame, Passage
+from drivers.events import CardRead, Event, Frame, Passage
 from drivers.framing import check_gap
 
 SCHEME = "epc"
@@ -34,12 +32,10 @@ OTHER = {"outer": "inner", "inner": "outer"}
 WINDOW_S = 2.0
 CROSS_S = 5.0
 TURN_S = 1.0
-RETRY_S = 2.0
 GAP_S = 0.1
 """Shorter than on other lines: a frame lasts milliseconds, and the line is never silent for long. A stray start that
 claims the frames behind it must be given up before a question is (every time-out is longer)."""
 MAX_TAGS = 512
-INVENTORY = "inventory"
 
 Emits = frozenset[Literal["credential", "passage", "input"]]
 READS: Emits = frozenset({"credential"})
@@ -179,106 +175,3 @@ class Field:
         for side in sides:
             presence.seen_at_side[side] = at
         return crossed
-
-
-class Dialogue(Protocol):
-    """What one family asks one reader; plain state."""
-
-    def question(self) -> Request:
-        """What to ask next. Its `expects` is INVENTORY where `poll_s` has to pass before the one behind it."""
-
-    def takes(self, event: Event, asked: Request) -> bool:
-        """Whether an event of this reader completes the answer; the dialogue moves on."""
-
-    def complaint(self, event: Event) -> tuple[str, str | None] | None:
-        """What the reader says of its own state: of what, and what is wrong (None: it works). None: nothing."""
-
-    def pause_s(self, event: Event) -> float:
-        """How long not to ask after this event, because the reader speaks by itself; usually 0."""
-
-    def order(self, state: str) -> None:
-        """Show the person what became of the tag, if the reader can."""
-
-    def restart(self) -> None:
-        """An answer was missed or the line is gone: begin again."""
-
-
-class InventoryScript:
-    """Asks the readers of one line in turn, each every `poll_s` (index: unit); None: that one is only listened to.
-
-    A reader that complains is a `device` `fault`, once until it works again. A silent one is asked every RETRY_S,
-    if there are others: waiting for it costs them time.
-    """
-
-    def __init__(self, dialogues: Sequence[Dialogue | None], polls_s: Sequence[float]) -> None:
-        self._dialogues = list(dialogues)
-        self._polls_s = list(polls_s)
-        self._due_at: dict[int, float] = {}
-        self._misses: dict[int, int] = {}
-        self._faults: dict[tuple[int, str], str | None] = {}
-
-    def stop(self) -> None:
-        """Forget everything: the line is gone."""
-        self._due_at.clear()
-        self._misses.clear()
-        self._faults.clear()
-        for dialogue in self._dialogues:
-            if dialogue is not None:
-                dialogue.restart()
-
-    def start(self, unit: int, mark: str | None, at: float) -> None:
-        """The line is open."""
-        if self._dialogues[unit] is not None:
-            self._due_at[unit] = at
-
-    def due(self) -> float | None:
-        """When the next reader is to be asked."""
-        return min(self._due_at.values(), default=None)
-
-    def ask(self, at: float) -> Request | None:
-        """The question for the reader that has waited longest."""
-        unit = min(self._due_at, key=self._due_at.__getitem__)
-        dialogue = self._dialogues[unit]
-        if dialogue is None:
-            return None
-        request = dialogue.question()
-        self._due_at[unit] = at + (self._polls_s[unit] if request.expects == INVENTORY else 0.0)
-        return request
-
-    def hear(self, event: Event, asked: Request | None, at: float) -> Heard:
-        """Whether this completes the answer, and whether the reader complains."""
-        dialogue = self._dialogues[event.unit] if event.unit is not None else None
-        if dialogue is None or event.unit is None:
-            return Heard((event,))
-        if pause_s := dialogue.pause_s(event):
-            self._due_at[event.unit] = at + pause_s
-        told = (event, *self._complaint(dialogue, event, event.unit))
-        answers = asked is not None and asked.unit == event.unit and dialogue.takes(event, asked)
-        if answers:
-            self._misses[event.unit] = 0
-        return Heard(told, answers)
-
-    def _complaint(self, dialogue: Dialogue, event: Event, unit: int) -> tuple[Event, ...]:
-        """A fault, when it begins or changes."""
-        complaint = dialogue.complaint(event)
-        if complaint is None:
-            return ()
-        subject, reason = complaint
-        before = self._faults.get((unit, subject))
-        self._faults[unit, subject] = reason
-        return () if reason in (None, before) else (DeviceChange(kind="fault", reason=reason, unit=unit),)
-
-    def miss(self, asked: Request, at: float) -> None:
-        """No answer: after a few, give the others more time."""
-        dialogue = self._dialogues[asked.unit]
-        if dialogue is not None:
-            dialogue.restart()
-        misses = self._misses[asked.unit] = self._misses.get(asked.unit, 0) + 1
-        if misses >= LOST_AFTER and len(self._due_at) > 1:
-            self._due_at[asked.unit] = at + RETRY_S
-
-    def order(self, command: Command, at: float) -> None:
-        """Feedback goes to the reader it is meant for."""
-        dialogue = self._dialogues[command.unit]
-        if dialogue is not None and command.name == FEEDBACK:
-            dialogue.order(str(command.values.get("state", "")))

@@ -24,9 +24,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import ClassVar
 
-from drivers import uhf, uhf_bus
+from drivers import uhf, uhf_asking, uhf_bus
 from drivers.asking import Request
 from drivers.checksums import sum8, sum8_complement
 from drivers.contract import Driver, DriverSpec, Swap
@@ -146,13 +147,15 @@ class _Dialogue:
         self._antennas = sorted(map(int, options.antennas))
         self._turn = 0
         self._is_set = not self._antennas
+        self._turn_before = 0
+        self._asked_at = dict.fromkeys(range(max(1, len(self._antennas))), -inf)
 
     def question(self) -> Request:
         """Choose the antenna, then ask."""
         if not self._is_set:
             return self._request(ANTENNA, self._antennas[self._turn], "antenna")
         is_last = self._turn + 1 >= len(self._antennas)
-        return self._request(INVENTORY, 1, uhf.INVENTORY if is_last else "inventory of one antenna")
+        return self._request(INVENTORY, 1, uhf_asking.INVENTORY if is_last else "inventory of one antenna")
 
     def _request(self, command: int, value: int, expects: str) -> Request:
         frame = bytes([START, 4, self._address, command, value])
@@ -166,11 +169,23 @@ class _Dialogue:
             return False
         if event.name not in ("done", "error", "no_tag", "inventory_end"):
             return False
+        self._turn_before = self._turn
         if self._antennas:
             if command == INVENTORY or event.name == "error":
                 self._turn = (self._turn + 1) % len(self._antennas)
             self._is_set = command == ANTENNA and event.name == "done"
         return True
+
+    def settled_at(self, event: Event, asked_at: float) -> float | None:
+        """When the latest inventories of all antennas began; an antenna that gives errors holds up no other."""
+        if isinstance(event, Frame) and event.name == "error":
+            self._asked_at.pop(self._turn_before, None)
+            return None
+        if event.fields.get("cmd") != INVENTORY:
+            return None
+        self._asked_at[self._turn_before] = asked_at
+        began_at = min(self._asked_at.values())
+        return began_at if began_at > -inf else None
 
     def complaint(self, event: Event) -> tuple[str, str | None] | None:
         """The code of an inventory, or of the antenna that was to be chosen; by antenna, if we choose."""

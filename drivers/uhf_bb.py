@@ -23,7 +23,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from drivers import uhf
+from drivers import uhf, uhf_asking
 from drivers.asking import AskingDriver, Request
 from drivers.checksums import crc16, sum8
 from drivers.contract import Driver, DriverSpec, Swap
@@ -132,13 +132,23 @@ def _event(frame: bytes) -> Event:
 class _Dialogue:
     """One poll after the other."""
 
+    def __init__(self) -> None:
+        self._asked_at: float | None = None
+
     def question(self) -> Request:
         """A single poll."""
-        return Request(SINGLE_POLL, expects=uhf.INVENTORY)
+        return Request(SINGLE_POLL, expects=uhf_asking.INVENTORY)
 
     def takes(self, event: Event, asked: Request) -> bool:
         """A tag or an error answers; further tags of the same poll come on top."""
         return event.fields.get("kind") in ("tag", "error")
+
+    def settled_at(self, event: Event, asked_at: float) -> float | None:
+        """No tag says all. Behind a tag others of the same poll may come, so it settles the poll before."""
+        before_at, self._asked_at = self._asked_at, asked_at
+        if event.fields.get("kind") == "tag":
+            return before_at
+        return asked_at if event.fields.get("error") == NO_TAG else None
 
     def complaint(self, event: Event) -> tuple[str, str | None] | None:
         """An error that is not `no tag`; a tag or its absence mends it."""
@@ -156,7 +166,8 @@ class _Dialogue:
         """It has no lamp and no buzzer of its own; its pins may switch anything and are left alone."""
 
     def restart(self) -> None:
-        """There is nothing to remember."""
+        """The poll before is no longer known."""
+        self._asked_at = None
 
 
 def redact(frame: bytes, swap: Swap) -> bytes:
@@ -177,7 +188,7 @@ def build(units: Sequence[Options], /) -> Driver:
     line = _Line(options)
     stream = FrameStream(line.judge, max_bytes=WINDOW_BYTES, gap_s=options.gap_s, forget=line.field.forget)
     dialogue = _Dialogue() if options.mode == "ask" else None
-    return AskingDriver(stream, uhf.InventoryScript([dialogue], [options.poll_s]))
+    return AskingDriver(stream, uhf_asking.InventoryScript([dialogue], [options.poll_s]))
 
 
 DRIVER = DriverSpec(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from drivers import uhf
+from drivers import uhf, uhf_asking
 from drivers.asking import AskingDriver
 from drivers.events import Event, Frame
 from drivers.framing import Edge, FrameStream, Judge
@@ -91,10 +91,10 @@ class Readers:
 
 
 def build(
-    units: Sequence[Options], readers: Readers, judge: Judge, dialogues: Iterable[uhf.Dialogue]
+    units: Sequence[Options], readers: Readers, judge: Judge, dialogues: Iterable[uhf_asking.Dialogue]
 ) -> AskingDriver:
     """The driver of one line; `dialogues`: what is asked of each unit if it is asked."""
     gap_s = max(unit.gap_s for unit in units)
     stream = FrameStream(judge, max_bytes=WINDOW_BYTES, gap_s=gap_s, forget=readers.forget, edge=readers.edge)
     asked = [dialogue if unit.mode == "ask" else None for unit, dialogue in zip(units, dialogues, strict=True)]
-    return AskingDriver(stream, uhf.InventoryScript(asked, [unit.poll_s for unit in units]), units=len(units))
+    return AskingDriver(stream, uhf_asking.InventoryScript(asked, [unit.poll_s for unit in units]), units=len(units))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drivers import uhf
+from drivers import uhf_asking
 from drivers.asking import Request
 from drivers.checksums import crc16
 from drivers.events import Event, Frame
@@ -12,6 +12,8 @@ SIGNAL_S = 0.5
 ACTIVE_S = 30.0
 INVENTORY, SIGNAL, PUSH = 0x01, 0x33, 0xEE
 MORE = 0x03
+WHOLE = (0x01, 0x02, 0xFB)
+"""How an inventory ends that has told what is near: done, time over, no tag. 04 is a full memory."""
 Q_AND_SESSION = bytes([4, 0])
 REFUSALS = (0xFD, 0xFE, 0xFF)
 BEEPS = {"read": bytes([1, 1, 1]), "refused": bytes([3, 1, 3])}
@@ -39,7 +41,7 @@ class Dialogue:
             signal, self._signal = self._signal, None
             return self._request(SIGNAL, signal, SIGNAL_S, "signal")
         data = Q_AND_SESSION if self._has_parameters else b""
-        return self._request(INVENTORY, data, self._answer_s, uhf.INVENTORY)
+        return self._request(INVENTORY, data, self._answer_s, uhf_asking.INVENTORY)
 
     def _request(self, command: int, data: bytes, timeout_s: float, expects: str) -> Request:
         frame = bytes([4 + len(data), self._address, command]) + data
@@ -57,6 +59,11 @@ class Dialogue:
             self._refused = 0 if self._is_understood else self._refused + 1
             self._has_parameters ^= not self._is_understood
         return True
+
+    def settled_at(self, event: Event, asked_at: float) -> float | None:
+        """The last frame of an inventory, with tags or without, but not one that breaks off."""
+        is_whole = event.fields.get("cmd") == INVENTORY and event.fields.get("status") in WHOLE
+        return asked_at if is_whole else None
 
     def complaint(self, event: Event) -> tuple[str, str | None] | None:
         """An antenna that is missing, or an inventory that is refused in both forms."""

@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from drivers.asking import AskingDriver
 from drivers.contract import Driver, DriverSpec
 from drivers.framing import FrameStream, check_gap
+from drivers.zk.asked import AskedTerminal
 from drivers.zk.packets import HEAD_BYTES, MOST_BYTES
 from drivers.zk.pull import History
 from drivers.zk.redact import redact
@@ -65,7 +65,7 @@ def build(units: Sequence[Options], /) -> Driver:
         line.judge, max_bytes=HEAD_BYTES + MOST_BYTES, gap_s=options.gap_s, forget=line.forget, edge=line.edge
     )
     history: History = options.history  # type: ignore[assignment]
-    return AskingDriver(stream, Talk(line, pull_s=options.pull_s, history=history, comm_key=options.comm_key))
+    return AskedTerminal(stream, Talk(line, pull_s=options.pull_s, history=history, comm_key=options.comm_key))
 
 
 DRIVER = DriverSpec(

@@ -16,7 +16,6 @@ import json
 import signal
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ from gateway.passage import OpenRead, Passage
 from gateway.pausing import Pausing
 from gateway.port import Line
 from gateway.pulse import Pulse, WatchfulSelector
-from gateway.records import Draft, LossCause, Lost, Notice
+from gateway.records import Draft, Item, LossCause, Lost, Notice
 from gateway.spans import Range, Spans
 from gateway.sparing import Sparing
 from gateway.status import Monitor, StatusServer, Watchdog, notify
@@ -82,12 +81,11 @@ class Gateway:
             self._append,
             self.journal.when_durable,
             self.uplink.say_devices,
-            self.journal.keep_mark,
-            feedback := Feedback(self.journal.when_durable, lambda: self.uplink.connected),
+            feedback := Feedback(self.journal.when_taken, lambda: self.uplink.connected),
             monitor := Monitor(gateway.state_dir, self._passage.token),
         )
         self.lines = [
-            Line(rules, self.clock, capture, partial(self._unwatched.ms, rules.devices), self._pulse)
+            Line(rules, self.clock, capture, self._unwatched.ms, self._pulse)
             for rules in assembly.line_rules(settings)
         ]
         feedback.lines = self.lines
@@ -206,9 +204,9 @@ class Gateway:
         self._pausing.on_level(level)
         self.uplink.say_state()
 
-    def _append(self, drafts: Sequence[Draft]) -> None:
+    def _append(self, items: Sequence[Item]) -> None:
         self._timekeeping.look()
-        self._sparing.append(drafts)
+        self._sparing.append(items)
         if self._tick is not None:
             self._tick.cancel()
             self._tick = None

@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 State = Literal["synced", "holdover", "restored", "unset"]
 
@@ -42,9 +43,10 @@ class Quality:
 class Moment:
     """One instant on all clocks: unix time in ms, monotonic seconds, CLOCK_BOOTTIME in ns.
 
-    `live` is False for bytes that had been waiting in the kernel or in a device's memory; `quality.error_ms` then
-    includes how long they may have waited. Of what a device had in its memory, `device_time` is the device's own
-    reading (ISO 8601, no zone).
+    `live` is False for bytes that had been waiting in the kernel or in a device's memory. What is told of happened
+    up to `waited_ms` before this instant and not after it; `quality.error_ms` is the wall clock's alone. Of what a
+    device had in its memory, `device_time` is the device's own reading (ISO 8601, no zone), and the instant that was
+    worked out of it may be wrong by `device_error_ms` either way.
     """
 
     time_ms: int
@@ -52,33 +54,57 @@ class Moment:
     boot_ns: int
     quality: Quality
     live: bool = True
+    waited_ms: int = 0
     device_time: str | None = None
+    device_error_ms: int = 0
+
+    @property
+    def error_ms(self) -> int | None:
+        """How far `time_ms` may be from the truth, all in all; None: nobody knows how good the wall clock was."""
+        own_ms = self.quality.error_ms
+        return None if own_ms is None else own_ms + self.device_error_ms + self.waited_ms
 
     def remembered(self, age_s: float, error_s: float, device_time: str) -> Moment:
-        """When something happened that a device had kept for `age_s`. Before this boot the boot clock is no clock."""
+        """When something happened that a device had kept for `age_s`. Before this boot the boot clock is no clock:
+        there `boot_ns` is 0, and what lies before it counts as waiting.
+        """
         age_ms, age_ns = round(age_s * 1000), round(age_s * 1e9)
-        before_boot_ms = max(0, age_ns - self.boot_ns) // 1_000_000
-        error_ms = (self.quality.error_ms or 0) + round(error_s * 1000) + before_boot_ms
         return replace(
             self,
             time_ms=self.time_ms - age_ms,
             mono=self.mono - age_s,
             boot_ns=max(0, self.boot_ns - age_ns),
-            quality=replace(self.quality, error_ms=error_ms),
             live=False,
+            waited_ms=self.waited_ms + max(0, age_ns - self.boot_ns) // 1_000_000,
             device_time=device_time,
+            device_error_ms=round(error_s * 1000),
         )
 
     def waiting_since(self, gap_ms: int) -> Moment:
         """The same instant for something that happened up to `gap_ms` earlier."""
-        error_ms = (self.quality.error_ms or 0) + max(0, gap_ms)
-        return replace(self, live=False, quality=replace(self.quality, error_ms=error_ms))
+        return replace(self, live=False, waited_ms=self.waited_ms + max(0, gap_ms))
 
     def late_by(self, late_ms: int) -> Moment:
         """The same instant for something that happened up to `late_ms` earlier, but was read as soon as we could."""
-        if late_ms < LATE_LEAST_MS:
-            return self
-        return replace(self, quality=replace(self.quality, error_ms=(self.quality.error_ms or 0) + late_ms))
+        return self if late_ms < LATE_LEAST_MS else replace(self, waited_ms=self.waited_ms + late_ms)
+
+    def words(self) -> dict[str, object]:
+        """`data.clock` of a record of this moment."""
+        quality = self.quality
+        words: dict[str, object] = {"state": quality.state, "source": quality.source, "error_ms": self.error_ms}
+        words |= {"waited_ms": self.waited_ms} if self.waited_ms else {}
+        return words | {"boot": quality.boot, "boot_ns": self.boot_ns}
+
+    @classmethod
+    def of_words(cls, time_ms: int, data: Mapping[str, Any]) -> Moment:
+        """From the `data` of a stored record, without a monotonic time of this boot (NaN). KeyError if it is none."""
+        clock, device = data["clock"], data.get("device_clock", {})
+        waited_ms, device_error_ms = clock.get("waited_ms", 0), device.get("error_ms", 0)
+        error_ms = clock["error_ms"]
+        own_ms = None if error_ms is None else max(0, error_ms - waited_ms - device_error_ms)
+        quality = Quality(clock["state"], clock["source"], own_ms, clock["boot"])
+        told = (data["live"], waited_ms, device.get("time"), device_error_ms)
+        return cls(time_ms, float("nan"), clock["boot_ns"], quality, *told)
 
 
 class _Timex(ctypes.Structure):

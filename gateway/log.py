@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any, Literal, TextIO, cast
 
 import structlog
+
+from gateway.tracebacks import discreet
 
 EVENTS = {
     "clock.state": "the quality of the wall clock has changed",
@@ -26,7 +28,7 @@ EVENTS = {
     "gateway.stood_still": "this process was stopped or starved: what arrived meanwhile is dated as what has waited",
     "gateway.stalled": "the journal's thread or a task stands still: systemd is told nothing, and restarts us",
     "gateway.stopped": "an orderly stop",
-    "journal.damaged": "the journal's file was broken and is set aside; a new epoch begins",
+    "journal.damaged": "the journal's file was broken and is set aside, or is gone; a new epoch begins",
     "journal.epoch": "a new epoch begins",
     "journal.level": "how full the journal is: another step is reached, or left behind",
     "journal.trouble": "the journal cannot keep records now; reading from the ports is paused",
@@ -66,18 +68,25 @@ def configure(level: str = "info", form: Format = "auto") -> None:
     """Set up structlog for this process."""
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
-    traces = [] if console else [structlog.processors.format_exc_info]
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *traces,
+            _without_values,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Unbreakable())),
         cache_logger_on_first_use=False,  # or a reload could not change the level
     )
+
+
+def _without_values(_: object, __: str, row: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """An exception as text, without what it was about."""
+    error = row.pop("exc_info", None)
+    if isinstance(error, BaseException):
+        row["exception"] = discreet(error)
+    return row
 
 
 class _Unbreakable:

@@ -8,7 +8,7 @@ into the one line of bytes that is stored, published, exported and hashed (CONTR
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -37,9 +37,7 @@ LossCause = Literal["quota", "damage", "pruned", "expired", "refused"]
 class Draft:
     """A record that waits for its number. `opens`: a read that pairing has not closed yet; `closes`: such reads.
 
-    `kept` is its place in the emergency ring while it waits there for a number. `mark` is what a device's driver
-    wants to be told again at its next start (device, text); it is kept in the same transaction.
-    """
+    `kept` is its place in the emergency ring while it waits there for a number."""
 
     body: Body
     moment: Moment
@@ -47,11 +45,35 @@ class Draft:
     closes: tuple[Ref, ...] = ()
     seq: int | None = None
     kept: int | None = None
-    mark: tuple[str, str] | None = None
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether it has a number, or a place where it waits for one; what was refused has neither."""
+        return self.seq is not None or self.kept is not None
+
+
+@dataclass(slots=True, eq=False)
+class Heard:
+    """How far a device with a memory was heard: what its driver wants to be told again at the next start (`mark`).
+
+    It travels behind the drafts of all that was heard until then, so it never is on the disk before them. `kept`: it
+    waits in the emergency ring, before the draft that has this place."""
+
+    device: str
+    mark: str
+    kept: int | None = None
+
+
+Item = Draft | Heard
+"""What goes to the journal, in order."""
 
 Ref = Draft | int
 """Another record of this journal: a draft of this run, or the seq of an earlier one."""
+
+
+def drafts_of(items: Iterable[Item]) -> list[Draft]:
+    """Those of them that become records."""
+    return [item for item in items if isinstance(item, Draft)]
 
 
 def seq_of(ref: Ref) -> int:

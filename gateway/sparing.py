@@ -7,7 +7,8 @@
 | critical | 95 % | 90 % | devices with a memory of their own are not read: they keep what they know |
 
 Diagnostics say nothing of a person and nothing that another record does not say in its way: the hourly anchors (the
-offset has not changed, or it would be another kind of anchor), the sums of repeats, and a device's own words.
+offset has not changed, or it would be another kind of anchor), the sums of repeats, and a device's own words. How far
+a device was heard is kept all the same: what was left out is counted, and need not be told again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import structlog
 
 from gateway.clock import Clock
 from gateway.journal import Level, Room
-from gateway.records import CredentialRepeated, Draft, Notice
+from gateway.records import CredentialRepeated, Draft, Item, Notice
 
 KEPT_OF_DEVICES = {"device.up", "device.down", "device.fault", "device.tamper"}
 SPARES: tuple[Level, ...] = ("sparing", "critical")
@@ -30,7 +31,7 @@ class Sparing:
     """Stands before the journal. `append` takes what is kept, `changed` is told of a new level."""
 
     def __init__(
-        self, clock: Clock, append: Callable[[Sequence[Draft]], None], changed: Callable[[Level], None]
+        self, clock: Clock, append: Callable[[Sequence[Item]], None], changed: Callable[[Level], None]
     ) -> None:
         self.level: Level = "ok"
         self.left_out = 0
@@ -39,13 +40,13 @@ class Sparing:
         self._append = append
         self._changed = changed
 
-    def append(self, drafts: Sequence[Draft]) -> None:
+    def append(self, items: Sequence[Item]) -> None:
         """Pass on what is to be kept."""
         if self.level in SPARES:
-            kept = [draft for draft in drafts if not is_diagnostic(draft)]
-            self.left_out += len(drafts) - len(kept)
-            drafts = kept
-        self._append(drafts)
+            kept = [item for item in items if not (isinstance(item, Draft) and is_diagnostic(item))]
+            self.left_out += len(items) - len(kept)
+            items = kept
+        self._append(items)
 
     def on_level(self, level: Level, room: Room) -> None:
         """See journal.Listeners: say it everywhere, and act by it."""

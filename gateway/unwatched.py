@@ -2,7 +2,8 @@
 
 While the last daemon ran it watched its open ports, and its newest record proves how long it ran. A port that was
 already gone at its end has not been watched since it went, and one that it never came to open has not been watched
-since the daemon before; the device registry remembers both. A device that nobody knows was never watched at all.
+since the daemon before; the device registry remembers both. A device that has to be asked is alone as long as it does
+not answer, whether its port is open or not. A device that nobody knows was never watched at all.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ SLACK_MS = 1000
 
 
 class Unwatched:
-    """`begin` before anything is recorded; the registry is told `seen` when a port is open, `lost` when it goes."""
+    """`begin` before anything is recorded; the registry is told `seen` when a port is open or a device that is asked
+    answers, `lost` when it goes or does not.
+    """
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -40,9 +43,10 @@ class Unwatched:
         return SLACK_MS + max(_lasted(self._registry.lost_at(device), moment) for device in devices)
 
 
-def sign(moment: Moment) -> Lost:
-    """A port that is lost at `moment`."""
-    return Lost(moment.quality.boot, moment.boot_ns, moment.time_ms)
+def sign(moment: Moment, before_s: float = 0.0) -> Lost:
+    """What is lost since `before_s` seconds before `moment`, at most since boot."""
+    before_ns = round(min(max(0.0, before_s) * 1e9, moment.boot_ns))
+    return Lost(moment.quality.boot, moment.boot_ns - before_ns, moment.time_ms - before_ns // 1_000_000)
 
 
 def _lasted(lost: Lost | None, moment: Moment) -> int:

@@ -85,7 +85,6 @@ def line_hash(line: bytes) -> str:
 def encode(draft: Draft, origin: Origin, prev: str) -> bytes:
     """The one line of a numbered draft."""
     body, moment, seq = draft.body, draft.moment, draft.seq
-    quality = moment.quality
     source = f"/{origin.site}/{origin.gateway}"
     data: dict[str, object] = {"seq": seq, "epoch": origin.epoch, "prev": prev, "site": origin.site}
     data |= body.words()
@@ -93,16 +92,11 @@ def encode(draft: Draft, origin: Origin, prev: str) -> bytes:
         "live": moment.live,
         "tz": origin.timezone,
         "tz_offset": origin.offset_at(moment.time_ms),
-        "clock": {
-            "state": quality.state,
-            "source": quality.source,
-            "error_ms": quality.error_ms,
-            "boot": quality.boot,
-            "boot_ns": moment.boot_ns,
-        },
+        "clock": moment.words(),
     }
     if moment.device_time is not None:
-        data["device_clock"] = origin.device_clock(moment.device_time, moment.time_ms)
+        told = origin.device_clock(moment.device_time, moment.time_ms)
+        data["device_clock"] = told | {"error_ms": moment.device_error_ms}
     return compact(
         {
             "specversion": "1.0",

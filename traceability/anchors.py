@@ -21,7 +21,9 @@ NS_PER_MS = 1_000_000
 class Reading:
     """What a record says of its moment: unix ms, CLOCK_BOOTTIME in ns, how good the wall clock was.
 
-    `error_ms` of a record that is not live includes how long it may have been waiting.
+    It happened up to `waited_ms` earlier and not later, and what a device remembered also up to `device_error_ms`
+    earlier or later; `error_ms` includes both. Gateways of old do not say how long something had waited (None): what
+    they say of the error may be that.
     """
 
     time_ms: int
@@ -30,6 +32,22 @@ class Reading:
     state: str
     error_ms: int | None = None
     live: bool = True
+    waited_ms: int | None = None
+    device_error_ms: int = 0
+
+    @property
+    def earlier_ms(self) -> int:
+        """How much earlier than its moment it may have happened, whatever the wall clock said."""
+        if self.waited_ms is None:
+            return max(self.error_ms or 0, self.device_error_ms)
+        return self.waited_ms + self.device_error_ms
+
+    @property
+    def later_ms(self) -> int:
+        """Likewise how much later. A wait that is not said cannot be told from the error of a clock in holdover."""
+        if self.waited_ms is None and self.state == "holdover":
+            return self.earlier_ms
+        return self.device_error_ms
 
     @property
     def offset_ms(self) -> int:

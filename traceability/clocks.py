@@ -8,7 +8,7 @@ nothing here depends on which came first.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import datetime
 from typing import Any, TypeGuard
 
@@ -39,7 +39,7 @@ def note(connection: Connection, stream: int, lines: Iterable[Line]) -> None:
             _keep_anchor(connection, stream, line.seq, anchor)
         if line.seq == 1:
             _keep_previous(connection, stream, line)
-    connection.executemany("INSERT OR REPLACE INTO doubts VALUES (?, ?, ?, ?, ?, ?, ?, ?)", doubts)
+    connection.executemany("INSERT OR REPLACE INTO doubts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", doubts)
     connection.executemany(
         "INSERT INTO boots VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET last_ns = max(last_ns, excluded.last_ns)",
         [(stream, boot, boot_ns) for boot, boot_ns in last_ns.items()],
@@ -54,7 +54,17 @@ def reading_of(line: Line) -> Reading:
     boot, boot_ns, state = clock.get("boot"), clock.get("boot_ns"), clock.get("state")
     if not _is_word(boot) or not _is_since_boot(boot_ns) or not _is_word(state):
         return replace(NO_CLOCK, time_ms=time_ms)
-    return Reading(time_ms, boot, boot_ns, state, _bound(clock.get("error_ms")), line.data.get("live") is not False)
+    device = line.data.get("device_clock")
+    return Reading(
+        time_ms,
+        boot,
+        boot_ns,
+        state,
+        _bound(clock.get("error_ms")),
+        line.data.get("live") is not False,
+        _bound(clock.get("waited_ms")),
+        (_bound(device.get("error_ms")) if isinstance(device, dict) else None) or 0,
+    )
 
 
 def anchor_of(line: Line) -> Anchor | None:
@@ -85,7 +95,8 @@ def _keep_previous(connection: Connection, stream: int, line: Line) -> None:
 
 
 def _columns(reading: Reading) -> tuple[object, ...]:
-    return (reading.time_ms, reading.boot, reading.boot_ns, reading.state, reading.error_ms, reading.live)
+    """In the order of the fields of Reading."""
+    return astuple(reading)
 
 
 def _is_word(value: object) -> TypeGuard[str]:

@@ -19,8 +19,9 @@ Nothing is rewritten: all is derived from what has arrived, and derived anew whe
 Bounds. An anchor's own error as the kernel states it; 100 ppm of what lies between (DRIFT_PPM: what a crystal of a
 small box may be off by over its temperatures; NTP's own assumption, RFC 5905's PHI, is 15); UNSEEN_MS once, because a
 correction below half a second is no step to a gateway and may have been slewed in; and what the record itself says it
-had been waiting. Two `synced` clocks of one boot that contradict each other cannot both be right about the moment
-between: the interval then spans both. CLOCK_BOOTTIME is believed: a virtual machine that was paused breaks that.
+had been waiting, which makes it earlier, never later. Two `synced` clocks of one boot that contradict each other
+cannot both be right about the moment between: the interval then spans both. CLOCK_BOOTTIME is believed: a virtual
+machine that was paused breaks that.
 """
 
 from __future__ import annotations
@@ -88,30 +89,39 @@ def _by_clocks(reading: Reading, boot: Boot) -> Dated:
 def _by_synced(reading: Reading, anchor: Anchor) -> Dated:
     error_ms = anchor.error_at(reading.boot_ns)
     if reading.state == "holdover" and _agree(reading, anchor):
-        known = None if error_ms is None else max(error_ms, reading.error_ms or 0)
-        return _own(reading, known)
+        return _own(reading, None if error_ms is None else _held(reading, error_ms))
     return _by_anchor(reading, anchor, error_ms)
 
 
+def _held(reading: Reading, error_ms: int) -> int:
+    """The error of a clock in holdover that an anchor, within `error_ms`, bears out."""
+    waited_ms = reading.waited_ms or 0
+    return max(error_ms + reading.device_error_ms, (reading.error_ms or 0) - waited_ms) + waited_ms
+
+
 def _own(reading: Reading, error_ms: int | None) -> Dated:
-    return _around(reading.time_ms, error_ms, Dated(None, None, None, None, "clock", reading.state))
+    """By its own clock; `error_ms` includes what it had waited."""
+    told = Dated(None, None, None, None, "clock", reading.state)
+    if error_ms is None:
+        return replace(told, time_ms=reading.time_ms)
+    return _around(reading.time_ms, error_ms, max(0, error_ms - (reading.waited_ms or 0)), told)
 
 
 def _by_anchor(reading: Reading, anchor: Anchor, error_ms: int | None) -> Dated:
-    """What had been waiting happened earlier than it was read, never later; but for `holdover` we cannot tell."""
     told = Dated(None, None, None, None, "anchor", anchor.state, anchor.id)
-    waited_ms = reading.error_ms or 0
-    dated = _around(anchor.at(reading.boot_ns), None if error_ms is None else error_ms + waited_ms, told)
-    if error_ms is None or dated.latest_ms is None or reading.state == "holdover":
-        return dated
-    return replace(dated, latest_ms=dated.latest_ms - waited_ms)
-
-
-def _around(time_ms: int, error_ms: int | None, told: Dated) -> Dated:
+    time_ms = anchor.at(reading.boot_ns)
     if error_ms is None:
         return replace(told, time_ms=time_ms)
+    return _around(time_ms, error_ms + reading.earlier_ms, error_ms + reading.later_ms, told)
+
+
+def _around(time_ms: int, before_ms: int, after_ms: int, told: Dated) -> Dated:
     return replace(
-        told, time_ms=time_ms, error_ms=error_ms, earliest_ms=time_ms - error_ms, latest_ms=time_ms + error_ms
+        told,
+        time_ms=time_ms,
+        error_ms=max(before_ms, after_ms),
+        earliest_ms=time_ms - before_ms,
+        latest_ms=time_ms + after_ms,
     )
 
 
@@ -122,8 +132,11 @@ def _spread(dated: Dated, reading: Reading, witnesses: Sequence[Anchor]) -> Date
     earliest, latest = dated.earliest_ms, dated.latest_ms
     for anchor in witnesses:
         error_ms, time_ms = anchor.error_at(reading.boot_ns), anchor.at(reading.boot_ns)
-        if error_ms is not None and (time_ms + error_ms < dated.earliest_ms or dated.latest_ms < time_ms - error_ms):
-            earliest, latest = min(earliest, time_ms - error_ms), max(latest, time_ms + error_ms)
+        if error_ms is None:
+            continue
+        first_ms, last_ms = time_ms - error_ms - reading.earlier_ms, time_ms + error_ms + reading.later_ms
+        if last_ms < dated.earliest_ms or dated.latest_ms < first_ms:
+            earliest, latest = min(earliest, first_ms), max(latest, last_ms)
     error_ms = max(dated.time_ms - earliest, latest - dated.time_ms)
     return replace(dated, error_ms=error_ms, earliest_ms=earliest, latest_ms=latest)
 
@@ -142,11 +155,11 @@ def _by_order(reading: Reading, boot: Boot) -> Dated:
     """
     earliest = latest = None
     if boot.after is not None:
-        waited_ms = reading.error_ms or 0
-        earliest = boot.after.time_ms + reading.boot_ns // NS_PER_MS - drift_ms(reading.boot_ns) - waited_ms
+        since_ms = reading.boot_ns // NS_PER_MS - drift_ms(reading.boot_ns)
+        earliest = boot.after.time_ms + since_ms - reading.earlier_ms
     if boot.before is not None:
         left_ns = max(0, boot.last_ns - reading.boot_ns)
-        latest = boot.before.time_ms - left_ns // NS_PER_MS + drift_ms(left_ns)
+        latest = boot.before.time_ms - left_ns // NS_PER_MS + drift_ms(left_ns) + reading.later_ms
     between = (boot.after.by if boot.after else None, boot.before.by if boot.before else None)
     return Dated(None, None, earliest, latest, "order", between=between)
 

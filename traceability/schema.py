@@ -9,6 +9,7 @@
 - `conflicts`: other bytes under a name that was taken; both are kept. `breaks`: where the hash chain does not fit.
 - `refused`: lines we will never take; `told` is the receipt that said so first. `losses`: declared lost.
 - `anchors`, `boots`, `doubts`: what records say of their clocks, see `clocks`; `streams.previous`: the epoch before.
+  `doubts.waited_ms` null: the gateway did not say.
 - `evidence`: signed heads as the gateway sent them, see `evidence`; `said` is its time, `hash` that of line `newest`.
 - `expiry`: up to which row bodies have been emptied (see `expiry`); `streams.expired` counts them.
 - `ledger`: the random id of this database, the last row counts; a new one is minted when a backup was restored.
@@ -150,7 +151,12 @@ CREATE TABLE expiry (upto INTEGER NOT NULL);
 INSERT INTO expiry VALUES (0);
 """
 
-STEPS = (_FIRST, _CLOCKS, _EVIDENCE, _EXPIRY)
+_WAITS = """
+ALTER TABLE doubts ADD COLUMN waited_ms INTEGER;
+ALTER TABLE doubts ADD COLUMN device_error_ms INTEGER NOT NULL DEFAULT 0;
+"""
+
+STEPS = (_FIRST, _CLOCKS, _EVIDENCE, _EXPIRY, _WAITS)
 """What makes each version of the one before, oldest first; a ledger is only ever taken forward."""
 
 VERSION = len(STEPS)

@@ -20,6 +20,8 @@ from traceability.dating import Basis, Chronicle, Dated
 from traceability.export import Wanted, pieces
 
 SLICE_ROWS = 2000
+DOUBT = "time_ms, boot, boot_ns, state, error_ms, live, waited_ms, device_error_ms"
+"""In the order of the fields of Reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,9 @@ def count(connection: Connection, stream: int, held: int, chronicle: Chronicle) 
     """How the records of a stream are dated, by basis."""
     bases: Counter[str] = Counter(dict.fromkeys(get_args(Basis), 0))
     doubts = 0
-    for time_ms, boot, boot_ns, state, error_ms, live in connection.execute(
-        "SELECT time_ms, boot, boot_ns, state, error_ms, live FROM doubts WHERE stream = ?", (stream,)
-    ):
+    for row in connection.execute(f"SELECT {DOUBT} FROM doubts WHERE stream = ?", (stream,)):
         doubts += 1
-        bases[chronicle.date(Reading(time_ms, boot, boot_ns, state, error_ms, bool(live))).basis] += 1
+        bases[chronicle.date(Reading(*row)).basis] += 1
     bases["clock"] += held - doubts
     return dict(bases)
 

@@ -1,11 +1,11 @@
 """What is asked of the units of one line, and when: one read at a time, the longest overdue first.
 
 Every read of a unit is wanted again `poll_s` after it was asked, the cards more rarely. A unit that is down is asked
-once a second only, so that waiting for it does not hold up the others.
+again after 1, 2 and then every 4 seconds, so that waiting for it does not hold up the others.
 
 An RTU reply does not say which read it answers. A late one to a read given up must not pass for the answer to another
 of the same size, so a read that was missed is repeated until it is answered; and where a unit has two reads of
-one size, it is then left alone until nothing late can come.
+one size, it is then left alone until nothing late can come. What the answer shows may date from the first asking.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from drivers.modbus.bus import Bus
 from drivers.modbus.maps import Span
 from drivers.modbus.pdu import EXCEPTION, Question
 from drivers.modbus.watch import FAULT, RECOVERED
+from drivers.patience import Patience
 
 RETRY_S = 1.0
-"""How often a unit that is down is asked, and what was answered with an exception."""
+"""When a read that was answered with an exception is asked again."""
 REST_S = 0.005
 """Silence between a reply and the next request: 3.5 characters at 9600, and more for a slow board."""
 
@@ -34,6 +35,8 @@ class Read:
     question: Question
     every_s: float
     due: float = 0.0
+    since: float | None = None
+    """When it was asked for the first time since its latest answer."""
     exception: int | None = None
 
 
@@ -46,11 +49,24 @@ class Station:
     is_started: bool = False
     misses: int = 0
     missed: Read | None = None
+    patience: Patience = field(default_factory=Patience)
     has_twins: bool = field(init=False)
 
     def __post_init__(self) -> None:
         sizes = [(read.question.function, read.question.data_bytes) for read in self.reads]
         self.has_twins = len(set(sizes)) < len(sizes)
+
+    def begin(self, at: float) -> None:
+        """A talk begins: everything is due."""
+        self.is_started = True
+        self.answered()
+        for read in self.reads:
+            read.due, read.since, read.exception = at, None, None
+
+    def answered(self) -> None:
+        """It is there."""
+        self.misses, self.missed = 0, None
+        self.patience.answered()
 
     def next(self) -> Read | None:
         """The read that is due first."""
@@ -81,14 +97,11 @@ class Polling:
         self._free_at = 0.0
         self._key = 0
         for station in self._stations:
-            station.is_started, station.misses, station.missed = False, 0, None
+            station.is_started = False
 
     def start(self, unit: int, mark: str | None, at: float) -> None:
         """See Script."""
-        station = self._stations[unit]
-        station.is_started, station.misses, station.missed = True, 0, None
-        for read in station.reads:
-            read.due, read.exception = at, None
+        self._stations[unit].begin(at)
         self._bus.watches[unit].start(mark)
 
     def stop(self) -> None:
@@ -110,8 +123,9 @@ class Polling:
         read = station.next()
         assert read is not None
         self._asked = read, at
+        read.since = at if read.since is None or self._has_transactions else read.since
         self._key = self._key % 0xFFFF + 1 if self._has_transactions else 0
-        self._bus.ask(read.question, at, self._key)
+        self._bus.ask(read.question, at, self._key, read.since)
         return Request(self._framed(self._key, read.question), unit=unit, timeout_s=station.answer_s)
 
     def hear(self, event: Event, asked: Request | None, at: float) -> Heard:
@@ -132,14 +146,14 @@ class Polling:
 
     def _answered(self, read: Read, asked_at: float, unit: int, event: Frame, at: float) -> list[Event]:
         station, rest_s = self._stations[unit], 0.0 if self._has_transactions else REST_S
-        self._asked, self._free_at = None, at + rest_s
+        self._asked, self._free_at, read.since = None, at + rest_s, None
         code = event.fields.get("exception")
         code = code if isinstance(code, int) else None
         read.due = at + RETRY_S if code else max(at, asked_at + read.every_s)
         if station.missed is not None and station.has_twins and not self._has_transactions:
             for other in station.reads:
                 other.due = max(other.due, at + station.answer_s)
-        station.misses, station.missed = 0, None
+        station.answered()
         if code == read.exception:
             return []
         read.exception = code
@@ -153,8 +167,11 @@ class Polling:
         if self._asked is not None:
             station.missed, self._asked = self._asked[0], None
         station.misses += 1
+        if station.misses >= LOST_AFTER:
+            station.patience.missed(at)
+            self._bus.watches[asked.unit].pause()
         if station.missed is not None:
-            station.missed.due = at + RETRY_S if station.misses >= LOST_AFTER else at
+            station.missed.due = max(at, station.patience.not_before)
 
     def order(self, command: Command, at: float) -> None:
         """Nothing is ever written to these devices."""

@@ -1,5 +1,8 @@
 """What the readings of one unit mean: passages from counters, edges from inputs, cards and errors from registers.
 
+What a reading tells for the first time has happened since the reading before was asked for: `Event.since_s`. How a
+contact was found at the first reading is of now.
+
 A reading is told against the one before. Where there is none before, because a talk begins, `mark` stands in: the
 counters as the unit's events told them last. It is JSON text, keyed by where a counter lies, so that a device whose
 map was changed does not count the difference of two counters.
@@ -12,13 +15,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import inf
 
+from drivers.counted import Base, Counted, Glitch, Trouble
+from drivers.counter import Counter
 from drivers.events import CardRead, DeviceChange, Event, Frame, Input, Passage
-from drivers.modbus.counters import Base, Counted, Counter, Glitch, Trouble
 from drivers.modbus.maps import CARD_WORDS, CounterMap, Span, merged
 
 FORGET_S = 30.0
-FAULT, RECOVERED = "fault", "recovered"
+FAULT, RECOVERED, COUNTER = "fault", "recovered", "counter"
 STALE = "stale"
 """Name of the frame that tells of a pulse or card from before the first talk, whose time nobody knows."""
 
@@ -64,6 +69,7 @@ class Watch:
         self._told: dict[str, int] = {}
         self._knew = False  # whether a talk before this one has told us anything
         self._levels: list[int] | None = None
+        self._asked: dict[Span, float] = {}  # when the latest answered read of an input or card was asked for
         self._error: int | None = None
         self._cards: dict[str, bytes | None] = {}
         for counter in self._counters.values():
@@ -85,36 +91,50 @@ class Watch:
         """The line is gone."""
         self._forget()
 
+    def pause(self) -> None:
+        """Nobody could ask for a while."""
+        for counter in self._counters.values():
+            counter.pause()
+
     def mark(self) -> str:
         """What `start` wants back."""
         return json.dumps({"unit": self.layout.unit, "counters": self._told}, separators=(",", ":"))
 
-    def read(self, span: Span, values: list[int], at: float) -> tuple[Fields, list[Event]]:
-        """A reading: fields for its frame, and what it means."""
+    def read(self, span: Span, values: list[int], asked: float, at: float) -> tuple[Fields, list[Event]]:
+        """A reading that came at `at`, asked for at `asked`: fields for its frame, and what it means."""
         if not self._is_talking and at - self._at > FORGET_S:
             self._forget()
         self._at = at
         totals = [(place, place.value(values[part])) for place in self._counters if (part := span.part(place.span))]
         fields: Fields = {f"{place.direction}_count": total for place, total in totals}
-        events = self._count(totals, at)
+        events = self._count(totals, asked, at)
         if self.layout.error and (part := span.part(self.layout.error)):
             events += self._fault(values[part][0])
         if self.layout.inputs and (part := span.part(self.layout.inputs)):
-            events += self._pulses(values[part]) if self.layout.is_latched else self._edges(values[part])
+            since_s = self._since_s(self.layout.inputs, asked, at)
+            tell = self._pulses if self.layout.is_latched else self._edges
+            events += tell(values[part], since_s)
         for place_of_card, side in self.layout.cards:
             if part := span.part(place_of_card):
-                events += self._card(side, values[part])
+                events += self._card(side, values[part], self._since_s(place_of_card, asked, at))
         return fields, events
 
     def shows_cards(self, span: Span) -> bool:
         """Whether the registers of a reading may hold a card number."""
         return any(span.part(place) is not None for place, _ in self.layout.cards)
 
+    def _since_s(self, place: Span, asked: float, at: float) -> float:
+        """How long ago the reading before was asked for; inf: there is none in this talk."""
+        before, self._asked[place] = self._asked.get(place, -inf), asked
+        return at - before
+
     # --- counters
 
-    def _count(self, totals: Iterable[tuple[CounterMap, int]], at: float) -> list[Event]:
+    def _count(self, totals: Iterable[tuple[CounterMap, int]], asked: float, at: float) -> list[Event]:
         """Base lines first: the mark of one counter's passage must not lack the other."""
-        outcomes = [(place, outcome) for place, total in totals for outcome in self._counters[place].take(total, at)]
+        outcomes = [
+            (place, outcome) for place, total in totals for outcome in self._counters[place].take(total, asked, at)
+        ]
         bases = {place.text: outcome.total for place, outcome in outcomes if isinstance(outcome, Base)}
         self._told |= bases
         events: list[Event] = []
@@ -128,10 +148,13 @@ class Watch:
         fields = self._fields(direction=place.direction, total=outcome.total)
         if isinstance(outcome, Glitch):
             return Frame(name="glitch", unit=self._index, fields=fields)
-        self._told[place.text] = outcome.total
+        if outcome.total is None:
+            self._told.pop(place.text, None)
+        else:
+            self._told[place.text] = outcome.total
         if isinstance(outcome, Trouble):
-            return self._change(FAULT, outcome.reason, fields)
-        if outcome.missed:
+            return self._change(COUNTER, outcome.text(place.direction), {**fields, **outcome.fields()})
+        if outcome.is_missed:
             fields["missed"] = True
         return Passage(
             direction=place.direction,
@@ -144,17 +167,17 @@ class Watch:
 
     # --- inputs
 
-    def _edges(self, levels: list[int]) -> list[Event]:
+    def _edges(self, levels: list[int], since_s: float) -> list[Event]:
         before, self._levels = self._levels, levels
         if before is None:
-            return [self._input(number, bool(level), first=True) for number, level in enumerate(levels)]
+            return [self._input(number, bool(level), None, first=True) for number, level in enumerate(levels)]
         return [
-            self._input(number, bool(level))
+            self._input(number, bool(level), since_s)
             for number, (old, level) in enumerate(zip(before, levels, strict=True))
             if old != level
         ]
 
-    def _pulses(self, latches: list[int]) -> list[Event]:
+    def _pulses(self, latches: list[int], since_s: float) -> list[Event]:
         is_first, self._levels = self._levels is None, latches
         events: list[Event] = []
         for number in (number for number, latch in enumerate(latches) if latch):
@@ -162,12 +185,17 @@ class Watch:
                 events.append(Frame(name=STALE, unit=self._index, fields=self._fields(input=str(number))))
                 continue
             missed = {"missed": True} if is_first else {}
-            events += [self._input(number, active, **missed) for active in (True, False)]
+            events += [self._input(number, active, since_s, **missed) for active in (True, False)]
         return events
 
-    def _input(self, number: int, active: bool, **fields: object) -> Input:
+    def _input(self, number: int, active: bool, since_s: float | None, **fields: object) -> Input:
         return Input(
-            input=str(number), active=active, unit=self._index, mark=self.mark(), fields=self._fields(**fields)
+            input=str(number),
+            active=active,
+            unit=self._index,
+            since_s=since_s,
+            mark=self.mark(),
+            fields=self._fields(**fields),
         )
 
     # --- errors and cards
@@ -179,7 +207,7 @@ class Watch:
         kind = FAULT if state else RECOVERED
         return [self._change(kind, f"error state {state}", self._fields(error_state=state))]
 
-    def _card(self, side: str, registers: list[int]) -> list[Event]:
+    def _card(self, side: str, registers: list[int], since_s: float) -> list[Event]:
         """A card is told once, while its flag stays up, whether reading clears that or not."""
         data = b"".join(register.to_bytes(2, "big") for register in registers)
         is_first = side not in self._cards
@@ -192,7 +220,17 @@ class Watch:
         if is_first and not self._knew:
             return [StaleCard(name=STALE, value=value, unit=self._index, fields=self._fields(side=side))]
         fields = self._fields(side=side, **({"missed": True} if is_first else {}))
-        return [CardRead(scheme=scheme, value=value, bits=None, unit=self._index, mark=self.mark(), fields=fields)]
+        return [
+            CardRead(
+                scheme=scheme,
+                value=value,
+                bits=None,
+                unit=self._index,
+                since_s=since_s,
+                mark=self.mark(),
+                fields=fields,
+            )
+        ]
 
     def _fields(self, **more: object) -> Fields:
         return {"unit": self.layout.unit, **more}

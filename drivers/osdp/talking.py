@@ -14,6 +14,8 @@ libosdp reads its own clock for its time-outs; everything else here lives by the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import inf
 
 from drivers.contract import FEEDBACK, START, TEXT, Command
 from drivers.events import CardRead, DeviceChange, Event
@@ -32,6 +34,7 @@ SILENCE_S = 0.01
 """After an answer the line rests before the next question, at least two characters: 2 ms at 9600 baud."""
 MOST_BYTES = 256
 """libosdp's room for one frame."""
+HELD = ("FMT", "KEYPAD")
 MARKED_BYTES = wire.MAX_BYTES + 1
 HANDSHAKE = {wire.CHLNG: (wire.CCRYPT, 0x12), wire.SCRYPT: (wire.RMAC_I, 0x14)}
 """Question to the code and security block of its answer."""
@@ -78,6 +81,10 @@ class OsdpBus:
         times = [time for time in (self.stream.next_poll(), self._next_at) if time is not None]
         return min(times, default=None)
 
+    def is_mid_frame(self) -> bool:
+        """Whether bytes of a begun frame wait for their rest."""
+        return self.stream.is_mid_frame()
+
     def send(self, command: Command, at: float) -> None:
         """START begins to ask one reader; FEEDBACK and TEXT are for a reader that is up."""
         if command.name == START and 0 <= command.unit < len(self._units):
@@ -121,7 +128,7 @@ class OsdpBus:
     def _heard(self, events: list[Event], at: float) -> list[Event]:
         """Pass on what the stream says, without what only libosdp may tell; give it what it has asked for."""
         packets = self._bus.take()
-        told = [event if self._is_ours(event) else bare(event) for event in events]
+        told = [self._dated(event, at) if self._is_ours(event) else bare(event) for event in events]
         if self._panel is None:
             return told
         for packet, frame in packets:
@@ -142,6 +149,13 @@ class OsdpBus:
             return True
         return event.fields["name"] == "FMT" and self._units[event.unit or 0].secure == "off"
 
+    def _dated(self, event: Event, at: float) -> Event:
+        """A started reader has kept digits, of a card or typed, until it was asked."""
+        if event.unit not in self._started or event.fields.get("name") not in HELD:
+            return event
+        reader = next((reader for reader in self._readers if reader.unit == event.unit), None)
+        return replace(event, since_s=inf if reader is None else reader.since_s(at))
+
     def _is_answer(self, packet: Packet) -> bool:
         asked = self._question
         if asked is None or not packet.is_reply or packet.address != asked.address:
@@ -160,19 +174,19 @@ class OsdpBus:
             return events
         for news in self._panel.refresh():
             events += self._readers[news.unit].told(news, at)
-        self._collect()
+        self._collect(at)
         for reader in self._readers:
             events += reader.watch(self._panel, at)
         return events
 
-    def _collect(self) -> None:
+    def _collect(self, at: float) -> None:
         """Take what libosdp wants to say, and remember what it has asked."""
         assert self._panel is not None
         for frame in self._panel.channel.output:
             packet = wire.parse(wire.without_mark(frame))
             if packet is not None:
                 self._question = packet
-                self._reader_at(packet.address).asked(packet)
+                self._reader_at(packet.address).asked(packet, at)
         self._output += self._panel.channel.output
         self._panel.channel.output.clear()
 

@@ -1,20 +1,29 @@
-"""How long ago a punch was, by a terminal's clock that may be wrong.
+"""When a punch was, by a terminal's clock that may be wrong and may have been set.
 
 The terminal says what time it thinks it is, and what time it thought it was at the punch: the difference is an age,
-and a clock that is wrong by the same amount both times drops out. What does not fit is bounded by what is known
-otherwise: an entry found by this pull and not by the one before is younger than that pull, and an entry is not older
-than the one before it in the log.
+and a clock that is wrong by the same amount both times drops out. A clock that was set in between is not. So all is
+kept that the clock showed since the log was read last; a punch between two of these readings is dated by both, and
+what they say together is its error:
+
+    a ──────── punch ──────── b ──────── now      by a, if that is before b; by b, if that is after a; else it was
+                                                  made on a clock that nobody has read
+
+What fits no reading is bounded by what is known otherwise: an entry found by this pull and not by the one before is
+younger than that pull, and an entry is not older than the one before it in the log.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 
 from drivers.events import Origin
 from drivers.zk.records import Entry
 
 SLACK_S = 5.0
+"""So much later than a punch its entry may come into the log."""
 MOST_AGE_S = 10 * 366 * 86_400.0
 DRIFT = 1e-4
 """What a cheap clock may gain or lose: 9 seconds a day."""
@@ -23,42 +32,58 @@ RESOLUTION_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The terminal's clock, read at the monotonic second `at` with an answer that took `took_s`."""
+    """The terminal's clock, read at the monotonic second `at` with an answer that took `took_s`.
+
+    `is_sure`: `at` is by a clock that nobody sets; else by the wall clock, over a restart of the box.
+    """
 
     time: datetime
     at: float
     took_s: float
+    is_sure: bool = True
+
+    def when(self, time: datetime) -> tuple[float, float]:
+        """From when to when (monotonic) the clock showed `time`, unless it was set in between."""
+        apart_s = (time - self.time).total_seconds()
+        slack_s = RESOLUTION_S + DRIFT * abs(apart_s)
+        return self.at - self.took_s + apart_s - slack_s, self.at + apart_s + slack_s
 
 
 class Ages:
     """The ages of the entries of one pull, in the order of the log.
 
-    `since` is the monotonic second at which the last complete pull of this connection began; None: there was none.
+    `readings` are in the order of time, the last one is this pull's. `since`: the monotonic second at which all was
+    told that was in the log; None: not known.
     """
 
-    def __init__(self, reading: Reading, since: float | None) -> None:
-        self._reading = reading
-        self._window_s = None if since is None else reading.at - since + SLACK_S
-        self._older_s: float | None = None
+    def __init__(self, readings: Sequence[Reading], since: float | None) -> None:
+        self._readings = readings
+        self._earliest = -inf if since is None else since - SLACK_S
+        self._older = self._earliest
 
     def origin(self, entry: Entry, at: float) -> Origin:
         """What to say of an entry told at the monotonic second `at`."""
-        passed_s = max(0.0, at - self._reading.at)
         device_time = entry.local_time.replace(" ", "T")
-        age_s = self._measured(entry)
-        if age_s is not None:
-            self._older_s = age_s
-            error_s = RESOLUTION_S + self._reading.took_s + DRIFT * age_s
-            return Origin(age_s + passed_s, device_time, round(error_s, 3))
-        limit_s = self._window_s if self._window_s is not None else self._older_s
-        if limit_s is None:
-            return Origin(passed_s, device_time, MOST_AGE_S)
-        return Origin(limit_s / 2 + passed_s, device_time, round(limit_s / 2 + RESOLUTION_S, 3))
+        spans = [] if entry.time is None else self._spans(entry.time, at)
+        if spans:
+            low, high = min(low for low, _ in spans), max(high for _, high in spans)
+            self._older = max(low, self._earliest)
+        elif self._older == -inf:
+            return Origin(max(0.0, at - self._readings[-1].at), device_time, MOST_AGE_S)
+        else:
+            low, high = self._older, at
+        return Origin(at - (low + high) / 2, device_time, round((high - low) / 2 + 0.0005, 3))
 
-    def _measured(self, entry: Entry) -> float | None:
-        """Seconds between the punch and the reading by the terminal's clock; None: that cannot be."""
-        if entry.time is None:
-            return None
-        age_s = (self._reading.time - entry.time).total_seconds()
-        limit_s = MOST_AGE_S if self._window_s is None else self._window_s
-        return max(0.0, age_s) if -SLACK_S <= age_s <= limit_s + SLACK_S else None
+    def _spans(self, time: datetime, at: float) -> list[tuple[float, float]]:
+        """When it may have been, by each of the readings, as far as that reading is one of its neighbours."""
+        spans = []
+        after = max(self._earliest, self._readings[-1].at - MOST_AGE_S)
+        for number, reading in enumerate(self._readings):
+            low, high = reading.when(time)
+            is_last = number + 1 == len(self._readings)
+            before = at if is_last or not reading.is_sure else self._readings[number + 1].at
+            if max(low, after) <= min(high, before):
+                spans.append((max(low, after), min(high, before)))
+            if reading.is_sure:
+                after = max(after, reading.at - reading.took_s)
+        return spans

@@ -11,6 +11,8 @@ The place is found again by its keys when the log is not what it was:
     none of them is left                          somebody has cleared the log: all of it is new
     they stand further behind, or in other order  the terminal does not append: what is not older than the newest
                                                   entry told is new, except those of its second already told
+    a run of newer ones stands right before the   a full log is overwritten in place: the run is new
+    oldest entry of a full log
 
 `at` holds the keys of that second; entries that agree in user, time, verify and state are one.
 """
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import json
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,12 +55,20 @@ class Cursor:
             at = (*at, key)[-MOST_IN_A_SECOND:]
         return Cursor(self.count + 1, (*self.tail, key)[-TAIL:], newest, at)
 
-    def mark(self) -> str:
-        """The place as text: at most about 1500 characters."""
-        return json.dumps(
-            {"n": self.count, "tail": "".join(self.tail), "newest": self.newest, "at": "".join(self.at)},
-            separators=(",", ":"),
-        )
+    def mark(self, clock: dict[str, object] | None = None) -> str:
+        """The place as text: at most about 1500 characters, and `clock` (drivers.zk.watch)."""
+        kept: dict[str, object] = {
+            "n": self.count, "tail": "".join(self.tail), "newest": self.newest, "at": "".join(self.at),
+        }  # fmt: skip
+        return json.dumps(kept if clock is None else kept | {"clock": clock}, separators=(",", ":"))
+
+    def found_in(self, entries: Sequence[Entry]) -> int | None:
+        """Behind which of the entries the place is; None: its keys do not stand there, all of them and together."""
+        keys, size = [one.key for one in entries], len(self.tail)
+        if not size:
+            return None
+        ends = (end for end in range(len(keys), size - 1, -1) if tuple(keys[end - size : end]) == self.tail)
+        return next(ends, None)
 
 
 def from_mark(mark: str | None) -> Cursor | None:
@@ -123,6 +134,20 @@ class Index:
         """The entries that were not told, by their time, in a log without order."""
         newer = (i for i, stamp in enumerate(self.stamps) if stamp >= told.newest)
         return [i for i in newer if self.key(i) not in told.at and self.key(i) not in told.tail]
+
+    def overwritten(self, told: Cursor, latest: int) -> list[int]:
+        """The entries that were not told in a full log whose oldest ones are overwritten in place; usually none.
+
+        They are one run, and right behind it stands the oldest entry of all: so it looks in no other log.
+        """
+        new = [i for i in self.untold(told) if self.stamps[i] <= latest]
+        if not new or new[-1] - new[0] >= len(new) or new[-1] + 1 >= len(self):
+            return []
+        return new if self.stamps[new[-1] + 1] == min(self.stamps) else []
+
+    def holds_newest(self, told: Cursor) -> bool:
+        """Whether an entry of the newest second told is still there."""
+        return any(self._last(key) is not None for key in told.at)
 
     def since(self, low: int, high: int) -> int:
         """The first entry dated from `low` to `high` (encoded times); the end of the log if there is none."""

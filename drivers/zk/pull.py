@@ -1,12 +1,14 @@
 """Read a terminal's log once, from where it was told last, and tell what is new.
 
 The log is read in ranges of bytes which the script asks for. Usually one is enough: the last few entries told, which
-prove the place, and what follows them. Only when they are not found there the whole log is read for its keys
+prove the place, and what follows them. If they are not there they are looked for at the end of the log, where they
+are if old entries were dropped; only when they are not found there either the whole log is read for its keys
 (`drivers.zk.cursor`), and then a second time, from the place on.
 
     head ──> check ──found──> tell ──> done
-     │         └─not found─> find ──> tell
-     └─first pull ────────────┘
+     │         └─not─> near ──found──> tell
+     │                  └─not─> find ──> tell
+     └─first pull, or thorough ──┘
 """
 
 from __future__ import annotations
@@ -16,39 +18,48 @@ from datetime import timedelta
 from typing import Literal
 
 from drivers.events import DeviceChange, Event
-from drivers.zk.age import Ages, Reading
 from drivers.zk.cursor import Cursor, Index
 from drivers.zk.records import HEADER_BYTES, Entry, entry, records_in, to_stamp, width_of
+from drivers.zk.schedule import Sizes
 from drivers.zk.stream import read
+from drivers.zk.watch import Watch
 
 CHUNK_BYTES = 16_000
 """A multiple of all record sizes."""
 HEAD_BYTES = HEADER_BYTES + 960
 AHEAD = timedelta(hours=1)
+CLEARED = "somebody has cleared the log"
+OVERTAKEN = "the log is full, and none of the entries told last is left: others may be lost"
+NO_SIZES = Sizes()
 
 History = Literal["all", "none"] | int
-Phase = Literal["head", "check", "find", "tell", "done"]
+Phase = Literal["head", "check", "near", "find", "tell", "done"]
 
 
 class Pull:
     """One reading of a log of `total` bytes, its size in front. `told`: the place, None before the first pull.
 
-    `width`: the size of a record if known. `cursor` is the place behind what has been told so far.
+    `watch` has read the clock; `width`: the size of a record if known; `sizes`: what the terminal says of its log;
+    `thoroughly`: read all of it, whatever stands at its end. `cursor` is the place behind what has been told so far.
     """
 
     def __init__(
-        self, total: int, told: Cursor | None, reading: Reading, since: float | None, history: History,
-        *, width: int | None = None, count: int | None = None,
+        self, total: int, told: Cursor | None, watch: Watch, history: History,
+        *, width: int | None = None, sizes: Sizes = NO_SIZES, thoroughly: bool = False,
     ) -> None:  # fmt: skip
+        assert watch.reading is not None
+        self.reading = watch.reading
         self._total = total
-        self._reading = reading
-        self._ages = Ages(reading, since)
+        self._watch = watch
+        self._ages = watch.ages()
+        self._clocks = watch.kept(whole=False), watch.kept(whole=True)
         self._history: History = history
-        self._count = count
+        self._sizes = sizes
+        self._is_thorough = thoroughly
         self._index = Index()
         self._untold: list[int] | None = None  # in a log without order
-        self._told_of = 0  # how many of them have been told
-        self._latest = to_stamp(reading.time + AHEAD)
+        self._held: list[Entry] = []  # those of them that have come
+        self._latest = to_stamp(self.reading.time + AHEAD)
         self._next = 0
         self.cursor = told
         self.width = width
@@ -69,6 +80,14 @@ class Pull:
         """How many the log has."""
         return 0 if self.width is None else max(0, self._total - HEADER_BYTES) // self.width
 
+    @property
+    def is_proof(self) -> bool:
+        """Whether nothing can be in the log that was not told, once this is done.
+
+        The end of a full log that is overwritten in place proves nothing.
+        """
+        return not self._sizes.is_full or self._is_thorough or self.told > 0
+
     def wants(self) -> tuple[int, int] | None:
         """The range to read next: first byte, size; None: done."""
         if self.phase == "done":
@@ -85,25 +104,24 @@ class Pull:
             return self._head(data)
         assert self.width is not None
         found = [entry(record) for record in records_in(data, self.width)]
-        if self.phase == "check" and (told := self._proved(found)) is not None:
-            self.phase = "tell"
-            self._next, found = self._next + told, found[told:]
+        if self.phase == "find":
+            return self._note(found)
         events: list[Event] = []
+        if self.phase == "check":
+            found = self._check(found)
+        elif self.phase == "near":
+            events, found = self._look_near(found)
         if self.phase == "tell":
-            events = [event for one in found for event in self._tell(one, at)]
-        elif self.phase == "find":
-            events = self._note(found)
-        else:
-            self._next, self.phase = 0, "find"
-        if self.phase == "tell" and self._next >= self.entries:
-            self.phase = "done"
+            events += [event for one in found for event in self._tell(one, at)]
+            if self._next >= self.entries:
+                self.phase = "done"
         return events
 
     def _head(self, data: bytes) -> list[Event]:
         size = int.from_bytes(data[:HEADER_BYTES], "little")
         if size < self._total - HEADER_BYTES or len(data) <= HEADER_BYTES:
             self._total = size + HEADER_BYTES
-        width = width_of(data[HEADER_BYTES:], size, self._count) if size else 40
+        width = width_of(data[HEADER_BYTES:], size, self._sizes.count) if size else 40
         if width is None:
             self.phase, self.is_strange = "done", True
             return []
@@ -112,19 +130,62 @@ class Pull:
     def _settle(self, width: int) -> list[Event]:
         """The size of records is known: where to begin."""
         self.width = width
-        if self.cursor is not None and self.entries >= self.cursor.count:
-            self._next, self.phase = self.cursor.count - len(self.cursor.tail), "check"
-            if self._next >= self.entries:
-                self.phase = "done"
+        told = self.cursor
+        if told is None or not self.entries or self._is_thorough:
+            return self._find()
+        if self.entries < told.count:
+            self._next, self.phase = self._near(), "near"
             return []
+        self._next, self.phase = told.count - len(told.tail), "check"
+        if self._next >= self.entries:
+            self.phase = "done"
+        return []
+
+    def _find(self) -> list[Event]:
         self._next, self.phase = 0, "find"
         return [] if self.entries else self._locate()
 
-    def _proved(self, found: list[Entry]) -> int | None:
-        """How many of the entries are the last ones told; None: the place is not where it was."""
+    def _near(self) -> int:
+        """Where the last entries begin that come in one range."""
+        assert self.width is not None
+        return max(0, self.entries - CHUNK_BYTES // self.width)
+
+    def _check(self, found: list[Entry]) -> list[Entry]:
+        """The place is where it was, and what follows is returned; or it is looked for."""
         assert self.cursor is not None
-        tail = self.cursor.tail
-        return len(tail) if tuple(one.key for one in found[: len(tail)]) == tail else None
+        size = len(self.cursor.tail)
+        if tuple(one.key for one in found[:size]) == self.cursor.tail:
+            self._next, self.phase = self._next + size, "tell"
+            self._ages = self._watch.ages(grown=True)
+            return found[size:]
+        self._next, self.phase = self._near(), "near"
+        return []
+
+    def _look_near(self, found: list[Entry]) -> tuple[list[Event], list[Entry]]:
+        """The last entries of the log: the place stands among them, further in front than before, or nowhere."""
+        told = self.cursor
+        assert told is not None
+        behind = told.found_in(found)
+        if behind is None or self._next + behind > told.count:
+            return self._find(), []
+        self._next, self.phase = self._next + behind, "tell"
+        self.cursor = replace(told, count=self._next)
+        return self._shortened(told, self._next), found[behind:]
+
+    def _shortened(self, told: Cursor, place: int) -> list[Event]:
+        """What to say if entries in front of the place are gone; a full log drops them by itself."""
+        sizes, gone = self._sizes, told.count - place
+        is_usual = sizes.is_full or (sizes.room is None and self.entries >= told.count)
+        if gone <= 0 or is_usual:
+            return []
+        reason = f"somebody has shortened the log: {gone} of the entries known before are gone"
+        return [DeviceChange(kind="log", reason=reason, mark=self._mark())]
+
+    def _mark(self) -> str | None:
+        """The place, with the clock; without order there is none before the last entry is told."""
+        if self.cursor is None or (self._untold is not None and len(self._held) < len(self._untold)):
+            return None
+        return self.cursor.mark(self._clocks[self._next >= self.entries])
 
     def _note(self, found: list[Entry]) -> list[Event]:
         for one in found:
@@ -134,35 +195,40 @@ class Pull:
 
     def _locate(self) -> list[Event]:
         """The whole log has been read: where is what is new?"""
-        start, event = self._first() if self.cursor is None else self._again(self.cursor)
-        self._next = start
-        self.phase = "tell" if start < self.entries else "done"
-        return [] if event is None else [event]
+        self._next, events = self._first() if self.cursor is None else self._again(self.cursor)
+        self.phase = "tell" if self._next < self.entries else "done"
+        return events
 
-    def _first(self) -> tuple[int, DeviceChange]:
+    def _first(self) -> tuple[int, list[Event]]:
         if self._history == "all":
             start = 0
         elif self._history == "none":
             start = self.entries
         else:
-            start = self._index.since(to_stamp(self._reading.time - timedelta(days=self._history)), self._latest)
-        self.cursor = self._index.place(start, self._latest)
+            start = self._index.since(to_stamp(self.reading.time - timedelta(days=self._history)), self._latest)
+        self._next, self.cursor = start, self._index.place(start, self._latest)
         reason = f"first reading: {start} of {self.entries} entries are older and are not told"
-        return start, DeviceChange(kind="log", reason=reason, mark=self.cursor.mark())
+        return start, [DeviceChange(kind="log", reason=reason, mark=self._mark())]
 
-    def _again(self, told: Cursor) -> tuple[int, DeviceChange | None]:
+    def _again(self, told: Cursor) -> tuple[int, list[Event]]:
         found, start = self._index.find(told)
+        if self._sizes.is_full:
+            new = self._index.overwritten(told, self._latest)
+            is_before = found in ("in place", "moved") and bool(new) and new[-1] < start
+            if is_before or (found == "cleared" and self._index.holds_newest(told)):
+                found = "unordered"
         if found == "cleared":
-            self.cursor = Cursor()
-            return 0, DeviceChange(kind="log", reason="somebody has cleared the log", mark=self.cursor.mark())
-        if found == "unordered":
-            self._untold = self._index.untold(told)
-            return (self._untold[0] if self._untold else self.entries), None
-        place = self._index.place(start, self._latest)
+            self._next, self.cursor = 0, Cursor()
+            reason = OVERTAKEN if self._sizes.is_full else CLEARED
+            return 0, [DeviceChange(kind="log", reason=reason, mark=self._mark())]
+        place = self._index.place(start if found != "unordered" else self.entries, self._latest)
         if place.newest < told.newest:
             place = replace(place, newest=told.newest, at=told.at)
-        self.cursor = place
-        return start, None
+        if found == "unordered" and (untold := self._index.untold(told)):
+            self._untold = untold
+            return untold[0], self._shortened(told, self.entries)
+        self._next, self.cursor = place.count, place
+        return place.count, self._shortened(told, place.count)
 
     def _tell(self, one: Entry, at: float) -> list[Event]:
         number, self._next = self._next, self._next + 1
@@ -175,16 +241,17 @@ class Pull:
         if is_twice:
             return []
         self.told += 1
-        return [read(one, self._ages.origin(one, at), self.cursor.mark())]
+        return [read(one, self._ages.origin(one, at), self._mark())]
 
     def _tell_unordered(self, one: Entry, number: int, untold: list[int], at: float) -> list[Event]:
-        """Without order there is no place in between: only the last event moves the mark."""
-        if number != untold[self._told_of]:
+        """Without order there is no place in between: all are told when the last has come, and it moves the mark."""
+        if len(self._held) == len(untold) or number != untold[len(self._held)]:
             return []
-        self._told_of = min(self._told_of + 1, len(untold) - 1)
-        mark = None
-        if number == untold[-1]:
-            self.cursor = self._index.place(self.entries, self._latest)
-            mark = self.cursor.mark()
-        self.told += 1
-        return [read(one, self._ages.origin(one, at), mark)]
+        self._held.append(one)
+        if len(self._held) < len(untold):
+            return []
+        self._next, self.cursor = self.entries, self._index.place(self.entries, self._latest)
+        self.told = len(untold)
+        origins = [self._ages.origin(entry, at) for entry in self._held]
+        events: list[Event] = [read(*pair) for pair in zip(self._held[:-1], origins[:-1], strict=True)]
+        return [*events, read(one, origins[-1], self._mark())]

@@ -8,14 +8,19 @@ from __future__ import annotations
 from typing import Literal
 
 from drivers.zk import packets
+from drivers.zk.packets import Packet
+from drivers.zk.schedule import Sizes
 
 ANSWER_S = 5.0
 QUERY_S = 30.0
 """A terminal copies its whole log before it answers."""
 COUNT_AT = 32
 """Where the number of log entries stands in the answer to `sizes`, LE32."""
+ROOM_AT = 64
+"""Where it says how many there is room for, LE32; not all firmware answers so long."""
 STATED_BYTES = 13
 """The answer to a query that says how much there is to fetch: 0, size, size, check."""
+MOST_LOG_BYTES = 64_000_000
 
 Step = Literal["connect", "auth", "events", "time", "sizes", "query", "log", "chunk", "free", "idle"]
 QUESTIONS: dict[Step, tuple[int, bytes, float]] = {
@@ -27,3 +32,15 @@ QUESTIONS: dict[Step, tuple[int, bytes, float]] = {
     "log": (packets.READ_LOG, b"", QUERY_S),
     "free": (packets.FREE, b"", ANSWER_S),
 }
+
+
+def sizes_in(packet: Packet) -> Sizes:
+    """What the answer to `sizes` says of the log; what is beyond belief is not said."""
+    if packet.command != packets.OK:
+        return Sizes()
+    count, room = (
+        int.from_bytes(packet.data[at : at + 4], "little") if len(packet.data) >= at + 4 else None
+        for at in (COUNT_AT, ROOM_AT)
+    )
+    most = MOST_LOG_BYTES // 8
+    return Sizes(count if count is not None and count <= most else None, room if room and room <= most else None)

@@ -6,15 +6,16 @@ Errors a person can cause are one message on stderr with the exit code of sysexi
 from __future__ import annotations
 
 import sys
-import traceback
 from importlib import import_module
 from typing import Any
 
 import click
 
 from gateway.errors import EXIT_BUG, PunchgateError
+from gateway.tracebacks import discreet
 
 COMMANDS = {
+    "backup": "configuration, journal and registry in one file, and back",
     "capture": "record a device, card numbers replaced",
     "centre": "the traceability service and its questions",
     "check": "the doctor: configuration, ports, keys, clock, disk, broker",
@@ -31,6 +32,7 @@ COMMANDS = {
     "run": "the daemon",
     "simulate": "a device that behaves like the real one",
     "status": "the running daemon",
+    "support-bundle": "what helps somebody far away to help, redacted",
 }
 
 
@@ -45,7 +47,7 @@ class Commands(click.Group):
         """The command's object, or None."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"gateway.commands.{cmd_name}").command
+        command: click.Command = import_module(f"gateway.commands.{cmd_name.replace('-', '_')}").command
         if not isinstance(command, click.Group) and all("-c" not in option.opts for option in command.params):
             command.params.append(_unused_config())
         return command
@@ -86,7 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    except Exception:  # noqa: BLE001 - whatever else it is, it is a bug of ours
-        traceback.print_exc()
+    except Exception as error:  # noqa: BLE001 - whatever else it is, it is a bug of ours
+        sys.stderr.write(f"{discreet(error)}\n")
         sys.exit(EXIT_BUG)
     sys.exit(code if isinstance(code, int) else 0)

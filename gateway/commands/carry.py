@@ -7,19 +7,18 @@ from pathlib import Path
 
 import click
 
-from config import Settings
 from gateway import assembly
 from gateway.carry import CarryWriter, Head, Seal
 from gateway.clock import Clock
 from gateway.commands.centre_options import centre_option, read_centre
 from gateway.commands.options import config_option
 from gateway.commands.progress import progress
+from gateway.commands.signing import own_signer
 from gateway.commands.whole_file import whole_file
-from gateway.errors import EXIT_FAILED, Misconfigured, NotDurable, Rejected
+from gateway.errors import EXIT_FAILED, NotDurable, Rejected
 from gateway.journal import Reader, find_journal
 from gateway.journal.export import export, wanted
 from gateway.journal.schema import Error
-from gateway.signature import Signer, unsigned
 from gateway.wire import timestamp
 from traceability import carried
 from traceability.database import database_path
@@ -32,20 +31,26 @@ from traceability.sign import GatewayKeys
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
 @click.option("--since-seq", type=click.IntRange(1), default=1, show_default=True, help="First record.")
 @click.option("--unsettled", is_flag=True, help="Only what the centre has not committed yet.")
-def export_command(config: Path, output: Path, since_seq: int, unsettled: bool) -> None:
+@click.option(
+    "--journal",
+    "aside",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Of a journal that was set aside (journal-….aside), not of the one in use.",
+)
+def export_command(config: Path, output: Path, since_seq: int, unsettled: bool, aside: Path | None) -> None:
     """Write records into a file for `punchgate journal import` at the centre; safe beside the daemon.
 
     With sign.key_file it is signed, and a centre that knows the public key takes no other.
     """
     settings = assembly.read_settings(config)
     gateway = settings.gateway
-    path = find_journal(gateway.state_dir)
+    path = aside or find_journal(gateway.state_dir)
     reader = Reader(path)
     try:
         made = timestamp(Clock().unix_ms())
         head = Head(site=gateway.site, gateway=gateway.id, epoch=reader.meta("epoch") or "", made=made)
         with whole_file(output) as file:
-            writer = CarryWriter(file, head, _signer(settings))
+            writer = CarryWriter(file, head, own_signer(settings))
             export(reader, wanted(reader, since_seq, unsettled=unsettled), writer, progress("exporting"))
             seal = writer.seal()
     except Error as error:
@@ -99,12 +104,3 @@ def _report(taken: carried.Taken, file: Path, *, as_json: bool) -> None:
 
 def _told(seal: Seal) -> str:
     return f"{seal.count} records" if seal.first is None else f"{seal.count} records ({seal.first}..{seal.last})"
-
-
-def _signer(settings: Settings) -> Signer:
-    """A key that cannot be used must not keep records from getting away; whoever stands there is told."""
-    try:
-        return assembly.own_signer(settings)
-    except Misconfigured as trouble:
-        click.echo(f"punchgate: {trouble}; the file is not signed", err=True)
-        return unsigned

@@ -14,7 +14,8 @@ from gateway.commands.options import config_option
 from gateway.commands.requests import quarantine_command, resend_command
 from gateway.errors import EXIT_FAILED, Rejected, Unavailable
 from gateway.journal import Reader, find_journal
-from gateway.journal.overflow import DRAINED
+from gateway.journal.letters import drafts_in
+from gateway.journal.marks import DRAINED
 from gateway.journal.ring import Filling, count_of, find_ring, peek
 from gateway.spans import Spans
 from gateway.wire import line_hash, read_line
@@ -102,7 +103,7 @@ def _fullness(reader: Reader, max_bytes: int) -> dict[str, object]:
         filling, frames, size = Filling(0, 0, {}), [], 0
     if reader.meta(DRAINED) == str(filling.generation):
         filling, frames = Filling(0, 0, {}), []
-    waiting = sum(len(json.loads(frame.letter)) for frame in frames)
+    waiting = sum(drafts_in(frame.letter) for frame in frames)
     ring = {"kept": waiting, "refused": count_of(filling.refused), "size": size}
     return {"percent": room.percent, "level": room.level(), "ring": ring}
 

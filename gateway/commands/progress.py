@@ -10,14 +10,14 @@ import click
 EVERY_S = 2.0
 
 
-def progress(what: str) -> Callable[[int], None]:
-    """To be called with how many records are done: says `what` and the number every EVERY_S seconds."""
+def progress(what: str, unit: str = "records") -> Callable[[int], None]:
+    """To be called with how many of `unit` are done: says `what` and the number every EVERY_S seconds."""
     due = time.monotonic() + EVERY_S
 
     def say(done: int) -> None:
         nonlocal due
         if time.monotonic() >= due:
             due = time.monotonic() + EVERY_S
-            click.echo(f"{what}: {done} records so far", err=True)
+            click.echo(f"{what}: {done} {unit} so far", err=True)
 
     return say

@@ -137,7 +137,7 @@ class Intake:
     def _keep_in_ring(self, store: Store, jobs: list[Job]) -> None:
         if not self.overflow.is_ready:
             return
-        self.overflow.keep([job.drafts for job in jobs if isinstance(job, Append)], store.origin.epoch)
+        self.overflow.keep([job.items for job in jobs if isinstance(job, Append)], store.origin.epoch)
         self.say_trouble()
         for job in jobs:
             if isinstance(job, Tell):
@@ -179,5 +179,5 @@ class Intake:
 
 
 def known_of(store: Store) -> Previous:
-    """What a store has that is durable."""
-    return Previous(store.origin.epoch, store.newest, store.head)
+    """What a store has that is durable, to be found there again."""
+    return Previous(store.origin.epoch, store.newest, store.head, beside=store.kept_beside)

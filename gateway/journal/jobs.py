@@ -14,30 +14,35 @@ from gateway.clock import Clock
 from gateway.journal.quota import Quota
 from gateway.journal.reader import Entry
 from gateway.journal.store import Store
-from gateway.records import Draft
+from gateway.records import Item, drafts_of
 
 Job = Callable[[Store], list[Entry]]
 
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Drafts that belong into one transaction."""
+    """Drafts, and how far devices were heard, that belong into one transaction.
 
-    drafts: list[Draft]
+    Without room no mark is kept either: a device that remembers tells again what it had told in vain. What is refused
+    for another reason would be refused again: its loss is stated in this transaction, and its mark counts.
+    """
+
+    items: list[Item]
     quota: Quota
     clock: Clock
 
     def __call__(self, store: Store) -> list[Entry]:
+        drafts = drafts_of(self.items)
         if self.quota.full:
-            self.quota.refuse(store, self.drafts, "quota")
+            self.quota.refuse(store, drafts, "quota")
             return []
-        entries = store.append(self.drafts, self.clock.unix_ms())
-        self.quota.refuse(store, [draft for draft in self.drafts if draft.seq is None], "refused")
+        entries = store.append(self.items, self.clock.unix_ms())
+        self.quota.refuse(store, [draft for draft in drafts if draft.seq is None], "refused")
         return entries
 
     def undo(self) -> None:
         """The transaction failed: nothing of it has a number."""
-        for draft in self.drafts:
+        for draft in drafts_of(self.items):
             draft.seq = None
 
 

@@ -11,7 +11,7 @@ import contextlib
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,34 +20,16 @@ from gateway.errors import NotDurable
 from gateway.journal.chain import require_chain
 from gateway.journal.intake import Callbacks
 from gateway.journal.ladder import Level, Room
+from gateway.journal.opened import Opened, describe
 from gateway.journal.overflow import Waiting
 from gateway.journal.reader import Entry, Reader, find_journal
 from gateway.journal.schema import Error, is_damage
 from gateway.journal.store import Limits, Store, Trouble
 from gateway.journal.writer import Writer
-from gateway.records import Draft
+from gateway.records import Draft, Item
 from gateway.spans import Range, Spans
 
 STOP_TIMEOUT_S = 3.0
-LOSSES_MAX = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """An epoch as it was found: bounds, chain head, what is settled, reads left open, its newest record, what went
-    because it was too old, how far devices with a memory were heard."""
-
-    epoch: str
-    oldest: int
-    newest: int
-    head: str
-    settled: Spans
-    ledger: str | None
-    receipt: int
-    open_reads: list[Entry]
-    last: Entry | None
-    expired: Spans
-    marks: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +87,26 @@ class Journal:
                 remedy="see that the state directory exists, belongs to the daemon's user and has room",
             ) from error
         self.found_damaged = self._writer.found_damaged
-        opened = describe(self._writer.store)
+        opened = self._describe(self._writer.store)
         self._epoch = opened.epoch
         self._writer.start()
         return opened
 
-    def append(self, drafts: Sequence[Draft]) -> None:
-        """Make `drafts` durable in one transaction, soon; never blocks."""
-        if drafts:
-            self._writer.append(list(drafts))
+    def append(self, items: Sequence[Item]) -> None:
+        """Make drafts, and how far devices were heard, durable in one transaction, in order, soon; never blocks."""
+        if items:
+            self._writer.append(list(items))
 
     def when_durable(self, then: Callable[[], None]) -> None:
         """Call `then` on the loop when all that was appended so far is durable, in the journal or in the ring."""
         self._writer.when_durable(lambda: self._tell(lambda _: then(), None))
+
+    def when_taken(self, drafts: Sequence[Draft], then: Callable[[bool], None]) -> None:
+        """Call `then` on the loop when it is certain what became of these, appended before: True if all are durable,
+        in the journal or in the ring, False if one was refused.
+        """
+        asked = list(drafts)
+        self._writer.when_durable(lambda: self._tell(then, all(draft.is_taken for draft in asked)))
 
     @property
     def oldest(self) -> int:
@@ -146,10 +135,6 @@ class Journal:
                 store.remember(key, value)
 
         self._put_for_epoch(keep)
-
-    def keep_mark(self, device: str, mark: str) -> None:
-        """Remember how far a device was heard, where no record comes with it."""
-        self._put_for_epoch(lambda store: store.keep_mark(device, mark))
 
     def refuse(self, refused: Sequence[tuple[int, str]]) -> None:
         """Put records the centre refused into quarantine: pairs of seq and reason."""
@@ -240,7 +225,10 @@ class Journal:
         self._tell(self._listeners.trouble, trouble)
 
     def _on_epoch(self, store: Store) -> None:
-        self._tell(self._enter_epoch, describe(store))
+        self._tell(self._enter_epoch, self._describe(store))
+
+    def _describe(self, store: Store) -> Opened:
+        return describe(store, self._writer.overflow.marks())
 
     def _on_death(self, error: BaseException) -> None:
         """A bug in the thread is a bug of the process: nothing would be kept from now on."""
@@ -266,30 +254,3 @@ async def _happens(event: asyncio.Event) -> bool:
 
 def _raise(error: BaseException) -> None:
     raise error
-
-
-def _witness(store: Store) -> Entry | None:
-    """The newest record that proves when an earlier run was there: a loss may have been declared by this one."""
-    with contextlib.suppress(Error):
-        for seq in range(store.newest, max(0, store.newest - LOSSES_MAX), -1):
-            for entry in store.lines(seq, seq, 1, 1):
-                if b"punchgate.records.lost.v1" not in entry.line:
-                    return entry
-    return None
-
-
-def describe(store: Store) -> Opened:
-    """What an open store holds."""
-    return Opened(
-        epoch=store.origin.epoch,
-        oldest=store.oldest,
-        newest=store.newest,
-        head=store.head,
-        settled=store.settled(),
-        ledger=store.meta("ledger") or None,
-        receipt=int(store.meta("receipt") or 0),
-        open_reads=store.open_reads(),
-        last=_witness(store),
-        expired=store.expired(),
-        marks=store.marks(),
-    )

@@ -1,4 +1,4 @@
-"""Drafts as bytes and back, for the emergency ring: a draft must survive a restart before it has become a line.
+"""Drafts and marks as bytes and back, for the emergency ring: they must survive a restart before they are lines.
 
 A reference to a draft beside it in the ring goes by its place there; one to a committed record by epoch and seq, for
 it means nothing in another epoch. What refers to neither is kept all the same, and refused when it should become a
@@ -17,6 +17,8 @@ from gateway.records import (
     CredentialRead,
     CredentialRepeated,
     Draft,
+    Heard,
+    Item,
     Lost,
     Notice,
     PassageSensed,
@@ -43,8 +45,8 @@ REFERENCES = {"read", "burst", "passes", "candidates"}
 PARTS = {"place", "subject", "quality"}
 
 
-def seal(drafts: Sequence[Draft], places: Mapping[int, int], epoch: str) -> bytes:
-    """The bytes of drafts that belong together; `places` by id() of those that are new."""
+def seal(items: Sequence[Item], places: Mapping[int, int], epoch: str) -> bytes:
+    """The bytes of what belongs together; `places` by id() of the drafts that are new."""
 
     def place(ref: Ref) -> dict[str, object]:
         seq = ref.seq if isinstance(ref, Draft) else ref
@@ -52,24 +54,27 @@ def seal(drafts: Sequence[Draft], places: Mapping[int, int], epoch: str) -> byte
             return {"seq": seq, "epoch": epoch}
         return {"kept": places.get(id(ref), ref.kept) if isinstance(ref, Draft) else None}
 
-    return json.dumps(
-        [
-            {
-                "kept": places[id(draft)],
-                "body": _plain(draft.body, place),
-                "moment": _plain(draft.moment, place),
-                "opens": draft.opens,
-                "closes": [place(ref) for ref in draft.closes],
-                "mark": draft.mark,
-            }
-            for draft in drafts
-        ],
-        separators=(",", ":"),
-    ).encode()
+    def part(item: Item) -> dict[str, object]:
+        if isinstance(item, Heard):
+            return {"heard": [item.device, item.mark]}
+        return {
+            "kept": places[id(item)],
+            "body": _plain(item.body, place),
+            "moment": _plain(item.moment, place),
+            "opens": item.opens,
+            "closes": [place(ref) for ref in item.closes],
+        }
+
+    return json.dumps([part(item) for item in items], separators=(",", ":")).encode()
 
 
-def unseal(letter: bytes, known: dict[int, Draft], epoch: str) -> list[Draft]:
-    """The drafts again; those already `known` by their place are referred to, and the new ones become known.
+def drafts_in(letter: bytes) -> int:
+    """How many drafts a letter holds."""
+    return sum("kept" in part for part in json.loads(letter))
+
+
+def unseal(letter: bytes, known: dict[int, Draft], epoch: str) -> list[Item]:
+    """All of it again; drafts already `known` by their place are referred to, and the new ones become known.
 
     What refers into another epoch refers to a draft that never gets a number.
     """
@@ -79,18 +84,22 @@ def unseal(letter: bytes, known: dict[int, Draft], epoch: str) -> list[Draft]:
             return known.get(place["kept"]) or _nothing(moment)
         return int(place["seq"]) if place["epoch"] == epoch else _nothing(moment)
 
-    drafts = []
+    items: list[Item] = []
     parts = json.loads(letter)
-    for part in parts:
+    for part in (part for part in parts if "kept" in part):
         moment = _alive(part["moment"], _no_reference)
         known[part["kept"]] = Draft(Notice(kind="unread"), moment, opens=part["opens"], kept=part["kept"])
     for part in parts:
+        if "heard" in part:
+            items.append(Heard(*part["heard"]))
+            continue
         draft = known[part["kept"]]
         draft.body = _alive(part["body"], ref)
         draft.closes = tuple(ref(place) for place in part["closes"])
-        draft.mark = tuple(part["mark"]) if part.get("mark") else None
-        drafts.append(draft)
-    return drafts
+        items.append(draft)
+        if part.get("mark"):  # a ring of a version whose marks had no part of their own
+            items.append(Heard(*part["mark"]))
+    return items
 
 
 def _plain(word: Any, place: Any) -> Any:

@@ -1,38 +1,63 @@
-"""How far each device with a memory of its own was heard: what its driver is told again at the next start.
+"""What is kept beside the records and must be as old as they are: how far each device with a memory of its own was
+heard, which filling of the emergency ring was taken, and what was refused.
 
-A mark is kept in the transaction of the record it belongs to, so that after any fall nothing is told twice and
-nothing is left out. The mark before stays until the newer one is known to be durable: a commit that failed may have
-left its mark behind without its record.
+It changes in the transaction of the records it belongs to, and where a commit that failed is taken back, so is this:
+what is left of it would else say that something is here, or was said, that is not.
+
+A mark is text of a driver; it is filed with the number of the newest record at that time.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 PREFIX = "mark:"
+DRAINED = "drained"
+REFUSED = "refused"
 
 
-def advanced(kept: str | None, durable: int, seq: int, mark: str) -> str:
-    """What to keep once `mark` came with record `seq`, while records up to `durable` are on the disk."""
-    marks = [[seq, mark]]
-    if (before := _last(kept, durable)) is not None:
-        marks.insert(0, before)
-    return json.dumps(marks, ensure_ascii=False)
+def is_beside(key: str) -> bool:
+    """Whether this value stands or falls with the records written in its transaction."""
+    return key in (DRAINED, REFUSED) or key.startswith(PREFIX)
 
 
-def latest(rows: Iterable[tuple[str, str]], newest: int) -> dict[str, str]:
-    """The marks by device, from rows of key and value, as of record `newest`."""
-    found = {key.removeprefix(PREFIX): _last(kept, newest) for key, kept in rows}
-    return {device: str(last[1]) for device, last in found.items() if last is not None}
+def filed(seq: int, mark: str) -> str:
+    """What to keep of a mark that came when record `seq` was the newest."""
+    return json.dumps([[seq, mark]], ensure_ascii=False)
 
 
-def rewound(kept: str, newest: int) -> str:
-    """What stays if the records after `newest` are taken back."""
-    last = _last(kept, newest)
-    return json.dumps([] if last is None else [last], ensure_ascii=False)
+def marks_in(beside: Mapping[str, str]) -> dict[str, str]:
+    """The marks by device. Raises ValueError, TypeError, LookupError for what nobody of us has written.
+
+    An earlier version kept the mark before as well, until the newer one was known to be durable.
+    """
+    found = {key.removeprefix(PREFIX): json.loads(kept) for key, kept in beside.items() if key.startswith(PREFIX)}
+    return {device: _mark(marks[-1]) for device, marks in found.items() if marks != []}
 
 
-def _last(kept: str | None, newest: int) -> list[object] | None:
-    marks: list[list[object]] = json.loads(kept or "[]")
-    return next((pair for pair in reversed(marks) if isinstance(pair[0], int) and pair[0] <= newest), None)
+def legible(beside: Mapping[str, str]) -> dict[str, str]:
+    """What of a damaged file's values can be believed: those that are of the right form."""
+    return {key: value for key, value in beside.items() if _is_legible(key, value)}
+
+
+def _is_legible(key: str, value: str) -> bool:
+    try:
+        if key == REFUSED:
+            gaps = json.loads(value).items()
+            return all(_is_gap(name, gap) for name, gap in gaps)
+        return key == DRAINED or (is_beside(key) and bool(marks_in({key: value})))
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return False
+
+
+def _is_gap(name: str, gap: Mapping[str, object]) -> bool:
+    _, cause = json.loads(name)
+    return isinstance(cause, str) and type(gap["count"]) is int and {"since", "until"} <= gap.keys()
+
+
+def _mark(filed: list[object]) -> str:
+    _, mark = filed
+    if not isinstance(mark, str):
+        raise TypeError(f"mark {mark!r}")
+    return mark

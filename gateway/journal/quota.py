@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway.clock import Clock
 from gateway.journal.ladder import Level, Room
+from gateway.journal.marks import REFUSED
 from gateway.journal.reader import Entry
 from gateway.journal.store import Limits, Store, Trouble
 from gateway.records import Draft, LossCause, Lost
@@ -22,7 +23,6 @@ from gateway.wire import timestamp
 ROOM_AGAIN = 0.98
 MEASURE_EVERY = 64
 MEASURE_EVERY_S = 5.0
-GAPS = "refused"
 
 
 class Quota:
@@ -67,14 +67,14 @@ class Quota:
             at = timestamp(draft.moment.time_ms)
             known = gaps.get(key, {"count": 0, "since": at})
             gaps[key] = known | {"count": known["count"] + 1, "until": at}
-        store.remember(GAPS, json.dumps(gaps))
+        store.remember(REFUSED, json.dumps(gaps))
 
     def confess(self, store: Store) -> list[Entry]:
         """Inside a transaction: write what had to be refused, once there is room."""
         if self.full or not (gaps := _gaps(store)):
             return []
         moment = self._clock.now()
-        store.remember(GAPS, "{}")
+        store.remember(REFUSED, "{}")
         drafts = [Draft(_confession(key, gap), moment) for key, gap in gaps.items()]
         return store.append(drafts, moment.time_ms)
 
@@ -91,7 +91,7 @@ class Quota:
 
 
 def _gaps(store: Store) -> dict[str, dict[str, Any]]:
-    gaps: dict[str, dict[str, Any]] = json.loads(store.meta(GAPS) or "{}")
+    gaps: dict[str, dict[str, Any]] = json.loads(store.meta(REFUSED) or "{}")
     return gaps
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +11,8 @@ from typing import Any
 
 from gateway.errors import NotDurable
 from gateway.journal.ladder import Room, free_bytes
-from gateway.journal.marks import PREFIX, latest
-from gateway.journal.schema import TOMBSTONES_SINCE, Damaged, connect_reader
+from gateway.journal.marks import is_beside, marks_in
+from gateway.journal.schema import TOMBSTONES_SINCE, Damaged, connect_reader, copy_to
 from gateway.spans import Range, Spans
 from gateway.wire import GENESIS, line_hash
 
@@ -49,9 +49,6 @@ class Stats:
 def find_journal(state_dir: Path) -> Path:
     """Where the journal of a state directory lies."""
     return state_dir / FILE_NAME
-
-
-NO_END = 2**62
 
 
 class Reader:
@@ -118,15 +115,12 @@ class Reader:
 
     def marks(self) -> dict[str, str]:
         """How far each device with a memory was heard, in its driver's own words."""
-        return latest(self._marks(), self.bounds()[1])
+        return marks_in(self.beside())
 
-    def marks_left(self) -> dict[str, str]:
-        """The same of a damaged file, whose end is not known: as they were written last."""
-        return latest(self._marks(), NO_END)
-
-    def _marks(self) -> list[tuple[str, str]]:
-        query = "SELECT key, value FROM meta WHERE key GLOB ?"
-        return self._connection.execute(query, (f"{PREFIX}*",)).fetchall()
+    def beside(self) -> dict[str, str]:
+        """What is as old as the records: see marks."""
+        rows = self._connection.execute("SELECT key, value FROM meta")
+        return {str(key): str(value) for key, value in rows if is_beside(str(key))}
 
     def tombstone(self, seq: int) -> str | None:
         """The hash of such a record."""
@@ -191,10 +185,20 @@ class Reader:
         (size,) = self._connection.execute("PRAGMA page_size").fetchone()
         return int((pages - free) * size), int(free * size)
 
+    def version(self) -> int:
+        """The version of its schema."""
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        return int(version)
+
+    def copy_to(self, target: Path, progress: Callable[[int, int], None]) -> None:
+        """Copy the whole journal as it is now into one file that needs no other; see `schema.copy_to`."""
+        with self._snapshot():
+            self.bounds()
+            copy_to(self._connection, target, progress)
+
     def _tombstones(self, query: str) -> list[tuple[Any, ...]]:
         """A journal of an older version, which only a reader meets, has none."""
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        return self._connection.execute(query).fetchall() if version >= TOMBSTONES_SINCE else []
+        return self._connection.execute(query).fetchall() if self.version() >= TOMBSTONES_SINCE else []
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:

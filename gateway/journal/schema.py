@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -34,11 +35,13 @@ CREATE TABLE tombstones (seq INTEGER PRIMARY KEY, hash BLOB NOT NULL);
 
 SCHEMA_VERSION = len(STEPS)
 TOMBSTONES_SINCE = 2
+SQLITE_VERSION = sqlite3.sqlite_version
 Connection = sqlite3.Connection
 Error = sqlite3.Error
 SQLITE_ERROR = sqlite3.SQLITE_ERROR
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 NO_VERSION_FROM = 10_000
+COPY_PAGES = 1024
 
 
 class Damaged(sqlite3.OperationalError):
@@ -68,6 +71,23 @@ def connect_reader(path: Path) -> Connection:
     return sqlite3.connect(
         f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=5.0
     )
+
+
+def copy_to(source: Connection, target: Path, progress: Callable[[int, int], None]) -> None:
+    """Copy the database as `source` sees it now into one plain file, without a log beside it, and look whether it is
+    whole. `progress` gets pages done and pages in all. `source` has to be inside a transaction that has read, or each
+    commit of another connection begins the copy anew. Raises sqlite3.Error.
+    """
+    copy = sqlite3.connect(target, isolation_level=None)
+    try:
+        source.backup(copy, pages=COPY_PAGES, progress=lambda _, left, pages: progress(pages - left, pages))
+        copy.execute("PRAGMA journal_mode=DELETE").fetchall()
+        (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise Damaged(str(verdict))
+    finally:
+        copy.close()
+    sync(target)
 
 
 def is_damage(error: BaseException) -> bool:
@@ -115,9 +135,9 @@ def _back_up(connection: Connection, copy: Path) -> None:
             connection.backup(target)
         finally:
             target.close()
-        _sync(part)
+        sync(part)
         part.replace(copy)
-        _sync(copy.parent)
+        sync(copy.parent)
     except (sqlite3.Error, OSError) as error:
         part.unlink(missing_ok=True)
         if is_damage(error):
@@ -128,7 +148,8 @@ def _back_up(connection: Connection, copy: Path) -> None:
         ) from error
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Make a file, or the names in a folder, durable. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

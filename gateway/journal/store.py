@@ -11,16 +11,16 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.clock import Moment
 from gateway.journal.chain import require_record
-from gateway.journal.marks import PREFIX, advanced, rewound
+from gateway.journal.marks import PREFIX, filed, is_beside, marks_in
 from gateway.journal.reader import Entry, Reader
 from gateway.journal.ring import RING_BYTES
 from gateway.journal.schema import SQLITE_ERROR, Connection, Damaged, Error, connect_writer, is_damage
-from gateway.records import Draft, Lost, Ref
+from gateway.records import Body, Draft, Heard, Item, Lost, Notice, Ref
 from gateway.wire import GENESIS, MAX_LINE_BYTES, Origin, encode, line_hash
 
 PRUNE_SLICE = 2_000
@@ -50,8 +50,8 @@ class Trouble:
 class Previous:
     """The epoch before this one, as far as it is known; `settled` is its highest contiguous settled number.
 
-    Of a file that was a copy the end is not known: others may have come after `seq`. `marks` are how far its devices
-    with a memory were heard; None: nobody has looked.
+    Of a file that was a copy the end is not known: others may have come after `seq`. `beside` is what is as old as
+    its records (see marks): of a file that cannot be read any more it may be older than they were.
     """
 
     epoch: str | None = None
@@ -59,7 +59,7 @@ class Previous:
     hash: str | None = None
     settled: int | None = None
     is_copy: bool = False
-    marks: Mapping[str, str] | None = None
+    beside: Mapping[str, str] = field(default_factory=dict)
 
     def loss(self) -> Lost:
         """What the end of that epoch stands for: all that the centre had not committed of it."""
@@ -72,9 +72,15 @@ class Previous:
         known = None if self.is_copy else count
         return Lost(cause="damage", epoch=self.epoch, first=span[0], last=span[1], count=known, previous=named)
 
+    def doubt(self) -> Notice | None:
+        """Where its end is not known: the devices of which a mark is known, older perhaps than what was told last."""
+        if self.seq is not None and not self.is_copy:
+            return None
+        return Notice(kind="journal.marks", details={"devices": sorted(marks_in(self.beside))})
+
 
 class Store(Reader):
-    """The one writer. `newest` and `head` follow the committed state, never a failed transaction."""
+    """The one writer. `newest`, `head` and `kept_beside` follow the committed state, never a failed transaction."""
 
     def __init__(self, path: Path, names: tuple[str, str, str]) -> None:
         """`names` are site, gateway and time zone."""
@@ -82,6 +88,7 @@ class Store(Reader):
         self.path = path
         self.is_copy = False
         self.newest, self.head = 0, GENESIS
+        self.kept_beside: dict[str, str] = {}
         try:
             self._look(names)
         except BaseException:
@@ -91,30 +98,32 @@ class Store(Reader):
     def as_previous(self) -> Previous:
         """This epoch as the one after it will name it."""
         settled = self.settled().through()
-        return Previous(self.origin.epoch, self.newest, self.head, settled, self.is_copy, self.marks())
+        return Previous(self.origin.epoch, self.newest, self.head, settled, self.is_copy, self.kept_beside)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing; on failure `newest` and `head` are as before. Raises sqlite3.Error."""
-        before = (self.newest, self.head)
+        before = (self.newest, self.head, self.kept_beside)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
             self._connection.execute("COMMIT")
-            self._durable = self.newest
         except BaseException:
-            self.newest, self.head = before
+            self.newest, self.head, self.kept_beside = before
             self._rollback()
             raise
 
-    def append(self, drafts: Sequence[Draft], now_ms: int) -> list[Entry]:
-        """Number, encode and insert; to be called inside `transaction`.
+    def append(self, items: Sequence[Item], now_ms: int) -> list[Entry]:
+        """Number, encode and insert, keep marks; to be called inside `transaction`.
 
         A draft that refers to one the journal had to refuse, or that no centre would take because of its size, is
         refused: it keeps no number.
         """
         entries: list[Entry] = []
-        for draft in drafts:
+        for draft in items:
+            if isinstance(draft, Heard):
+                self.remember(f"{PREFIX}{draft.device}", filed(self.newest, draft.mark))
+                continue
             draft.seq = self.newest + 1
             try:
                 line = encode(draft, self.origin, self.head)
@@ -126,19 +135,14 @@ class Store(Reader):
             self._connection.execute("INSERT INTO records VALUES (?, ?, ?)", (draft.seq, now_ms, line))
             self._note_reads(draft.seq if draft.opens else None, draft.closes)
             self.newest, self.head = draft.seq, line_hash(line)
-            if draft.mark is not None:
-                self.keep_mark(*draft.mark)
             entries.append(Entry(draft.seq, line, now_ms))
         return entries
-
-    def keep_mark(self, device: str, mark: str) -> None:
-        """Keep how far a device was heard, as of the newest record; to be called inside `transaction`."""
-        key = f"{PREFIX}{device}"
-        self.remember(key, advanced(self.meta(key), self._durable, self.newest, mark))
 
     def remember(self, key: str, value: str) -> None:
         """Keep a value beside the records; to be called inside `transaction`."""
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+        if is_beside(key):
+            self.kept_beside = {**self.kept_beside, key: value}
 
     def refuse(self, seq: int, reason: str, now_ms: int) -> None:
         """Put a record the centre refused into quarantine, the first reason counts; its body stays.
@@ -195,15 +199,18 @@ class Store(Reader):
         tail = self.lines(seq, seq, 1, 1)
         if (self.origin.epoch, line_hash(tail[0].line) if tail else GENESIS) != (known.epoch, known.hash):
             return False
-        if self.newest > seq:
+        if self.newest > seq or self.kept_beside != known.beside:
             with self.transaction():
                 self._connection.execute("DELETE FROM records WHERE seq > ?", (seq,))
                 self._connection.execute("DELETE FROM open_reads WHERE seq > ?", (seq,))
-                for key, kept in self._marks():
-                    self.remember(key, rewound(kept, seq))
+                for key in self.kept_beside:
+                    self._connection.execute("DELETE FROM meta WHERE key=?", (key,))
+                self.kept_beside = {}
+                for key, value in known.beside.items():
+                    self.remember(key, value)
         self.checkpoint()
         self.oldest, self.newest = self.bounds()
-        self.head, self._durable = known.hash or GENESIS, self.newest
+        self.head = known.hash or GENESIS
         return True
 
     def checkpoint(self) -> None:
@@ -211,11 +218,14 @@ class Store(Reader):
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def begin(self, previous: Previous, moment: Moment) -> list[Entry]:
-        """Write the first record of an epoch that follows another one: it names it and says what was lost."""
+        """Write the first records of an epoch that follows another one: it is named, what was lost of it is said,
+        and of which devices nobody is sure how far they were heard. What was kept beside its records is taken over.
+        """
+        bodies: list[Body] = [previous.loss(), *filter(None, [previous.doubt()])]
         with self.transaction():
-            entries = self.append([Draft(previous.loss(), moment)], moment.time_ms)
-            for device, mark in (previous.marks or {}).items():
-                self.keep_mark(device, mark)
+            entries = self.append([Draft(body, moment) for body in bodies], moment.time_ms)
+            for key, value in previous.beside.items():
+                self.remember(key, value)
             return entries
 
     def sign_off(self) -> None:
@@ -240,14 +250,14 @@ class Store(Reader):
             self._mint()
         self.origin = Origin(*names, self.meta("epoch") or "")
         self.oldest, self.newest = self.bounds()
-        self._durable = self.newest
         tail = self.lines(self.newest, self.newest, 1, 1)
         self.head = line_hash(tail[0].line) if tail else GENESIS
         for entry in [*tail, *self.open_reads()]:
             require_record(entry, self.origin.epoch)
         self._compare_with_end()
         self.settled()
-        self.marks()
+        self.kept_beside = self.beside()
+        marks_in(self.kept_beside)
         self.expired()
         self.quarantine()
         self.dropped()

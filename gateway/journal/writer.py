@@ -20,6 +20,7 @@ from queue import Empty, SimpleQueue
 
 from gateway.clock import Clock
 from gateway.journal.aside import salvage, set_aside
+from gateway.journal.copy import Copy
 from gateway.journal.expiry import Expire
 from gateway.journal.intake import FAILURES, Callbacks, Intake
 from gateway.journal.jobs import Append, Job, NewEpoch, Tell, nothing
@@ -27,7 +28,7 @@ from gateway.journal.quota import Quota
 from gateway.journal.reader import Entry
 from gateway.journal.schema import Error, is_damage
 from gateway.journal.store import PRUNE_SLICE, Limits, Previous, Store, Trouble
-from gateway.records import Draft
+from gateway.records import Item
 from gateway.spans import Range
 
 MAX_GROUP = 500
@@ -56,11 +57,13 @@ class Writer(threading.Thread):
         self._abandoned: Previous | None = None
         self._keep_ms = limits.keep_ms
         self._pruned_at, self._prune_more = clock.mono(), False
+        self._copy = Copy(path, clock)
         self.store, self.found_damaged = self._open_or_set_aside()
         self._intake = Intake(path, limits, self.store, self.quota, clock, report)
         self._intake.say_trouble = lambda: self._say(self.quota.trouble())
         self.overflow = self._intake.overflow
         self._commit([])
+        self._copy.follow(self.store)
 
     def put(self, job: Job) -> None:
         """Queue a job; it runs inside a transaction, perhaps more than once until that succeeds."""
@@ -83,9 +86,9 @@ class Writer(threading.Thread):
         """After the jobs queued so far, set the file of this epoch aside and begin a new one."""
         self._jobs.put(NewEpoch(epoch, self._new_epoch, is_copy))
 
-    def append(self, drafts: list[Draft]) -> None:
-        """Queue drafts that belong into one transaction."""
-        self._jobs.put(Append(drafts, self.quota, self._clock))
+    def append(self, items: list[Item]) -> None:
+        """Queue what belongs into one transaction."""
+        self._jobs.put(Append(items, self.quota, self._clock))
 
     def when_durable(self, done: Callable[[], None]) -> None:
         """Call `done` on the thread when all drafts queued so far are durable, in the journal or in the ring."""
@@ -114,6 +117,7 @@ class Writer(threading.Thread):
         finally:
             with contextlib.suppress(*FAILURES):
                 self.store.sign_off()
+                self._copy.follow(self.store, at_once=True)
             self.store.close()
             self.overflow.close()
 
@@ -124,6 +128,7 @@ class Writer(threading.Thread):
             jobs, more = self._take()
             if jobs or self._intake.is_short:
                 kept = self._insist(partial(self._commit, jobs))
+            self._copy.follow(self.store)
             if self.quota.full:
                 kept = kept and self._insist(self._look_for_room)
             if self._new_epoch.is_set():
@@ -195,8 +200,6 @@ class Writer(threading.Thread):
 
     def _follow(self, previous: Previous) -> None:
         self.store.close()
-        if previous.marks is None:
-            previous = replace(previous, marks=salvage(self._path).marks)
         set_aside(self._path, previous.epoch or "unknown")
         self._abandoned = previous
         self._new_epoch.clear()
@@ -213,14 +216,20 @@ class Writer(threading.Thread):
         self._report.committed(entries)
 
     def _open_or_set_aside(self) -> tuple[Store, bool]:
+        """The journal, and whether it had to be begun anew: it was damaged, or it is gone, as its copy can tell."""
+        previous = self._copy.load()
         try:
-            return Store(self._path, self._names), False
+            store = Store(self._path, self._names)
+            if store.newest or previous.epoch in (None, store.origin.epoch):
+                return store, False
         except Error as error:
             if not is_damage(error):
                 raise
-        previous = salvage(self._path)
-        set_aside(self._path, previous.epoch or "damaged")
-        store = Store(self._path, self._names)
+            left = salvage(self._path)
+            beside = {**previous.beside, **left.beside}
+            previous = replace(left, epoch=left.epoch or previous.epoch, beside=beside)
+            set_aside(self._path, previous.epoch or "damaged")
+            store = Store(self._path, self._names)
         store.begin(previous, self._clock.now())
         return store, True
 

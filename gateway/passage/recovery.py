@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from gateway.clock import Moment, Quality
+from gateway.clock import Moment
 from gateway.passage.evidence import Trace
 from gateway.passage.memory import MAX_RECENT, Lane
 from gateway.records import Direction, Draft, Place, Punch, Ref, Side, Subject
@@ -35,8 +35,7 @@ class OpenRead:
 
         The moment has no monotonic time of this boot (NaN): a read from before a crash pairs with nothing.
         """
-        clock, subject = data["clock"], data["subject"]
-        quality = Quality(clock["state"], clock["source"], clock["error_ms"], clock["boot"])
+        subject = data["subject"]
         return cls(
             seq=seq,
             portal=data["portal"],
@@ -52,7 +51,7 @@ class OpenRead:
                 subject["count"],
                 subject.get("value"),
             ),
-            moment=Moment(time_ms, float("nan"), clock["boot_ns"], quality, data["live"]),
+            moment=Moment.of_words(time_ms, data),
         )
 
 

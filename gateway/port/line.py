@@ -27,8 +27,8 @@ UNANSWERED = "has not answered yet"
 
 
 class Line:
-    """See the module. `unwatched_ms` tells how long before the first opening nobody had watched, `attention`
-    whether we looked; whoever finds that the process stood still pauses the line first.
+    """See the module. `unwatched_ms` tells for how long before a moment nobody had listened to some of the devices,
+    `attention` whether we looked; whoever finds that the process stood still pauses the line first.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Line:
         rules: LineRules,
         clock: Clock,
         listener: LineListener,
-        unwatched_ms: Gap,
+        unwatched_ms: Callable[[Sequence[str], Moment], int],
         attention: Attention,
     ) -> None:
         self.rules = rules
@@ -47,11 +47,11 @@ class Line:
         self.foreign_frames = 0
         self._clock = clock
         self._listener = listener
-        self._gap = unwatched_ms
+        self._gap: Gap = lambda moment: unwatched_ms(rules.devices, moment)
         self._fed_at = 0.0
         self._attention = attention
         self._driver = rules.spec.new(*rules.options)
-        self.talk = Talk(self._driver, rules.devices)
+        self.talk = Talk(self._driver, rules.devices, lambda device, moment: unwatched_ms((device,), moment))
         self._port: OpenPort | None = None
         self._tap: Tap | ThreadedTap | None = None
         self._gone: asyncio.Future[str] | None = None
@@ -117,8 +117,11 @@ class Line:
 
     @property
     def mid_frame(self) -> bool:
-        """See TapOwner."""
-        return self._driver.next_poll() is not None
+        """See TapOwner. A driver from before `is_mid_frame` tells it by wanting to be polled, if it does not ask."""
+        if hasattr(self._driver, "is_mid_frame"):
+            return self._driver.is_mid_frame()
+        asks = any(map(self.rules.is_asked, self.rules.devices))
+        return not asks and self._driver.next_poll() is not None
 
     def nothing_waited(self) -> None:
         """See TapOwner."""
@@ -136,8 +139,8 @@ class Line:
             health.status, health.since_ms, health.reason = "up", moment.time_ms, None
             if self.rules.is_asked(health.device):
                 health.status, health.reason = "down", UNANSWERED
+        self.talk.begin(moment)
         self._listener.port_up(self, moment)
-        self.talk.begin(moment, self._gap(moment))
         self._write()
         self._set_timer()
 
@@ -188,7 +191,7 @@ class Line:
         return [*events, *self._driver.feed(data, moment.mono)] if data else events
 
     def _poll(self) -> None:
-        if self._tap is None or not self._tap.is_reading:
+        if self._tap is None or self._attention.was_still() or not self._tap.is_reading:
             return  # what it waits for may wait for us: `take` sets the timer again
         moment = self._clock.now()
         self._pass_on(self._driver.poll(moment.mono), moment)
@@ -209,7 +212,7 @@ class Line:
             self.talk.heard(device, event)
             if isinstance(event, DeviceChange):
                 self.health[device].change(event, moment.time_ms)
-            source = (device, self.talk.dated(event, moment))
+            source = (device, self.talk.dated(device, event, moment))
             if run and source != owner:
                 made_records |= self._listener.heard(owner[0], run, owner[1])
                 run = []

@@ -85,11 +85,17 @@ class OpenPort:
                 self._serial.close()
             raise explain(settings.url, error) from error
 
-    def read(self, max_bytes: int = READ_BYTES) -> bytes | None:
-        """What is there: bytes, at most so many; b"" when the line is gone; None when there is nothing now."""
+    def read(self, max_bytes: int = READ_BYTES, *, wait: bool = True) -> bytes | None:
+        """What is there: bytes, at most so many; b"" when the line is gone; None when there is nothing now.
+
+        Without a descriptor it blocks for up to a second if there is nothing, unless `wait` is False.
+        """
         try:
             if self.descriptor is None:
-                return bytes(self._serial.read(min(self._serial.in_waiting or 1, max_bytes))) or None
+                waiting = self._serial.in_waiting
+                if not waiting and not wait:
+                    return None
+                return bytes(self._serial.read(min(waiting or 1, max_bytes))) or None
             return os.read(self.descriptor, max_bytes)
         except (BlockingIOError, InterruptedError):
             return None

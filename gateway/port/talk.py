@@ -2,45 +2,85 @@
 
 A device that has to be asked is there when it answers, not when its port is open; its driver says so. What such a
 driver wants back at the next start (`Event.mark`) is kept here as long as the daemon lives, beyond it in the journal.
+
+It also speaks only when it is asked: what it says now happened at some time since it was asked before, as
+`Event.since_s` tells. A driver cannot know how long nobody had asked before its talk began; but since when each
+device is alone is known here. Seconds of a driver are those of the monotonic clock, which stops while the machine is
+suspended; that time is added again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 
 from drivers.contract import FEEDBACK, START, Command, Driver
-from drivers.events import Event
+from drivers.events import DeviceChange, Event
 from gateway.clock import Moment
+
+AWAY_S = 2.0
+"""Up to so long between two questions an answer is as good as live: it was told as soon as we could ask."""
+UNNOTICED_MS = 10_000
+"""A device may have been out of reach for so long before that was noticed."""
+SUSPENDED_S = 0.5
+"""A difference between the two clocks that no wait between their readings explains."""
+
+Alone = Callable[[str, Moment], int]
+"""For how many ms before a moment nobody had listened to a device."""
 
 
 class Talk:
     """One line's devices, in the order of its driver's units."""
 
-    def __init__(self, driver: Driver, devices: Sequence[str]) -> None:
+    def __init__(self, driver: Driver, devices: Sequence[str], alone_ms: Alone) -> None:
         self._driver = driver
         self._devices = tuple(devices)
+        self._alone_ms = alone_ms
         self._marks: dict[str, str] = {}
-        self._alone_since_ns = 0
+        self._alone_since_ns: dict[str, int] = {}
+        self._ahead_s = 0.0
+        self._suspended_s = 0.0
+        self._suspended_until = -math.inf
 
     def remember(self, marks: Mapping[str, str]) -> None:
         """What an earlier run kept."""
         self._marks |= {device: mark for device, mark in marks.items() if device in self._devices}
 
-    def begin(self, moment: Moment, alone_ms: int) -> None:
-        """The line is open, and what had waited in it is read; before that nobody had asked for `alone_ms`."""
-        self._alone_since_ns = moment.boot_ns - alone_ms * 1_000_000
+    def begin(self, moment: Moment) -> None:
+        """The line is open, and what had waited in it is read. How long each device has been alone is asked now,
+        before anybody is told that it is not any more.
+        """
+        self._ahead_s, self._suspended_s, self._suspended_until = _ahead_s(moment), 0.0, -math.inf
+        for device in self._devices:
+            alone_ms = self._alone_ms(device, moment) + UNNOTICED_MS
+            self._alone_since_ns[device] = moment.boot_ns - alone_ms * 1_000_000
         for unit, device in enumerate(self._devices):
-            self._driver.send(Command(START, {"mark": self._marks.get(device)}, unit), moment.mono)
+            values: dict[str, object] = {
+                "mark": self._marks.get(device),
+                "boot": moment.quality.boot,
+                "wall_ms": moment.time_ms,
+            }
+            self._driver.send(Command(START, values, unit), moment.mono)
 
-    def dated(self, event: Event, moment: Moment) -> Moment:
-        """When it happened: a device may have kept it, or have only counted it while nobody asked (`missed`)."""
+    def dated(self, device: str, event: Event, moment: Moment) -> Moment:
+        """When it happened. A device may have kept it, or may have been asked last a while ago; what it says of
+        itself is about now.
+        """
+        self._notice_suspension(moment)
+        since_s = event.since_s
         if event.origin is not None:
             return moment.remembered(event.origin.age_s, event.origin.error_s, event.origin.device_time)
-        if event.since_s is not None:
-            return moment.waiting_since(round(event.since_s * 1000))
-        if event.fields.get("missed") is True:
-            return moment.waiting_since((moment.boot_ns - self._alone_since_ns) // 1_000_000)
-        return moment
+        if since_s is None and event.fields.get("missed") is True:
+            since_s = math.inf
+        if since_s is None or isinstance(event, DeviceChange):
+            return moment
+        if not math.isfinite(since_s):
+            alone_ns = moment.boot_ns - self._alone_since_ns.get(device, 0)
+            return moment.waiting_since(alone_ns // 1_000_000)
+        if moment.mono - since_s <= self._suspended_until:
+            since_s += self._suspended_s
+        since_ms = math.ceil(since_s * 1000)
+        return moment.late_by(since_ms) if since_s <= AWAY_S else moment.waiting_since(since_ms)
 
     def heard(self, device: str, event: Event) -> None:
         """Note how far a device was heard."""
@@ -50,3 +90,15 @@ class Talk:
     def show(self, device: str, state: str, at: float) -> None:
         """Let a device show its person what became of the card: one of drivers.contract.STATES."""
         self._driver.send(Command(FEEDBACK, {"state": state}, self._devices.index(device)), at)
+
+    def _notice_suspension(self, moment: Moment) -> None:
+        suspended_s = _ahead_s(moment) - self._ahead_s
+        if abs(suspended_s) > SUSPENDED_S:
+            self._ahead_s += suspended_s
+            self._suspended_s = max(0.0, self._suspended_s + suspended_s)
+            self._suspended_until = moment.mono
+
+
+def _ahead_s(moment: Moment) -> float:
+    """By how much CLOCK_BOOTTIME is ahead of the monotonic clock: how long the machine was suspended."""
+    return moment.boot_ns / 1e9 - moment.mono

@@ -5,8 +5,9 @@ which it got its number (between two strokes everything is read and written down
 reasons only, both marked when they happened from what the kernel said: it was in the hand of a process that was
 killed, or on the line when the plug was pulled (see wire.py).
 
-A time is wrong if it is further from the truth than the record's own `error_ms` and what a busy machine needs. While
-the clock was set the truth is what `clock.anchor` says afterwards of the record's `boot_ns`, as the centre would.
+A time is wrong if it is further from the truth than the record says (how long it had waited, and the error of its
+clock) and what a busy machine needs. While the clock was set the truth is what `clock.anchor` says afterwards of the
+record's `boot_ns`, as the centre would.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
+from gateway.simulation.oracle import beyond_s
 from gateway.simulation.wire import Frame
 
 LATE_S = 1.0
@@ -224,13 +225,12 @@ class _Court:
             self._verdict.wrong(fault, "lost", what, count)
 
     def _judge_time(self, fault: str, event: Event, frames: Iterable[Frame]) -> None:
-        clock = event["data"]["clock"]
-        said = datetime.fromisoformat(event["time"]).timestamp()
+        clock, said = event["data"]["clock"], None
         if fault == "clock" and clock["boot"] in self._offsets_ms:
             said = self._offsets_ms[clock["boot"]] / 1e3 + clock["boot_ns"] / 1e9
-        off_s = min((abs(said - frame.at) for frame in frames), default=float("inf"))
-        if off_s - (clock["error_ms"] or 0) / 1000 > LATE_S:
-            self._verdict.wrong(fault, "misdated", f"{event['id']} by {off_s:.3f} s, error_ms {clock['error_ms']}")
+        off_s = min((beyond_s(event, frame.at, said) for frame in frames), default=float("inf"))
+        if off_s > LATE_S:
+            self._verdict.wrong(fault, "misdated", f"{event['id']} by {off_s:.3f} s beyond what it says: {clock}")
 
 
 def _anchors(events: Iterable[Event]) -> dict[str, int]:

@@ -12,15 +12,21 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeVar
 
 from gateway.simulation.people import Fact
 
 TOLERANCE_MS = 5000
+"""What a presentation and its read may be apart beyond what the read says of its time: a busy machine."""
+Span = tuple[int, int]
+"""From when to when, unix ms."""
+Time = TypeVar("Time", int, Span)
 CLOSING = frozenset({"completed", "assumed", "not_taken", "denied"})
 
 
@@ -74,6 +80,25 @@ class Verdict:
             self.remarks.append(f"duplicated: {count} {what}")
 
 
+def beyond_s(event: Mapping[str, Any], at_s: float, said_s: float | None = None) -> float:
+    """How many seconds a record is further from the truth than it says (0: it is right).
+
+    It may be later than `at_s` (unix time) by what it had waited, and be off either way by the error of its clock; an
+    unknown error counts as none. `said_s` in place of its own `time`.
+    """
+    said = datetime.fromisoformat(event["time"]).timestamp() if said_s is None else said_s
+    waited_s, error_s = _stated_s(event)
+    return max(0.0, said - at_s - waited_s - error_s, at_s - said - error_s)
+
+
+def _stated_s(event: Mapping[str, Any]) -> tuple[float, float]:
+    """What a record says it had waited, and how wrong its clock, or a device's, may be either way."""
+    data = event["data"]
+    waited_ms, error_ms = data["clock"].get("waited_ms", 0), data["clock"].get("error_ms") or 0
+    device_ms = data.get("device_clock", {}).get("error_ms", 0)
+    return waited_ms / 1e3, max(device_ms, error_ms - waited_ms) / 1e3
+
+
 def judge(presented: Sequence[Presented], lines: Iterable[bytes], key: OrganisationKey) -> Verdict:
     """Compare the log of one play with the lines of `centre export`. ValueError: a line is not JSON."""
     events = [json.loads(line) for line in lines if line.strip()]
@@ -98,7 +123,7 @@ def _judge_reads(
     verdict: Verdict, presented: Sequence[Presented], reads: list[dict[str, Any]], key: OrganisationKey
 ) -> None:
     expected = _times(((p.fact.device, _token(p.fact, key)), p.time_ms) for p in presented if p.fact.kind == "read")
-    actual = _times(((e["data"]["device"], e["data"]["subject"]["token"]), _ms(e)) for e in reads)
+    actual = _times(((e["data"]["device"], e["data"]["subject"]["token"]), _span(e)) for e in reads)
     missing, extra = _match(expected, actual)
     verdict.add_lost("presented cards without a read", missing)
     verdict.add_duplicated("reads that nobody presented", extra)
@@ -107,7 +132,7 @@ def _judge_reads(
 def _judge_passes(verdict: Verdict, presented: Sequence[Presented], passes: list[dict[str, Any]]) -> None:
     expected = _times(((p.fact.device, p.fact.heading), p.time_ms) for p in presented if p.fact.kind == "pass")
     actual = _times(
-        ((e["data"]["device"], e["data"]["direction"]), _ms(e)) for e in passes for _ in range(e["data"]["count"])
+        ((e["data"]["device"], e["data"]["direction"]), _span(e)) for e in passes for _ in range(e["data"]["count"])
     )
     missing, extra = _match(expected, actual)
     verdict.add_lost("passes that were not sensed", missing)
@@ -159,37 +184,39 @@ def _token(fact: Fact, key: OrganisationKey) -> str:
     return key.token(fact.scheme or "", fact.value or "")
 
 
-def _ms(event: dict[str, Any]) -> int:
-    return round(datetime.fromisoformat(event["time"]).timestamp() * 1000)
+def _span(event: dict[str, Any]) -> Span:
+    """When it happened by what the record says, unix ms."""
+    time_ms = datetime.fromisoformat(event["time"]).timestamp() * 1000
+    waited_s, error_s = _stated_s(event)
+    return round(time_ms - (waited_s + error_s) * 1000), round(time_ms + error_s * 1000)
 
 
-def _times(pairs: Iterable[tuple[Hashable, int]]) -> dict[Hashable, list[int]]:
-    times: dict[Hashable, list[int]] = defaultdict(list)
+def _times(pairs: Iterable[tuple[Hashable, Time]]) -> dict[Hashable, list[Time]]:
+    times: dict[Hashable, list[Time]] = defaultdict(list)
     for name, time_ms in pairs:
         times[name].append(time_ms)
     return times
 
 
-def _match(expected: Mapping[Hashable, list[int]], actual: Mapping[Hashable, list[int]]) -> tuple[int, int]:
+def _match(expected: Mapping[Hashable, list[int]], actual: Mapping[Hashable, list[Span]]) -> tuple[int, int]:
     """Pair off in time, per name: how many expected have no partner, how many actual have none."""
     missing = extra = 0
     for name in expected.keys() | actual.keys():
-        wanted, found = sorted(expected.get(name, ())), sorted(actual.get(name, ()))
+        wanted, found = expected.get(name, []), actual.get(name, [])
         pairs = _pairs(wanted, found)
         missing += len(wanted) - pairs
         extra += len(found) - pairs
     return missing, extra
 
 
-def _pairs(wanted: list[int], found: list[int]) -> int:
-    pairs = i = j = 0
-    while i < len(wanted) and j < len(found):
-        if abs(wanted[i] - found[j]) <= TOLERANCE_MS:
-            pairs, i, j = pairs + 1, i + 1, j + 1
-        elif wanted[i] < found[j]:
-            i += 1
-        else:
-            j += 1
+def _pairs(wanted: Sequence[int], found: Sequence[Span]) -> int:
+    """As many as can be: whose time ends first chooses first, and takes the earliest."""
+    pairs, free = 0, sorted(wanted)
+    for first, last in sorted(found, key=itemgetter(1)):
+        at = bisect_left(free, first - TOLERANCE_MS)
+        if at < len(free) and free[at] <= last + TOLERANCE_MS:
+            del free[at]
+            pairs += 1
     return pairs
 
 

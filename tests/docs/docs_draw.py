@@ -56,6 +56,7 @@ PAINTERS: dict[str, Painter] = {
     "outcomes": outcomes,
     "remembered": lambda: line(str(morning.records("credential.read")[-1]["raw"])),
     "new epoch": lambda: line(morning.next_epoch()),
+    "marks in doubt": lambda: line(morning.doubt()),
     "pruned": lambda: line(str(morning.records("records.lost")[1]["raw"])),
     "state": lambda: papers.indented(papers.state()),
     "will": lambda: papers.indented(papers.will()),

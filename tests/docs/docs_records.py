@@ -13,6 +13,7 @@ from typing import Any
 
 from drivers import events, registry
 from gateway.clock import Moment, Quality
+from gateway.journal.marks import filed
 from gateway.journal.store import Previous
 from gateway.passage import DeviceRules, LaneRules, Passage, Privacy
 from gateway.records import Draft, Lost, Notice
@@ -205,6 +206,17 @@ def next_epoch() -> str:
     head, newest = line_hash(str(morning()[-1]["raw"]).encode()), len(morning())
     draft = Draft(Previous(EPOCH, newest, head, newest - 2).loss(), at(3600.0), seq=1)
     return encode(draft, Origin("hq", "edge-01", "Asia/Shanghai", "c0ffee1290d4a7b3"), GENESIS).decode()
+
+
+@cache
+def doubt() -> str:
+    """The second line of an epoch that follows one whose file was gone, when a copy knew of one terminal."""
+    previous = Previous(EPOCH, beside={"mark:clock-1": filed(1, "1007")})
+    body = previous.doubt()
+    assert body is not None
+    origin = Origin("hq", "edge-01", "Asia/Shanghai", "c0ffee1290d4a7b3")
+    first = encode(Draft(previous.loss(), at(3600.0), seq=1), origin, GENESIS)
+    return encode(Draft(body, at(3600.0), seq=2), origin, line_hash(first)).decode()
 
 
 def records(kind: str) -> list[dict[str, Any]]:

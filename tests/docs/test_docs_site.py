@@ -134,7 +134,13 @@ def test_records_of_a_real_run_look_like_those_on_the_page(site: GuidedSite) -> 
 def test_every_field_of_a_record_is_explained() -> None:
     page = DOCS / "payloads.md"
     assert table_keys(page, "Every record has in `data`:") == FOR_EVERYBODY
-    assert table_keys(page, "<!-- drawn: remembered -->") == {"live", "device_clock.time", "device_clock.offset_ms"}
+    assert table_keys(page, "<!-- drawn: remembered -->") == {
+        "live",
+        "device_clock.time",
+        "device_clock.offset_ms",
+        "device_clock.error_ms",
+    }
+    assert table_keys(page, "are two things:") == {"clock.waited_ms", "clock.error_ms"}
     for kind in morning.kinds():
         explained = {key.partition(".")[0] for key in table_keys(page, f"<!-- drawn: record {kind} -->")}
         shown = {key for record in morning.records(kind) for key in record["data"]}

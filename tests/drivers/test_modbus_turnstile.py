@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from collections.abc import Iterator
@@ -238,7 +239,49 @@ def test_a_board_that_was_reset_while_nobody_looked_tells_what_it_shows() -> Non
     mark = json.dumps({"unit": 1, "counters": {"holding 68 2 low_first": 1000, "holding 70 2 low_first": 7}})
     events = Talk(marks=(mark,)).answer(*[turnstile(12, 0)] * 3)
     assert passages(events) == [("entry", 12, True)]
-    assert [e.reason for e in events if isinstance(e, DeviceChange)] == [None, "counter reset", "counter reset"]
+    assert [(e.kind, e.reason) for e in events if isinstance(e, DeviceChange)] == [
+        ("up", None),
+        ("counter", "entry counter reset: it fell from 1000 to 12"),
+        ("counter", "exit counter reset: it fell from 7 to 0"),
+    ]
+
+
+def test_a_stable_register_that_is_no_counter_of_people_is_said_and_makes_nobody() -> None:
+    mark = json.dumps({"unit": 1, "counters": {"holding 68 2 low_first": 1000, "holding 70 2 low_first": 7}})
+    for marks in ((None,), (mark,)):
+        talk = Talk(marks=marks)
+        events = talk.answer(*[turnstile(1000, 7)] * 2, *[turnstile(70_000, 7)] * 3, turnstile(70_001, 7))
+        assert passages(events) == [("entry", 1, False)]
+        (change,) = [e for e in events if isinstance(e, DeviceChange) and e.kind == "counter"]
+        assert change.reason == "entry counter leapt by 69000, from 1000 to 70000: nobody is counted for it"
+        assert change.fields == {"unit": 1, "direction": "entry", "total": 70_000, "before": 1000}
+        assert json.loads(change.mark or "")["counters"]["holding 68 2 low_first"] == 70_000
+
+
+def test_more_than_most_missed_is_nobody_however_long_nobody_asked() -> None:
+    mark = json.dumps({"unit": 1, "counters": {"holding 68 2 low_first": 1000, "holding 70 2 low_first": 7}})
+    for most, expected in ((500, []), (600, [("entry", 550, True)])):
+        talk = Talk(Options(most_missed=most), marks=(mark,))
+        assert passages(talk.answer(*[turnstile(1550, 7)] * 3)) == expected
+
+
+def test_a_register_that_goes_up_and_down_is_no_counter_until_it_is_steady_and_the_mark_leaves_it_out() -> None:
+    talk, told = Talk(), 0
+    talk.answer(*[turnstile(50, 7)] * 3)
+    changes: list[DeviceChange] = []
+    for n in range(2000):
+        events = talk.answer(*[turnstile(20 + 15 * (n % 3), 7)] * 2)
+        told += sum(count for _, count, _ in passages(events))
+        changes += [event for event in events if isinstance(event, DeviceChange)]
+    assert told == 0
+    words = ["set back", "leapt", "back at", "erratic"]
+    assert [word in str(change.reason) for word, change in zip(words, changes, strict=True)] == [True] * 4
+    assert json.loads(changes[-1].mark or "")["counters"] == {"holding 70 2 low_first": 7}
+    steady = facts(talk.answer(*[turnstile(30, 7)] * 2) + talk.wait(61.0) + talk.answer(*[turnstile(30, 7)] * 1300))
+    assert [event.reason for event in steady if isinstance(event, DeviceChange) and event.kind == "counter"] == [
+        "entry counter steady again: counted from 30 on"
+    ]
+    assert passages(talk.answer(turnstile(31, 7))) == [("entry", 1, False)]
 
 
 def test_both_words_of_both_counters_and_the_error_state_are_one_request() -> None:
@@ -256,6 +299,122 @@ def test_counters_of_other_devices_are_read_where_they_are() -> None:
     later = {3: framed(1, bytes([3, 4, 0, 1, 0, 2])), 4: framed(1, bytes([4, 4, 0, 1, 0, 3]))}
     events = [event for _ in range(2) for event in talk.driver.feed(later[talk.question()[1]], talk.now)]
     assert sorted(passages(events)) == [("left", 3, False), ("up", 2, False)]
+
+
+# --- when
+
+
+def since(events: list[Event]) -> list[float | None]:
+    return [event.since_s for event in events if isinstance(event, (Passage, Input, CardRead))]
+
+
+def test_a_passage_happened_since_the_reading_before_was_asked_for() -> None:
+    talk = Talk()
+    talk.answer(*[turnstile(1000, 7)] * 2)
+    talk.question()
+    before = talk.now
+    talk.now += 0.15
+    talk.driver.feed(turnstile(1000, 7), talk.now)
+    assert since(talk.answer(turnstile(1001, 7))) == [pytest.approx(talk.now - before)]
+    assert since(talk.answer(turnstile(1001, 7), turnstile(1001, 8))) == [pytest.approx(0.06)]
+
+
+def test_what_passed_before_the_talk_has_no_bound_and_is_missed() -> None:
+    mark = json.dumps({"unit": 1, "counters": {"holding 68 2 low_first": 1000, "holding 70 2 low_first": 7}})
+    events = Talk(marks=(mark,)).answer(turnstile(1003, 7), turnstile(1004, 7))
+    assert passages(events) == [("entry", 3, True), ("entry", 1, False)]
+    assert since(events) == [math.inf, pytest.approx(0.06)]
+
+
+def test_a_question_that_was_asked_again_may_be_answered_late_so_the_first_asking_counts() -> None:
+    """The answer had waited for a minute: what passed meanwhile is in the next one, and is no matter of now."""
+    talk = Talk(Options(unit=1), Options(unit=2))
+
+    def next_of_unit_1() -> float:
+        while (unit := talk.question()[0]) == 2:
+            talk.driver.feed(turnstile(5, unit=unit), talk.now)
+        return talk.now
+
+    for _ in range(3):
+        next_of_unit_1()
+        talk.driver.feed(turnstile(5, unit=1), talk.now)
+    asked = next_of_unit_1()
+    talk.now += 60.0
+    talk.driver.poll(talk.now)
+    next_of_unit_1()
+    talk.driver.feed(turnstile(5, unit=1), talk.now)
+    next_of_unit_1()
+    events = talk.driver.feed(turnstile(6, unit=1), talk.now)
+    assert since(events) == [pytest.approx(talk.now - asked)]
+    assert talk.now - asked > 60.0
+
+
+def test_an_echo_of_a_question_that_was_asked_again_hides_nothing_of_how_old_its_answer_may_be() -> None:
+    talk = Talk()
+    talk.answer(*[turnstile(5)] * 2)
+    talk.question()
+    asked = talk.now
+    talk.driver.feed(talk.question() + turnstile(5), talk.now + 0.01)
+    assert since(talk.answer(turnstile(6))) == [pytest.approx(talk.now - asked)]
+
+
+def test_modbus_tcp_knows_which_asking_is_answered() -> None:
+    talk = Talk(Options(framing="tcp"))
+    for key in (1, 2):
+        talk.question()
+        talk.driver.feed(tcp.framed(key, 1, turnstile(5)[1:-2]), talk.now)
+    talk.question()
+    talk.question()
+    asked = talk.now
+    talk.driver.feed(tcp.framed(4, 1, turnstile(5)[1:-2]), talk.now)
+    talk.question()
+    events = talk.driver.feed(tcp.framed(5, 1, turnstile(6)[1:-2]), talk.now)
+    assert since(events) == [pytest.approx(talk.now - asked)]
+
+
+def test_an_exception_tells_nothing_of_the_counter_so_it_dates_nothing() -> None:
+    talk = Talk()
+    talk.answer(turnstile(5))
+    talk.question()
+    asked = talk.now
+    talk.driver.feed(turnstile(5), talk.now)
+    events = talk.answer(framed(1, b"\x83\x06"), turnstile(6))
+    assert since(events) == [pytest.approx(talk.now - asked)]
+    assert talk.now - asked > 1.0
+
+
+def test_what_a_unit_counted_while_it_was_down_is_read_twice_is_missed_and_dates_from_before() -> None:
+    talk = Talk()
+    talk.answer(*[turnstile(5)] * 2)
+    begun = talk.now
+    talk.wait(20.0)
+    assert passages(talk.answer(turnstile(7))) == []
+    events = talk.answer(turnstile(7))
+    assert passages(events) == [("entry", 2, True)]
+    (bound,) = since(events)
+    assert bound == pytest.approx(talk.now - begun, abs=0.1)
+
+
+def test_each_contact_changed_since_the_inputs_were_asked_for_and_how_it_was_found_is_of_now() -> None:
+    talk = Talk(Options(**BOARD))
+    assert since(talk.answer(contacts(0b1))) == [None] * 8
+    assert since(talk.answer(contacts(0b0))) == [pytest.approx(0.06)]
+    talk.wait(5.0)
+    assert [bound is not None and bound > 5.0 for bound in since(talk.answer(contacts(0b1)))] == [True]
+
+
+def test_a_latch_was_set_since_it_was_asked_for_and_if_before_the_talk_nobody_knows_since_when() -> None:
+    options = Options(latched=True, **BOARD)
+    talk = Talk(options)
+    events = talk.answer(contacts(0), contacts(1))
+    assert since(events) == [pytest.approx(0.06)] * 2
+    assert since(Talk(options, marks=(mark_of(events),)).answer(contacts(1))) == [math.inf] * 2
+
+
+def test_a_card_came_since_the_last_reading_that_showed_none() -> None:
+    (bound,) = since(cards(card(b"", 0), card(b"12345678")))
+    assert bound == pytest.approx(0.2, abs=0.05)
+    assert since(cards(card(b"12345678"), mark='{"unit": 1, "counters": {}}')) == [math.inf]
 
 
 # --- inputs
@@ -436,11 +595,28 @@ def test_units_are_asked_in_turn() -> None:
     assert [question[0] for question in talk.asked] == [3, 1, 2] * 2
 
 
-def test_a_unit_that_is_down_is_asked_once_a_second() -> None:
+def test_a_unit_that_is_down_is_asked_more_and_more_rarely_and_at_last_every_four_seconds() -> None:
+    talk = Talk()
+    asked = []
+    for _ in range(8):
+        talk.question()
+        asked.append(talk.now)
+    waits = [round(later - earlier, 3) for earlier, later in pairwise(asked)]
+    assert waits == [0.2, 0.2, 1.2, 2.2, 4.2, 4.2, 4.2]
+    events = talk.wait(30.0)
+    assert [e.kind for e in facts(talk.answer(turnstile(5))) if isinstance(e, DeviceChange)] == ["up"]
+    assert [(e.kind, e.reason) for e in facts(events) if isinstance(e, DeviceChange)] == []
+    talk.answer(turnstile(5))
+    before = talk.now
+    talk.question()
+    assert talk.now - before <= 0.06
+
+
+def test_a_unit_that_is_down_is_told_once() -> None:
     talk = Talk()
     events = talk.wait(30.0)
     assert [(e.kind, e.reason) for e in facts(events) if isinstance(e, DeviceChange)] == [("down", "no answer")]
-    assert 24 <= len(talk.asked) <= 32
+    assert len(talk.asked) <= 3 + 2 + 30 / 4
     assert [e.kind for e in facts(talk.answer(turnstile(5))) if isinstance(e, DeviceChange)] == ["up"]
 
 
@@ -585,7 +761,7 @@ def test_a_talk_survives_anything(framing: Any) -> None:
         ({"answer_s": 9.0}, "answer_s"),
         ({"max_rate": 0.0}, "max_rate"),
         ({"confirm": 1}, "confirm"),
-        ({"reset_max": -1}, "reset_max"),
+        ({"most_missed": -1}, "most_missed"),
         ({"gap_s": 0.0}, "gap_s"),
         ({"counters": {"entry": "holding 1"}}, "counters"),
         ({"preset": "none"}, "preset"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.contract import START, Command, Driver
 from drivers.events import BadFrame, CardRead, DeviceChange, Event, Frame
-from drivers.pn532 import DRIVER, LIST, TABLE, WAKE, Options
+from drivers.pn532 import DRIVER, LIST, LISTEN_S, TABLE, WAKE, Options
 
 ACK = bytes.fromhex("0000FF00FF00")
 
@@ -217,7 +219,7 @@ def test_silence_behind_an_acknowledgement_is_no_fault() -> None:
         bench.hear(ACK)
         since = bench.at
         assert bench.question() == LIST
-        assert bench.at - since == pytest.approx(1.0)
+        assert bench.at - since == pytest.approx(LISTEN_S)
     assert words(bench.told).count("down") == 0
 
 
@@ -231,13 +233,15 @@ def test_an_answer_without_acknowledgement_counts_too() -> None:
 def test_a_silent_module_is_woken_and_told_to_be_down_once() -> None:
     bench = ready()
     bench.hear(ACK)
-    since = bench.at
     questions = [bench.question() for _ in range(8)]
     assert questions == [LIST] + [WAKE] * 7
     assert words(bench.told)[-1] == "down"
     assert words(bench.told).count("down") == 1
-    bench.at = since
-    assert bench.hear(ACK + SET_UP) == ["ack", "up", "set_up"]
+    assert bench.hear(ACK + SET_UP) == ["ack", "set_up"], "three answers in a row bring it back"
+    assert bench.question() == LIST
+    assert bench.hear(ACK) == ["ack"]
+    assert bench.question() == LIST
+    assert bench.hear(ACK) == ["up", "ack"]
 
 
 def test_down_within_two_and_a_half_seconds() -> None:
@@ -279,6 +283,124 @@ def test_every_state_is_reached() -> None:
     assert {state for _, answers in TABLE.values() for state in answers.values()} == TABLE.keys()
 
 
+# --- when it was
+
+
+def since_s(bench: Bench) -> float | None:
+    return next(event.since_s for event in reversed(bench.told) if isinstance(event, CardRead))
+
+
+def test_a_card_is_as_old_as_the_question_before_that_met_none() -> None:
+    bench = ready()
+    bench.hear(ACK)
+    asked_at = bench.at - 0.005
+    assert bench.question() == LIST
+    bench.hear(ACK)
+    bench.hear(CARD, 0.02)
+    assert since_s(bench) == pytest.approx(bench.at - asked_at)
+    bench.question()
+    asked_at = bench.at
+    bench.hear(NO_CARD)
+    bench.question()
+    bench.hear(card("11223344"))
+    assert since_s(bench) == pytest.approx(bench.at - asked_at)
+
+
+def test_a_card_that_comes_while_it_listens_is_of_now_within_two_listenings() -> None:
+    bench = ready()
+    for _ in range(3):
+        bench.hear(ACK)
+        bench.question()
+    bench.hear(ACK)
+    bench.hear(CARD, LISTEN_S - 0.01)
+    assert (since_s(bench) or inf) < 2 * LISTEN_S + 0.1
+
+
+def test_a_card_that_lay_there_at_the_first_question_may_be_of_any_age() -> None:
+    bench = ready()
+    bench.hear(ACK)
+    bench.hear(CARD, 0.02)
+    assert since_s(bench) == inf
+
+
+def test_a_card_that_came_while_nobody_read_the_line_or_the_module_was_gone_is_not_of_now() -> None:
+    bench = ready()
+    bench.hear(ACK)
+    bench.question()
+    bench.hear(ACK)
+    bench.hear(CARD, 60.0)
+    assert (since_s(bench) or 0.0) > 60.0
+    bench.question()
+    bench.hear(NO_CARD)
+    gone_at = bench.at
+    while bench.at < gone_at + 30.0:
+        bench.question()
+    assert bench.question() == WAKE
+    bench.hear(ACK + SET_UP)
+    bench.question()
+    bench.hear(ACK)
+    bench.hear(card("11223344"), 0.02)
+    assert (since_s(bench) or 0.0) > 30.0
+
+
+# --- what a module finds by itself (InAutoPoll)
+
+
+def auto(*found: str) -> bytes:
+    parts = [bytes.fromhex(each) for each in found]
+    body = b"".join(bytes([part[0], len(part) - 1]) + part[1:] for part in parts)
+    return frame(b"\xd5\x61" + bytes([len(parts)]) + body)
+
+
+MIFARE, DESFIRE = "10 01 0004 08 04 11223344", "20 01 0344 20 07 04A1B2C3D4E5F6 067577810280"
+FELICA, PEER = "11 01 14 01 0102030405060708090A0B0C0D0E0F1011", "40 01 0004 40 04 AABBCCDD 00"
+
+
+def test_cards_that_a_module_finds_by_itself_are_read() -> None:
+    driver = module()
+    assert told(driver, (0.0, auto(MIFARE))) == ["11223344"]
+    assert told(driver, (9.0, auto(DESFIRE, MIFARE))) == ["04A1B2C3D4E5F6", "11223344"]
+    assert told(driver, (9.1, auto(MIFARE))) == ["repeat"]
+    assert told(driver, (20.0, auto("00 01 0044 00 07 04998877665544"))) == ["04998877665544"]
+    assert told(driver, (21.0, auto())) == ["no_card"]
+    assert told(driver, (22.0, frame(bytes.fromhex("D460FF0110")))) == ["auto_poll"]
+    (event,) = module().feed(auto(MIFARE), 0.0)
+    assert event.fields["target_kind"] == 0x10
+
+
+@pytest.mark.parametrize("other", [FELICA, PEER, "03 01 50 1122334400000000", "04 01 0C00 11223344", "77 0411223344"])
+def test_what_it_finds_that_is_no_card_of_type_a_is_a_frame(other: str) -> None:
+    assert told(module(), (0.0, auto(other))) == ["other_target"]
+    assert told(module(), (0.0, auto(other, MIFARE))) == ["other_target", "11223344"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "D56101",
+        "D5610110",
+        "D56101100A01000408 0411223344",
+        "D561011008010004080411223344",
+        "D56101100A0100040804112233445566",
+        "D56101100C010004080511223344550000",
+        "D56102100901000408041122334410",
+        "D5610110090100040804112233440000",
+        "D561012010 01034420 0704A1B2C3D4E5F6 0875778102",
+    ],
+)
+def test_lengths_that_do_not_fit_give_no_card_there_either(data: str) -> None:
+    assert told(module(), (0.0, frame(bytes.fromhex(data)))) == ["unreadable_target"]
+
+
+@given(st.binary(max_size=40))
+def test_no_card_is_invented_from_what_no_length_explains(rest: bytes) -> None:
+    events = module().feed(frame(b"\xd5\x61" + rest), 0.0)
+    for event in events:
+        if isinstance(event, CardRead):
+            assert bytes.fromhex(event.value) in rest
+            assert rest[0] == len(events)
+
+
 # --- redaction
 
 
@@ -299,6 +421,10 @@ def swap(number: str) -> str:
         frame(bytes.fromhex("D4140114A1B2C3A1B2C3")),
         frame(bytes.fromhex("D432A1B2C3")),
         extended(bytes.fromhex("D54B01010004080411223344A1B2C3")),
+        auto(DESFIRE, MIFARE),
+        auto("11 01 14 01 A1B2C3", MIFARE),
+        frame(bytes.fromhex("D561011009A1B2C3")),
+        frame(bytes.fromhex("D460A1B2C3")),
     ],
 )
 def test_nothing_of_a_card_stays_in_a_redacted_frame(secret: bytes) -> None:

@@ -39,6 +39,16 @@ class Deaf(Wrong):
         return None
 
 
+class Complete(Wrong):
+    def is_mid_frame(self) -> bool:
+        return False
+
+
+class Unfinished(Wrong):
+    def is_mid_frame(self) -> bool:
+        return True
+
+
 class Remembering(Wrong):
     def reset(self) -> None:
         """Forgets to forget."""
@@ -117,6 +127,9 @@ def test_the_template_passes_every_check(check: str, tmp_path: Path) -> None:
     [
         (Hasty, "any split gives the same events"),
         (Deaf, "a cut frame times out and hurts no other"),
+        (Complete, "a cut frame times out and hurts no other"),
+        (Unfinished, "a cut frame times out and hurts no other"),
+        (Unfinished, "reset and close forget"),
         (Remembering, "reset and close forget"),
         (Raising, "floods are harmless"),
         (Hoarding, "floods are harmless"),

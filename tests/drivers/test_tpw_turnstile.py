@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -50,21 +52,41 @@ class Talk:
             asked += question == EXITS
         return events
 
+    def base(self, entries: int, exits: int) -> list[Event]:
+        """Both counters are read twice."""
+        return self.told(entries, exits, rounds=2)
+
 
 def kinds(events: list[Event]) -> list[str]:
     return [event.kind if isinstance(event, DeviceChange) else event.event for event in events]
 
 
-def test_the_first_readings_are_the_base_line_and_are_kept() -> None:
+def test_the_first_readings_are_read_twice_and_are_the_base_line_and_are_kept() -> None:
     talk = Talk()
-    up, base = talk.told(100, 50)
+    assert kinds(talk.told(100, 50)) == ["up"]
+    (base,) = talk.told(100, 50)
+    assert base.mark == '{"entry":100,"exit":50}'
+
+
+def test_a_false_digit_in_the_very_first_reading_makes_no_base_line_and_nobody() -> None:
+    talk = Talk()
+    talk.asked()
+    talk.answer(count(0x21, 20))
+    up_and_base = [*talk.told(100, 50, rounds=2)]
+    assert kinds(up_and_base) == ["counter"]
+    assert talk.told(100, 50) == []
+
+
+def test_the_base_line_is_told_once() -> None:
+    talk = Talk()
+    up, base = talk.base(100, 50)
     assert kinds([up, base]) == ["up", "counter"]
     assert base.mark == '{"entry":100,"exit":50}'
 
 
 def test_a_difference_is_asked_again_and_told_with_the_total() -> None:
     talk = Talk()
-    talk.told(100, 50)
+    talk.base(100, 50)
     (passage,) = talk.told(102, 50)
     assert isinstance(passage, Passage)
     assert (passage.direction, passage.count, passage.fields) == ("entry", 2, {"total": 102})
@@ -76,7 +98,7 @@ def test_a_difference_is_asked_again_and_told_with_the_total() -> None:
 
 def test_a_false_digit_is_not_believed() -> None:
     talk = Talk()
-    talk.told(100, 50)
+    talk.base(100, 50)
     assert talk.asked() == ENTRIES
     assert talk.answer(count(0x21, 101)) == []
     assert talk.asked() == ENTRIES
@@ -86,7 +108,7 @@ def test_a_false_digit_is_not_believed() -> None:
 
 def test_a_site_may_believe_small_differences_at_once() -> None:
     talk = Talk(jump=2)
-    talk.told(100, 50)
+    talk.base(100, 50)
     assert talk.asked() == ENTRIES
     assert kinds(talk.answer(count(0x21, 102))) == ["passage"]
 
@@ -96,20 +118,87 @@ def test_what_passed_meanwhile_is_told_as_missed() -> None:
     up, passage = talk.told(107, 50)
     assert kinds([up, passage]) == ["up", "passage"]
     assert passage.fields == {"total": 107, "missed": True}
+    assert passage.since_s == math.inf
+
+
+def test_a_counter_that_was_reset_is_said_and_what_it_shows_has_passed() -> None:
+    talk = Talk()
+    talk.base(100, 50)
+    change, passage = talk.told(3, 50)
+    assert isinstance(change, DeviceChange)
+    assert (change.kind, change.reason) == ("counter", "entry counter reset: it fell from 100 to 3")
+    assert change.mark == '{"entry":0,"exit":50}'
+    assert isinstance(passage, Passage)
+    assert (passage.count, passage.mark) == (3, '{"entry":3,"exit":50}')
 
 
 def test_a_counter_that_somebody_set_is_said_and_invents_nobody() -> None:
+    for total, words in ((80, "set back from 100 to 80"), (180, "leapt by 80, from 100 to 180")):
+        talk = Talk()
+        talk.base(100, 50)
+        (change,) = talk.told(total, 50)
+        assert isinstance(change, DeviceChange)
+        assert (change.kind, change.reason) == ("counter", f"entry counter {words}: nobody is counted for it")
+        assert change.fields == {"direction": "entry", "total": total, "before": 100}
+        assert change.mark == f'{{"entry":{total},"exit":50}}'
+
+
+def test_more_than_most_missed_is_nobody_however_long_the_gateway_was_away() -> None:
+    for most, expected in ((500, ["up", "counter"]), (600, ["up", "passage"])):
+        assert kinds(Talk(mark='{"entry":100,"exit":50}', most_missed=most).told(651, 50)) == expected
+
+
+@pytest.mark.parametrize("mark", ["", "nonsense", "[1]", "7", '{"entry":"x"}', '{"entry":-1}', '{"entry":true}'])
+def test_a_mark_of_somebody_else_is_none(mark: str) -> None:
+    assert kinds(Talk(mark=mark).base(100, 50)) == ["up", "counter"]
+
+
+def test_a_passage_happened_since_the_count_before_was_asked_for() -> None:
+    talk = Talk(poll_s=1.0)
+    talk.base(100, 50)
+    assert talk.asked() == ENTRIES
+    asked = talk.at
+    assert talk.answer(count(0x21, 100)) == []
+    assert talk.asked() == EXITS
+    assert talk.answer(count(0x22, 50)) == []
+    (passage,) = talk.told(101, 50)
+    assert passage.since_s == pytest.approx(1.0 + 0.03 + 0.03, abs=0.001)
+    assert talk.at - asked >= 1.0
+
+
+def test_a_question_that_was_asked_again_may_be_answered_late_so_the_first_asking_counts() -> None:
     talk = Talk()
-    talk.told(100, 50)
-    (change,) = talk.told(3, 50)
-    assert isinstance(change, DeviceChange)
-    assert (change.kind, change.reason) == ("counter", "the entry counter was set from 100 to 3")
-    assert change.mark == '{"entry":3,"exit":50}'
+    talk.base(100, 50)
+    assert talk.asked() == ENTRIES
+    asked = talk.at
+    talk.at += 60.0
+    talk.driver.poll(talk.at)
+    talk.driver.commands()
+    talk.answer(count(0x21, 100) + b"\x02\xf1\x03TPW\x04")
+    events = []
+    for question, answer in (
+        (CONNECT, count(0x21, 101)),
+        (CONNECT, count(0x22, 50)),
+        (CONNECT + ENTRIES, count(0x21, 101)),
+    ):
+        assert talk.asked() == question
+        events += talk.answer(answer)
+    (passage,) = events
+    assert passage.since_s == pytest.approx(talk.at - asked)
+
+
+def test_a_board_that_stays_silent_is_asked_more_and_more_rarely() -> None:
+    talk = Talk()
+    asked: list[float] = []
+    while len(asked) < 9:
+        asked += [talk.at] if talk.asked() else []
+    waits = [round(later - earlier, 3) for earlier, later in pairwise(asked)]
+    assert waits == [2.0, 2.0, 3.0, 4.0, 6.0, 6.0, 6.0, 6.0]
 
 
 def test_the_counters_are_asked_every_poll_s() -> None:
     talk = Talk(poll_s=0.5)
-    talk.told(100, 50)
+    talk.base(100, 50)
     before = talk.at
     assert talk.asked() == ENTRIES
     assert talk.at - before <= 0.5
@@ -124,8 +213,11 @@ def test_a_board_that_does_not_answer_is_greeted_then_asked_again() -> None:
     assert talk.asked() == CONNECT
     talk.answer(count(0x21, 100))
     assert talk.asked() == CONNECT
-    assert kinds(talk.answer(count(0x22, 50))) == ["counter"]
+    talk.answer(count(0x22, 50))
     assert talk.asked() == CONNECT + ENTRIES
+    talk.answer(count(0x21, 100))
+    assert talk.asked() == EXITS
+    assert kinds(talk.answer(count(0x22, 50))) == ["counter"]
 
 
 def test_a_board_that_refuses_its_counters_is_a_fault_once() -> None:
@@ -163,12 +255,13 @@ def heard(*pieces: bytes, every_s: float = 1.0) -> list[Event]:
 
 
 def test_who_only_listens_to_a_dialogue_gets_its_passages() -> None:
-    totals = (100, 101, 101, 101, 104, 104)
+    totals = (100, 100, 101, 101, 101, 104, 104)
     first, second = heard(*(ENTRIES + count(0x21, total) for total in totals))
-    assert first == Passage(direction="entry", fields={"total": 101}, mark='{"entry":101}')
-    assert second == Passage(direction="entry", count=3, fields={"total": 104}, mark='{"entry":104}')
-    (passage,) = heard(bytes.fromhex("022801300402210331303004022801300402210331303104022801300402210331303104"))
-    assert passage == first
+    assert first == Passage(direction="entry", fields={"total": 101}, since_s=2.0, mark='{"entry":101}')
+    assert second == Passage(direction="entry", count=3, fields={"total": 104}, since_s=2.0, mark='{"entry":104}')
+    asked = b"".join(ENTRIES + count(0x21, total) for total in (100, 100, 101, 101))
+    (passage,) = heard(asked)
+    assert passage == Passage(direction="entry", fields={"total": 101}, since_s=0.0, mark='{"entry":101}')
 
 
 def test_who_only_listens_believes_no_count_that_nobody_asked_for() -> None:
@@ -181,13 +274,13 @@ def test_who_only_listens_believes_no_count_that_nobody_asked_for() -> None:
 
 
 def test_a_long_silence_ends_what_a_listener_knows() -> None:
-    asked = [ENTRIES + count(0x21, total) for total in (100, 101, 101)]
+    asked = [ENTRIES + count(0x21, total) for total in (100, 100, 101, 101)]
     assert heard(*asked, every_s=31.0) == []
 
 
 def test_a_passage_is_told_once_whoever_asks() -> None:
     talk = Talk(jump=2)
-    talk.told(100, 50)
+    talk.base(100, 50)
     assert kinds(talk.answer(ENTRIES + count(0x21, 101) + ENTRIES + count(0x21, 101))) == ["passage"]
     assert talk.told(101, 50) == []
 
@@ -230,7 +323,9 @@ def test_an_unknown_type_or_length_begins_no_frame(data: bytes) -> None:
     assert good.words() == {"name": "connect"}
 
 
-@pytest.mark.parametrize("options", [{"poll_s": 0.0}, {"poll_s": 61.0}, {"jump": -1}, {"jump": 101}, {"gap_s": 0.0}])
+@pytest.mark.parametrize(
+    "options", [{"poll_s": 0.0}, {"poll_s": 61.0}, {"jump": -1}, {"jump": 101}, {"most_missed": -1}, {"gap_s": 0.0}]
+)
 def test_an_impossible_option_is_refused_by_name(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         Options(**options)  # type: ignore[arg-type]

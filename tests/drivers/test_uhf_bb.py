@@ -154,16 +154,19 @@ def test_its_own_echo_answers_nothing() -> None:
     assert kinds(driver.poll(0.5) + driver.poll(1.0) + driver.poll(1.5)) == ["down"]
 
 
-def test_three_polls_without_an_answer_are_down_once_and_the_next_answer_is_up() -> None:
+def test_three_polls_without_an_answer_are_down_once_and_the_next_three_answers_are_up() -> None:
     driver = talking()
     events = driver.feed(NO_TAG, 0.03)
     at = 0.1
     while at < 20.0:
         events += driver.poll(at)
         at += 0.05
-    events += driver.feed(bb_tag(EPC), at)
+    for _ in range(3):
+        assert kinds(events) == ["up", "down"]
+        at += 0.5
+        events += driver.poll(at) + driver.feed(bb_tag(EPC), at + 0.05)
     assert kinds(events) == ["up", "down", "up"]
-    assert cards(events) == [EPC]
+    assert cards(events) == [EPC] * 3
 
 
 def test_a_replugged_module_is_asked_after_start_and_its_tag_is_a_read_again() -> None:

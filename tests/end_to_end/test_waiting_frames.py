@@ -29,7 +29,7 @@ def test_a_frame_written_before_the_port_is_opened_arrives_with_its_gap(site: Si
     (read,) = ear.wait_records("credential.read", 1)
     data = read["data"]
     assert (data["live"], data["subject"]["token"]) == (False, token("0C000621A5"))
-    assert data["clock"]["error_ms"] >= true_gap_ms(read, at) > 300
+    assert data["clock"]["waited_ms"] >= true_gap_ms(read, at) > 300
     (punch,) = ear.wait_records("punch", 1)
     assert (punch["data"]["live"], punch["data"]["outcome"]) == (False, "assumed")
 
@@ -47,9 +47,9 @@ def test_what_waited_while_the_daemon_was_down_is_dated_by_the_time_it_was_down(
     site.start()
     before, waited = ear.wait_records("credential.read", 2)
     assert before["data"]["live"] is True
-    error_ms = waited["data"]["clock"]["error_ms"]
+    waited_ms = waited["data"]["clock"]["waited_ms"]
     assert waited["data"]["live"] is False
-    assert true_gap_ms(waited, at) <= error_ms < 60_000
+    assert true_gap_ms(waited, at) <= waited_ms < 60_000
     assert waited["data"]["clock"]["boot_ns"] > before["data"]["clock"]["boot_ns"]
 
 
@@ -79,7 +79,7 @@ def test_a_port_nobody_could_open_is_dated_by_itself_and_not_by_its_busy_neighbo
     site.start()
     reads = ear.wait(lambda: [it for it in ear.records("credential.read") if it["data"]["device"] == "other"])
     assert reads[0]["data"]["live"] is False
-    assert reads[0]["data"]["clock"]["error_ms"] >= true_gap_ms(reads[0], at)
+    assert reads[0]["data"]["clock"]["waited_ms"] >= true_gap_ms(reads[0], at)
 
 
 def test_half_a_frame_that_waited_is_completed_by_its_other_half(site: Site, ear: Ear) -> None:

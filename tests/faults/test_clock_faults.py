@@ -20,6 +20,7 @@ from end_to_end.site import Process, Site, cards
 from end_to_end.test_clock import HOUR_S, IN_1970_S, Wall
 
 from gateway.simulation.broker import Broker
+from gateway.simulation.oracle import beyond_s
 
 from .rush import Rush
 
@@ -139,5 +140,4 @@ def _assert_dated_by_anchors(rush: Rush, events: list[dict[str, Any]]) -> None:
         if event["type"] == READ:
             clock = event["data"]["clock"]
             dated_s = (anchors[-1]["offset_ms"] + clock["boot_ns"] / 1e6) / 1e3
-            beyond = abs(dated_s - at[event["data"]["subject"]["token"]]) - (clock["error_ms"] or 0) / 1e3
-            assert beyond < SLACK_S, event
+            assert beyond_s(event, at[event["data"]["subject"]["token"]], dated_s) < SLACK_S, event

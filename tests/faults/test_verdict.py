@@ -91,8 +91,13 @@ def test_a_card_that_is_read_twice_and_a_read_that_is_closed_twice_are_duplicate
 def test_a_time_further_from_the_truth_than_it_says_is_misdated(day: Day) -> None:
     day.frames[1].at -= 0.9
     assert day.verdict().misdated == 1
-    day.events[2]["data"]["clock"]["error_ms"] = 900
+    clock = day.events[2]["data"]["clock"]
+    clock["error_ms"] = 900
     assert day.verdict().misdated == 0
+    clock |= {"error_ms": None, "waited_ms": 900}
+    assert day.verdict().misdated == 0
+    day.frames[1].at += 1.8
+    assert day.verdict().misdated == 1, "nothing happens after it was read"
 
 
 def test_cards_of_one_reader_in_another_order_are_remarked(day: Day) -> None:

@@ -11,11 +11,11 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from end_to_end.ear import token
 
+from gateway.simulation.oracle import beyond_s
 from gateway.simulation.wire import Frame
 
 LATE_S = 0.25
@@ -129,7 +129,7 @@ def _judge_reads(verdict: Verdict, device: str, frames: Sequence[Frame], reads: 
     if order != sorted(order):
         verdict.remarks.append(f"order: {device} has its cards in another order than they were presented")
     for event, number in zip(known, order, strict=True):
-        beyond = _beyond(event, frames[number].at)
+        beyond = beyond_s(event, frames[number].at)
         verdict.worst_s = max(verdict.worst_s, beyond)
         if beyond > LATE_S:
             verdict.misdated += 1
@@ -150,7 +150,7 @@ def _judge_passes(verdict: Verdict, device: str, frames: Sequence[Frame], passes
         verdict.in_hand += min(absent, in_hand)
         verdict.with_plug += max(0, min(absent, len(excused)) - in_hand)
     for event in passes:
-        beyond = min((_beyond(event, frame.at) for frame in frames), default=LATE_S)
+        beyond = min((beyond_s(event, frame.at) for frame in frames), default=LATE_S)
         if beyond > LATE_S:
             verdict.misdated += 1
             verdict.remarks.append(f"misdated: no pass of {device} within {beyond:.3f} s of {_dating(event)}")
@@ -189,16 +189,10 @@ def _absent(verdict: Verdict, device: str, frame: Frame) -> None:
         verdict.remarks.append(f"lost: {_of(device, frame)}, read at {frame.taken_at}")
 
 
-def _beyond(event: dict[str, Any], at: float) -> float:
-    """How many seconds a record is further from the truth than it says; an unknown error counts as none."""
-    stated = (event["data"]["clock"]["error_ms"] or 0) / 1000
-    return max(0.0, abs(datetime.fromisoformat(event["time"]).timestamp() - at) - stated)
-
-
 def _of(device: str, frame: Frame) -> str:
     return f"{frame.what} at {device}, {frame.at:.3f}"
 
 
 def _dating(event: dict[str, Any]) -> str:
     data = event["data"]
-    return f"{event['time']} ± {data['clock']['error_ms']} ms, seq {data['seq']}, live {data['live']}"
+    return f"{event['time']}, {data['clock']}, seq {data['seq']}, live {data['live']}"

@@ -147,12 +147,12 @@ def test_what_is_appended_after_the_end_of_an_epoch_is_in_the_next_one(tmp_path:
         journal.begin_epoch()
         journal.append([notice(101)])
         journal.begin_epoch()
-        await until(lambda: len(heard.entries) >= 3)
+        await until(lambda: len(heard.entries) >= 4)
         await journal.flush()
 
     heard = run(tmp_path, story)
     assert len(heard.epochs) == 1, "asked twice, done once"
-    assert [number_of(entry) for entry in heard.entries] == [100, None, 101]
+    assert [number_of(entry) for entry in heard.entries] == [100, None, None, 101]
     assert (lost(heard.entries[1])["first"], lost(heard.entries[1])["last"]) == (1, 4)
     assert_chain(all_lines(tmp_path))
 

@@ -278,8 +278,8 @@ def test_what_waits_goes_into_the_next_epoch_without_its_references_into_the_las
     disk.is_full = False
     run(tmp_path, story_of_nothing, WIDE)
     kept = lines(tmp_path)
-    assert [line.data.get("lost", {}).get("cause") for line in kept] == ["damage", None, "refused"]
-    assert kept[1].data["number"] == 2
+    assert [line.data.get("lost", {}).get("cause") for line in kept] == ["damage", None, None, "refused"]
+    assert (kept[1].type, kept[2].data["number"]) == ("punchgate.journal.marks.v1", 2)
 
 
 async def story_of_nothing(_: Journal, __: Heard) -> None:

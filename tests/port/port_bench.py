@@ -196,7 +196,7 @@ def value(number: int) -> str:
 def line_on(url: str, ear: Any, spec: DriverSpec = EM4100, devices: tuple[str, ...] = ("lane-1-in",)) -> Line:
     options = tuple(registry.make_options(spec, {}) for _ in devices)
     rules = LineRules(PortSettings(url), spec, devices, options)
-    return Line(rules, Clock(), ear, lambda _: UNWATCHED_MS, Undisturbed())
+    return Line(rules, Clock(), ear, lambda *_: UNWATCHED_MS, Undisturbed())
 
 
 def listen(line: Line, story: Callable[[], Awaitable[None]]) -> list[Any]:

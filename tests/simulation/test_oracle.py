@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.simulation.oracle import OrganisationKey, Presented, Verdict, judge
+from gateway.simulation.oracle import OrganisationKey, Presented, Verdict, beyond_s, judge
 from gateway.simulation.people import Fact
 from gateway.wire import timestamp
 
@@ -36,11 +36,13 @@ class Ledger:
         seq = len(self.lines) + 1
         name = f"hq/edge-01/5c1f0a9be2d74f11/{seq}"
         event = {"id": name, "type": f"punchgate.{kind}.v1", "time": timestamp(START_MS + at_ms)}
-        self.lines.append(json.dumps(event | {"data": {"seq": seq, "lane": "lobby-1", **data}}).encode())
+        data = {"seq": seq, "lane": "lobby-1", "clock": {"error_ms": None}, **data}
+        self.lines.append(json.dumps(event | {"data": data}).encode())
         return seq
 
-    def read(self, card: str, at_ms: int) -> int:
-        return self.add("credential.read", at_ms, device="in-1", subject={"token": KEY.token("em4100", card)})
+    def read(self, card: str, at_ms: int, **clock: int | None) -> int:
+        subject = {"token": KEY.token("em4100", card)}
+        return self.add("credential.read", at_ms, device="in-1", subject=subject, clock={"error_ms": None} | clock)
 
     def passage(self, at_ms: int) -> int:
         return self.add("passage.sensed", at_ms, device="arm-1", direction="in", count=1)
@@ -107,6 +109,38 @@ def test_a_lost_read_and_an_invented_one_of_the_same_card_do_not_cancel_out(ledg
     ledger.punch(60100, ledger.read(CARD, 60000), [], "not_taken")
     found = verdict([*PLAYED, read(CARD, 90000)], ledger)
     assert (found.lost, found.duplicated) == (1, 1)
+
+
+def test_a_read_may_be_later_than_the_card_by_what_it_had_waited_and_no_earlier(ledger: Ledger) -> None:
+    ledger.punch(30_500, ledger.read(CARD, 30_000, waited_ms=26_000), [], "assumed")
+    assert verdict([read(CARD, 0)], ledger).clean
+    early = verdict([read(CARD, 60_000)], ledger)
+    assert (early.lost, early.duplicated) == (1, 1)
+
+
+def test_two_cards_of_which_one_had_waited_are_told_apart(ledger: Ledger) -> None:
+    waited, now = ledger.read(CARD, 20_000, waited_ms=30_000), ledger.read(CARD, 20_100)
+    for number in (waited, now):
+        ledger.punch(21_000, number, [], "assumed")
+    assert verdict([read(CARD, 0), read(CARD, 20_000)], ledger).clean
+
+
+@pytest.mark.parametrize(
+    ("clock", "at_s", "beyond"),
+    [
+        ({"error_ms": None}, -3.0, 3.0),
+        ({"error_ms": None, "waited_ms": 2000}, -3.0, 1.0),
+        ({"error_ms": None, "waited_ms": 2000}, 3.0, 3.0),
+        ({"error_ms": 2500, "waited_ms": 2000}, -3.0, 0.5),
+        ({"error_ms": 2500, "waited_ms": 2000}, 3.0, 2.5),
+        ({"error_ms": 500}, 3.0, 2.5),
+    ],
+)
+def test_a_time_is_excused_by_its_wait_to_the_past_and_by_its_clock_either_way(
+    clock: dict[str, int], at_s: float, beyond: float
+) -> None:
+    event = {"time": timestamp(START_MS), "data": {"clock": clock}}
+    assert beyond_s(event, START_MS / 1000 + at_s) == pytest.approx(beyond, abs=1e-3)
 
 
 def test_a_record_stored_twice_is_duplicated(ledger: Ledger) -> None:

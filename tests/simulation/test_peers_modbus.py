@@ -184,8 +184,11 @@ def test_a_restarted_board_counts_on_from_nothing_and_nothing_is_lost() -> None:
     desk.plan([(3.0, "in"), (4.0, "in"), (5.0, "reset"), (5.02, "in"), (6.0, "out"), (7.0, "in")])
     events = desk.run(10.0)
     assert passes(events) == {(0, "entry"): 4, (0, "exit"): 1}
-    reasons = [reason for _, kind, reason in changes(events) if kind == "fault"]
-    assert reasons == ["counter reset", "counter reset"]
+    reasons = [reason for _, kind, reason in changes(events) if kind == "counter"]
+    assert reasons == [
+        "entry counter reset: it fell from 131062 to 1",
+        "exit counter reset: it fell from 7 to 0",
+    ]
 
 
 def test_a_torn_update_is_a_glitch_and_no_crowd() -> None:
@@ -196,6 +199,20 @@ def test_a_torn_update_is_a_glitch_and_no_crowd() -> None:
     peer.counts[1].torn = {}
     events = desk.run(10.0)
     assert passes(events) == {(0, "entry"): 4}
+
+
+def test_a_board_that_was_changed_for_another_is_said_and_its_count_is_nobodys() -> None:
+    desk = Desk(DRIVER.new(Options()), Turnstile())
+    desk.start()
+    desk.plan([(2.0, "in")])
+    assert passes(desk.run(4.0)) == {(0, "entry"): 1}
+    desk.peer = Turnstile(first=250_000)
+    desk.plan([(6.0, "in"), (7.0, "out")])
+    events = desk.run(10.0)
+    assert passes(events) == {(0, "entry"): 1, (0, "exit"): 1}
+    assert changes(events) == [
+        (0, "counter", "entry counter leapt by 118939, from 131061 to 250000: nobody is counted for it")
+    ]
 
 
 def test_what_passed_while_the_cable_was_out_is_told_at_the_next_start() -> None:
@@ -244,6 +261,28 @@ def test_a_line_that_falls_silent_is_down_once() -> None:
     events = desk.run(30.0)
     assert changes(events) == [(0, "up", None)]
     assert passes(events) == {(0, "entry"): 1}
+
+
+@pytest.mark.parametrize(("model", "units"), LINES[:2], ids=[model for model, _ in LINES[:2]])
+def test_a_passage_happened_within_the_time_that_is_said_of_it(model: str, units: list[Options]) -> None:
+    peer = new_peer(model)
+    desk = Desk(DRIVER.new(*units), peer, noisy(Random(3), 0.1))
+    planned = deeds(Random(3), peer, MINUTE_S, 0.5)
+    desk.start(*[None] * len(units))
+    desk.plan(planned)
+    owed: dict[tuple[int | None, str], list[float]] = {}
+    for at, deed in planned:
+        owed.setdefault(next(iter(done([(at, deed)]))), []).append(at)
+    bounds = []
+    for tick in range(int(MINUTE_S / 0.005)):
+        for event in desk.run(tick * 0.005):
+            for whose, people in passes([event]).items():
+                assert event.since_s is not None
+                bounds.append(event.since_s)
+                passed, owed[whose] = owed[whose][:people], owed[whose][people:]
+                assert all(desk.now - 0.005 - event.since_s <= at <= desk.now for at in passed)
+    assert not any(owed.values())
+    assert sorted(bounds)[len(bounds) // 2] < 0.3
 
 
 def test_cards_are_read_once_while_passes_are_counted() -> None:

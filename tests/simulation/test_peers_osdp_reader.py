@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -114,6 +115,45 @@ def test_the_same_card_is_the_same_in_plain_and_in_the_secure_channel(secured: D
         ("osdp-raw", "CD22C700", 26),
         ("wiegand37", "123456789", 37),
     ]
+
+
+def ages(desk: Desk) -> list[float | None]:
+    return [event.since_s for event in desk.events if isinstance(event, CardRead)]
+
+
+def test_a_card_is_as_old_as_the_last_poll_and_one_of_before_the_talk_of_any_age(tmp_path: Path) -> None:
+    bus = OsdpBus([OsdpReader(1, KEY)])
+    bus.do("6F6C3A", 0.0)
+    desk = Desk([Options(address=1, key_file=key_file(tmp_path))], bus)
+    assert desk.talk(3.0, lambda: desk.cards() == ["6F6C3A"])
+    desk.talk(0.5)
+    bus.do("00BAD1", 0.0)
+    assert desk.talk(3.0, lambda: len(desk.cards()) == 2)
+    before, soon = ages(desk)
+    assert before == inf
+    assert soon is not None
+    assert 0.0 < soon < 1.0
+
+
+def test_a_card_that_was_shown_while_the_link_was_lost_is_not_of_now(secured: Desk) -> None:
+    secured.talk(0.5)
+    (reader,) = secured.bus.readers
+    reader.is_silent = True
+    secured.talk(2.0)
+    secured.bus.do("6F6C3A", 0.0)
+    secured.talk(0.5)
+    reader.is_silent = False
+    assert secured.talk(8.0, lambda: secured.cards() == ["6F6C3A"]), secured.events
+    (since_s,) = ages(secured)
+    assert since_s is not None
+    assert since_s > 2.4
+
+
+def test_noise_and_typed_keys_behind_start_are_told(secured: Desk) -> None:
+    secured.hear([b"\x00\xff\x00"])
+    secured.bus.readers[0].press("12")
+    secured.talk(1.0)
+    assert {"bad_frame", "frame"} <= {event.event for event in secured.events}
 
 
 def test_up_says_whether_anybody_can_read_along(secured: Desk) -> None:

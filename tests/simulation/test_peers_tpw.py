@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from drivers.events import Passage
+from drivers.events import DeviceChange, Passage
 from drivers.tpw_turnstile import DRIVER, Options
 from gateway.simulation.peers import new_peer
 from gateway.simulation.peers.tpw import Tpw
@@ -75,6 +75,36 @@ def test_a_silent_board_goes_down_once_and_comes_up_with_what_it_counted() -> No
     assert [change for change in talk.changes if change != "counter"] == ["up", "down", "up"]
     (passage,) = [event for _, event in talk.events if isinstance(event, Passage)]
     assert (passage.direction, passage.count, passage.fields["missed"]) == ("entry", 2, True)
+
+
+def test_a_counter_that_is_reset_or_set_is_said_and_invents_nobody() -> None:
+    peer = Tpw()
+    talk = plugged(peer, poll_s=0.5)
+    talk.run(20.0, [(10.0, "in")])
+    peer.entered = 0
+    talk.run(40.0, [(20.1, "in"), (30.0, "in")])
+    peer.left = 5000
+    talk.run(60.0, [(50.0, "out")])
+    assert talk.passages == {"entry": 3, "exit": 1}
+    reasons = [
+        event.reason for _, event in talk.events if isinstance(event, DeviceChange) and event.kind == "counter"
+    ]
+    assert reasons == [
+        "base line",
+        "entry counter reset: it fell from 1204 to 0",
+        "exit counter leapt by 3813, from 1187 to 5000: nobody is counted for it",
+    ]
+
+
+def test_each_passage_happened_within_the_time_that_is_said_of_it() -> None:
+    talk = plugged(Tpw(), poll_s=0.5)
+    deeds = [(10.0 + n * 2.3, "in") for n in range(100)]
+    talk.run(300.0, deeds)
+    told = [(at, event) for at, event in talk.events if isinstance(event, Passage)]
+    for (then, _), (at, event) in zip(deeds, told, strict=True):
+        assert event.since_s is not None
+        assert at - event.since_s <= then <= at
+        assert event.since_s < 1.0
 
 
 def test_what_passed_while_the_gateway_was_away_is_told_as_missed() -> None:

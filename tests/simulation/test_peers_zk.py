@@ -84,7 +84,7 @@ def test_what_was_punched_while_nobody_listened_comes_with_its_age() -> None:
 def test_a_clock_that_is_set_while_we_are_connected_moves_no_age_by_more_than_a_pull() -> None:
     peer = Zk(tells_live=False)
     talk = plugged(peer, pull_s=10.0)
-    talk.run(30.0)
+    talk.run(31.0)
     peer.do("20417", 31.0)
     peer.wrong_s = -7200.0
     talk.run(45.0, [(33.0, "31007")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import pytest
@@ -54,6 +54,28 @@ def test_what_had_been_waiting_may_be_older_by_so_much_and_no_younger() -> None:
     assert told.time_ms is not None
     assert (told.error_ms, told.earliest_ms) == (30_512, told.time_ms - 30_512)
     assert told.latest_ms == told.time_ms + 512
+
+
+def test_a_wait_that_is_said_apart_widens_an_anchors_bounds_to_the_past_only() -> None:
+    for state, error_ms in (("unset", None), ("holdover", 46_000)):
+        told = date(reading(60, 0, state, error_ms=error_ms, live=False, waited_ms=30_000), anchor(60, NOW_MS))
+        at = NOW_MS + 60_000
+        assert (told.time_ms, told.basis, told.error_ms) == (at, "anchor", 30_512)
+        assert (told.earliest_ms, told.latest_ms) == (at - 30_512, at + 512), "whatever its own clock's error was"
+
+
+def test_a_wait_makes_a_record_of_a_good_clock_earlier_and_no_later() -> None:
+    told = date(reading(60, NOW_MS, "synced", error_ms=30_007, live=False, waited_ms=30_000))
+    assert (told.error_ms, told.basis) == (30_007, "clock")
+    assert (told.earliest_ms, told.latest_ms) == (NOW_MS + 60_000 - 30_007, NOW_MS + 60_000 + 7)
+    held = date(reading(70, NOW_MS, "holdover", error_ms=2040, waited_ms=2000), anchor(10, NOW_MS))
+    assert (held.basis, held.error_ms, held.latest_ms) == ("clock", 518 + 2000, NOW_MS + 70_000 + 518)
+
+
+def test_what_a_device_may_be_wrong_by_counts_either_way_whatever_the_clock_was() -> None:
+    told = date(reading(60, 0, "unset", live=False, device_error_ms=1500), anchor(60, NOW_MS))
+    at = NOW_MS + 60_000
+    assert (told.earliest_ms, told.latest_ms) == (at - 2012, at + 2012)
 
 
 def test_the_nearest_of_several_good_anchors_counts() -> None:
@@ -194,8 +216,19 @@ class World:
         boot_ns, error = round(self.boot_ms * 1e6), self._error()
         error_ms = error if not waited_ms else (error or 0) + int(waited_ms) + 1
         read = Reading(int(self.offset_ms + self.boot_ms), self.name, boot_ns, self.state, error_ms, not waited_ms)
-        self.readings.append((read, self.true_ms - waited_ms))
+        true_ms = self.true_ms - waited_ms
+        if self.chance.random() < 0.5:
+            device_ms = self.chance.choice([0, 0, self.chance.randrange(1, 5000)])
+            read = self._told_apart(read, round(waited_ms) + 1 if waited_ms else 0, device_ms)
+            true_ms += self.chance.uniform(-1, 1) * device_ms
+        self.readings.append((read, true_ms))
         self.last_ns[self.name] = boot_ns
+
+    def _told_apart(self, read: Reading, waited_ms: int, device_ms: int) -> Reading:
+        """As gateways say it that do not mix a wait into the error of a clock nobody vouches for."""
+        own_ms = self._error()
+        error_ms = None if own_ms is None else own_ms + waited_ms + device_ms
+        return replace(read, error_ms=error_ms, waited_ms=waited_ms or None, device_error_ms=device_ms)
 
     def _error(self) -> int | None:
         """As the kernel says it; a clock that was set by hand is within 16 s, it says, and that is not believed."""

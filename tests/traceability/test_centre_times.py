@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ PREV = "0" * 64
 
 def record(seq: int, boot_s: int, from_ms: int, state: str, boot: str = "b1", **words: Any) -> bytes:
     clock = {"state": state, "source": "x", "error_ms": 9 if state == "synced" else None}
-    clock |= {"boot": boot, "boot_ns": boot_s * 1_000_000_000}
+    clock |= {"boot": boot, "boot_ns": boot_s * 1_000_000_000} | words.pop("waits", {})
     return line(seq, PREV, time=timestamp(from_ms + boot_s * 1000), live=True, clock=clock, **words)
 
 
@@ -154,6 +155,11 @@ def test_the_command_prints_when_and_how_that_is_known(ledger: Ledger, tmp_path:
 # --- a ledger of an earlier version
 
 
+def doubts(path: Path) -> list[tuple[int, int | None, int]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT seq, waited_ms, device_error_ms FROM doubts ORDER BY seq").fetchall()
+
+
 def test_a_ledger_of_version_1_is_brought_forward_after_a_copy_was_made(ledger: Ledger, tmp_path: Path) -> None:
     take(ledger, *STORY)
     before, path = told(tmp_path), tmp_path / "ledger.sqlite"
@@ -172,6 +178,26 @@ def test_a_ledger_of_version_1_is_brought_forward_after_a_copy_was_made(ledger: 
     again.open()
     assert again.copied is None
     again.close()
+
+
+@pytest.mark.parametrize("version", [1, 4])
+def test_a_wait_is_kept_also_by_a_ledger_that_was_brought_forward_after_it_came(
+    ledger: Ledger, tmp_path: Path, version: int
+) -> None:
+    waited = record(3, 61, 0, "unset", waits={"waited_ms": 9000}, device_clock={"error_ms": 700})
+    take(ledger, *STORY[:2], waited, *STORY[3:])
+    path = tmp_path / "ledger.sqlite"
+    before = doubts(path)
+    assert before == [(1, None, 0), (2, None, 0), (3, 9000, 700)]
+    (dated,) = (time.dated for time in told(tmp_path, since_seq=3)[:1])
+    assert dated.time_ms is not None
+    assert dated.earliest_ms == dated.time_ms - 9000 - 700 - 1223
+    assert dated.latest_ms == dated.time_ms + 700 + 1223
+    ledger.close()
+    make_old(path, version)
+    ledger.open()
+    assert ledger.copied == tmp_path / f"ledger.sqlite.schema-{version}"
+    assert doubts(path) == before
 
 
 def test_a_ledger_that_cannot_be_copied_is_not_changed(ledger: Ledger, tmp_path: Path) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway import clock
-from gateway.clock import STA_UNSYNC, Clock
+from gateway.clock import STA_UNSYNC, Clock, Moment, Quality
+
+SYNCED = Moment(1_795_390_000_000, 200.0, 100 * 10**9, Quality("synced", "ntp", 12, "b"))
 
 
 class Kernel:
@@ -96,12 +99,37 @@ def test_a_year_before_this_software_is_unset(kernel: Kernel, monkeypatch: pytes
     assert state(Clock()) == ("unset", "none", None)
 
 
-def test_what_waited_is_not_live_and_its_error_grows_by_the_gap() -> None:
-    now = Clock().now()
-    waited = now.waiting_since(5000)
-    assert (waited.live, waited.time_ms) == (False, now.time_ms)
-    assert waited.quality.error_ms == (now.quality.error_ms or 0) + 5000
-    assert now.waiting_since(-5).quality.error_ms == (now.quality.error_ms or 0)
+def test_what_waited_is_not_live_and_says_for_how_long_apart_from_the_error_of_the_clock() -> None:
+    waited = SYNCED.waiting_since(5000)
+    assert (waited.live, waited.time_ms, waited.waited_ms) == (False, SYNCED.time_ms, 5000)
+    assert (waited.quality, waited.error_ms) == (SYNCED.quality, 5012)
+    assert waited.late_by(30).waited_ms == 5030
+    assert SYNCED.waiting_since(-5).waited_ms == 0
+    assert SYNCED.late_by(5) == SYNCED
+
+
+def test_what_a_device_remembered_may_be_wrong_either_way_and_had_waited_only_before_this_boot() -> None:
+    kept = SYNCED.remembered(60.0, 1.5, "2026-11-23T08:00:00")
+    assert (kept.time_ms, kept.boot_ns) == (SYNCED.time_ms - 60_000, 40 * 10**9)
+    assert (kept.waited_ms, kept.device_error_ms, kept.error_ms, kept.live) == (0, 1500, 1512, False)
+    assert SYNCED.remembered(130.0, 1.5, "").waited_ms == 30_000
+
+
+def test_where_nobody_knows_the_clocks_error_a_wait_makes_up_none() -> None:
+    moment = replace(SYNCED, quality=Quality("restored", "rtc", None, "b")).waiting_since(5000)
+    assert moment.error_ms is None
+    assert moment.words() == {
+        "state": "restored",
+        "source": "rtc",
+        "error_ms": None,
+        "waited_ms": 5000,
+        "boot": "b",
+        "boot_ns": 100 * 10**9,
+    }
+
+
+def test_a_moment_that_did_not_wait_does_not_speak_of_it() -> None:
+    assert "waited_ms" not in SYNCED.words()
 
 
 def test_all_clocks_go_forward() -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from unit_drafts import DRAFTS, ORIGIN, TEXTS, moment
+from unit_drafts import DRAFTS, MOMENTS, ORIGIN, TEXTS, moment
 
+from gateway.clock import Moment
 from gateway.errors import Rejected
 from gateway.records import Draft, Notice, type_of
 from gateway.wire import (
@@ -181,6 +183,27 @@ def test_the_offset_is_the_one_of_that_instant(timezone: str, time_ms: int, offs
 )
 def test_a_timestamp_has_milliseconds_and_a_z(time_ms: int, text: str) -> None:
     assert timestamp(time_ms) == text
+
+
+@given(MOMENTS)
+def test_a_moment_can_be_made_again_from_its_record_but_for_the_monotonic_clock(told: Moment) -> None:
+    line = read_line(encode(Draft(Notice(kind="device.up"), told, seq=1), ORIGIN, GENESIS))
+    assert replace(Moment.of_words(told.time_ms, line.data), mono=told.mono) == told
+
+
+def test_a_record_says_how_long_it_had_waited_beside_the_whole_error() -> None:
+    def clock(of: Moment) -> Any:
+        return read_line(encode(Draft(Notice(kind="device.up"), of, seq=1), ORIGIN, GENESIS)).data["clock"]
+
+    assert "waited_ms" not in clock(moment())
+    assert clock(moment().waiting_since(4000)) == clock(moment()) | {"error_ms": 4012, "waited_ms": 4000}
+
+
+def test_a_record_of_a_devices_memory_says_how_wrong_the_device_may_be() -> None:
+    kept = moment().remembered(5.0, 1.5, "2026-11-23T10:13:15.412")
+    data = read_line(encode(Draft(Notice(kind="device.up"), kept, seq=1), ORIGIN, GENESIS)).data
+    assert data["device_clock"] == {"time": "2026-11-23T10:13:15.412", "offset_ms": 0, "error_ms": 1500}
+    assert data["clock"]["error_ms"] == 1512
 
 
 # --- batches

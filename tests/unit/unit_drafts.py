@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from gateway.clock import Moment, Quality
@@ -30,7 +32,18 @@ def moment(time_ms: int = 1_795_400_000_412, *, live: bool = True) -> Moment:
     return Moment(time_ms, 1.0, 8_812_345_678, QUALITY, live)
 
 
-MOMENTS = st.builds(moment, st.integers(0, 4_000_000_000_000), live=st.booleans())
+QUALITIES = st.builds(
+    Quality, st.just("holdover"), st.just("local"), st.none() | st.integers(0, 16_000), st.just("b")
+)
+LIVED = st.builds(moment, st.integers(0, 4_000_000_000_000), live=st.booleans())
+WAITED = st.builds(replace, LIVED, waited_ms=st.just(0) | st.integers(0, 10**9), quality=QUALITIES)
+MOMENTS = WAITED | st.builds(
+    replace,
+    WAITED,
+    live=st.just(False),
+    device_time=st.just("2026-11-23T08:00:00") | TEXTS,
+    device_error_ms=st.integers(0, 10**6),
+)
 SUBJECTS = st.builds(
     Subject,
     kind=st.sampled_from(["credential", "anonymous", "group", "vehicle"]),

@@ -67,7 +67,9 @@ def hidden_key(key: int, session: int) -> bytes:
 @dataclass(slots=True)
 class Zk:
     """One terminal. `width` of its log's records: 40, 16 or 8; `wrong_s`: how far its clock is ahead; `drift`:
-    seconds it gains a second; `before`: entries in its log when it is switched on; `key`: its communication key.
+    seconds it gains a second; `before`: entries in its log when it is switched on; `key`: its communication key;
+    `room`: for so many entries, then the oldest ones go, to make room at the end or `in_place`; `refuses`: commands
+    it answers with `refusal`.
     """
 
     model: str = "zk"
@@ -83,6 +85,10 @@ class Zk:
     has_chunks: bool = True
     has_sizes: bool = True
     tells_live: bool = True
+    room: int = 100_000
+    in_place: bool = False
+    refuses: set[int] = field(default_factory=set)
+    refusal: int = 2001
     log: list[Punch] = field(default_factory=list)
     orders: list[int] = field(default_factory=list)
     _input: bytearray = field(default_factory=bytearray)
@@ -90,6 +96,7 @@ class Zk:
     _is_known: bool = False
     _is_listening: bool = False
     _buffer: bytes = b""
+    _oldest: int = 0
 
     def __post_init__(self) -> None:
         old = POWER_ON - timedelta(days=400)
@@ -109,13 +116,23 @@ class Zk:
         if not deed.isdecimal() or not 0 < len(deed) <= 9:
             raise ValueError(f"{deed!r} is no user id: up to nine digits")
         punch = Punch(deed, self.clock(at), verify=2)
-        self.log.append(punch)
+        self._write(punch)
         if not (self._is_listening and self.tells_live):
             return []
         time = punch.time
         six = bytes([time.year - 2000, time.month, time.day, time.hour, time.minute, time.second])
         data = deed.encode().ljust(24, b"\0") + bytes([punch.verify, punch.state]) + six
         return [Sent(0.02, packed(500, 1, 0, data))]
+
+    def _write(self, punch: Punch) -> None:
+        if len(self.log) < self.room:
+            self.log.append(punch)
+        elif self.in_place:
+            self.log[self._oldest] = punch
+            self._oldest = (self._oldest + 1) % self.room
+        else:
+            del self.log[0]
+            self.log.append(punch)
 
     def hear(self, data: bytes, at: float) -> list[Sent]:
         """Packets of the host; noise before one is skipped."""
@@ -153,6 +170,8 @@ class Zk:
         return [Sent(delay_s + n * 0.001, packet) for n, packet in enumerate(said)]
 
     def _obey(self, command: int, data: bytes, reply: int, at: float) -> list[bytes]:
+        if command in self.refuses:
+            return [self._say(self.refusal, reply)]
         if command == 1000:
             self._session = int(at) & 0xFFFF or 1
             self._is_known, self._is_listening = self.key is None, False
@@ -198,7 +217,7 @@ class Zk:
         if not self.has_sizes:
             return self._say(2001, reply)
         numbers = [0] * 23
-        numbers[4], numbers[8], numbers[16] = 1000, len(self.log), 100_000
+        numbers[4], numbers[8], numbers[16] = 1000, len(self.log), self.room
         return self._say(2000, reply, struct.pack("<23I", *numbers))
 
     def _say(self, command: int, reply: int, data: bytes = b"") -> bytes:

@@ -1,0 +1,130 @@
+"""When what an asked device says has happened: since it was asked before, or since nobody asked it at all."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.contract import START, Command
+from drivers.events import CardRead, DeviceChange, Event, Input, Origin, Passage
+from drivers.framing import FrameStream
+from gateway.clock import LATE_LEAST_MS, Moment, Quality
+from gateway.port.talk import AWAY_S, UNNOTICED_MS, Talk
+
+BEGUN = Moment(1_795_390_000_000, 2000.0, 3000 * 10**9, Quality("synced", "ntp", 12, "boot-1"))
+ALONE_MS = {"a": 3_600_000, "b": 500}
+
+
+class Orders(FrameStream):
+    """Takes down what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda *_: None, max_bytes=8)
+        self.told: list[Command] = []
+
+    def send(self, command: Command, at: float) -> None:
+        self.told.append(command)
+
+
+def later(seconds: float, suspended_s: float = 0.0) -> Moment:
+    """After the talk began; CLOCK_BOOTTIME goes on while the machine is suspended."""
+    ms, ns = round((seconds + suspended_s) * 1000), round((seconds + suspended_s) * 1e9)
+    return replace(BEGUN, time_ms=BEGUN.time_ms + ms, mono=BEGUN.mono + seconds, boot_ns=BEGUN.boot_ns + ns)
+
+
+def card(since_s: float | None = None) -> Event:
+    return CardRead(scheme="x", value="1", bits=8, since_s=since_s)
+
+
+@pytest.fixture
+def driver() -> Orders:
+    return Orders()
+
+
+@pytest.fixture
+def talk(driver: Orders) -> Talk:
+    talk = Talk(driver, ("a", "b"), lambda device, _: ALONE_MS[device])
+    talk.remember({"b": "17"})
+    talk.begin(BEGUN)
+    return talk
+
+
+def test_a_driver_is_told_its_mark_and_the_clocks_of_the_box(talk: Talk, driver: Orders) -> None:
+    common = {"boot": "boot-1", "wall_ms": BEGUN.time_ms}
+    assert driver.told == [Command(START, {"mark": None, **common}, 0), Command(START, {"mark": "17", **common}, 1)]
+
+
+def test_who_speaks_by_itself_speaks_of_now(talk: Talk) -> None:
+    assert talk.dated("a", card(), later(5)) == later(5)
+
+
+def test_what_was_asked_for_a_moment_ago_is_live_and_may_be_so_much_older(talk: Talk) -> None:
+    told = talk.dated("a", card(0.8), later(5))
+    assert (told.live, told.waited_ms, told.time_ms) == (True, 800, later(5).time_ms)
+
+
+def test_what_a_device_may_have_held_for_long_is_not_live(talk: Talk) -> None:
+    told = talk.dated("a", card(7.25), later(9))
+    assert (told.live, told.waited_ms) == (False, 7250)
+
+
+@given(st.floats(0, 1e6))
+def test_no_wait_is_ever_understated(since_s: float) -> None:
+    talk = Talk(Orders(), ("a",), lambda *_: 0)
+    talk.begin(BEGUN)
+    told = talk.dated("a", card(since_s), later(1))
+    assert told.waited_ms >= since_s * 1000 or (told.waited_ms == 0 and since_s * 1000 < LATE_LEAST_MS)
+    assert told.live == (since_s <= AWAY_S)
+
+
+@pytest.mark.parametrize("since_s", [math.inf, math.nan])
+def test_a_first_answer_is_as_old_as_its_own_device_was_alone_and_not_its_neighbour(
+    talk: Talk, since_s: float
+) -> None:
+    for device, alone_ms in ALONE_MS.items():
+        told = talk.dated(device, card(since_s), later(4))
+        assert (told.live, told.waited_ms) == (False, alone_ms + UNNOTICED_MS + 4000)
+
+
+def test_how_long_a_device_was_alone_is_known_from_before_the_talk(driver: Orders) -> None:
+    """Who is told that the port is open forgets that the device was lost."""
+    alone_ms = {"a": 60_000}
+    talk = Talk(driver, ("a",), lambda device, _: alone_ms[device])
+    talk.begin(BEGUN)
+    alone_ms["a"] = 0
+    assert talk.dated("a", card(math.inf), later(1)).waited_ms == 61_000 + UNNOTICED_MS
+
+
+@pytest.mark.parametrize("event", [Passage(direction="in", fields={"missed": True}), Input(input="0", active=True)])
+def test_a_counter_that_moved_while_nobody_asked_did_so_since_then(talk: Talk, event: Event) -> None:
+    missed = replace(event, fields={"missed": True})
+    assert talk.dated("b", missed, later(2)).waited_ms == 500 + UNNOTICED_MS + 2000
+    assert talk.dated("b", replace(missed, since_s=3.5), later(2)).waited_ms == 3500
+
+
+def test_that_a_device_is_there_or_not_is_about_now(talk: Talk) -> None:
+    for since_s in (None, 3.0, math.inf):
+        assert talk.dated("a", DeviceChange(kind="down", since_s=since_s), later(2)) == later(2)
+
+
+def test_what_a_device_wrote_down_has_its_own_time(talk: Talk) -> None:
+    event = replace(card(math.inf), origin=Origin(age_s=30.0, device_time="2026-11-23T08:00:00"))
+    told = talk.dated("a", event, later(40))
+    assert (told.time_ms, told.waited_ms, told.device_error_ms) == (later(10).time_ms, 0, 1000)
+
+
+def test_bytes_that_waited_are_older_by_both_waits(talk: Talk) -> None:
+    assert talk.dated("a", card(1.0), later(5).waiting_since(3000)).waited_ms == 4000
+
+
+def test_a_suspended_machine_does_not_make_a_question_younger(talk: Talk) -> None:
+    """The driver's clock stood still meanwhile: by it the question was asked a second ago."""
+    assert talk.dated("a", card(1.0), later(10)).live
+    told = talk.dated("a", card(1.0), later(11, suspended_s=600))
+    assert (told.live, told.waited_ms) == (False, 601_000)
+    assert talk.dated("a", card(0.5), later(20, suspended_s=600)).waited_ms == 500
+    assert talk.dated("a", card(30.0), later(25, suspended_s=600)).waited_ms == 630_000
