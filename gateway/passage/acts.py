@@ -6,6 +6,8 @@ Acts on a read get the read, acts on a pass get the pass; acts of time and of th
 
 from __future__ import annotations
 
+from math import inf
+
 from gateway.clock import Moment
 from gateway.passage import punches
 from gateway.passage.evidence import Held, Pass, Read, Trace, fits
@@ -79,7 +81,7 @@ def complete_late(lane: Lane, sensed: Pass) -> None:
     lane.held.remove(held)
     is_shared = held.is_shared or lane.late(sensed) or lane.fitting(sensed.direction)
     burst = (*earlier, held.first)[0] if earlier or is_shared else None
-    _spend(lane, held.read, sensed, "assumed", burst)
+    _spend(lane, held.read, sensed, "assumed", burst, ordered=False)
 
 
 def wrong_way(lane: Lane, sensed: Pass) -> None:
@@ -87,7 +89,7 @@ def wrong_way(lane: Lane, sensed: Pass) -> None:
     opposed = lane.opposed(sensed)
     assert opposed is not None
     trace = _trace(opposed)
-    lane.out.append(punches.of_pass(sensed, lane.place, "wrong_way", _confidence(trace, sensed), trace))
+    lane.out.append(punches.of_pass(sensed, lane.place, "wrong_way", _confidence(lane, trace, sensed), trace))
 
 
 def wait(lane: Lane, sensed: Pass) -> None:
@@ -102,15 +104,15 @@ def tailgate(lane: Lane, sensed: Pass) -> None:
     else:
         completed = lane.completed
         assert completed is not None
-        lane.out.append(
-            punches.of_pass(sensed, lane.place, "tailgate", _confidence(completed, sensed), completed)
-        )
+        confidence = _confidence(lane, completed, sensed)
+        lane.out.append(punches.of_pass(sensed, lane.place, "tailgate", confidence, completed))
 
 
 def force(lane: Lane, sensed: Pass) -> None:
     """Punch `forced`, linked to the oldest denied read, which explains one pass and no more."""
     denials = lane.denials(sensed.direction, sensed.since)
-    confidence: Confidence = _confidence(denials[0], sensed) if len(denials) == 1 else "assumed"
+    sure = [_confidence(lane, denial, sensed) for denial in denials]
+    confidence = sure[0] if len(sure) == 1 else "assumed"
     lane.out.append(punches.of_pass(sensed, lane.place, "forced", confidence, denials[0]))
     lane.denied.remove(denials[0])
 
@@ -223,7 +225,7 @@ def give_up(lane: Lane, moment: Moment) -> None:
 
 
 def _complete(lane: Lane, read: Read, sensed: Pass) -> None:
-    """If nobody knows whether the read came before the pass, its owner may be about to pass all the same."""
+    """If the read may have come after the pass, or the pass be another's, its owner may be about to go all the same."""
     earlier = lane.doubts(sensed.direction, sensed.since)
     alone = len(lane.burst) == 1 and not earlier
     overtaken_s = lane.rules.reorder_s if read.at > sensed.moment.mono else 0.0
@@ -231,17 +233,29 @@ def _complete(lane: Lane, read: Read, sensed: Pass) -> None:
     confidence: Confidence = "confirmed" if alone and ordered and read.watched else "assumed"
     burst = None if alone else (*earlier, lane.first)[0]
     lane.settle(read)
-    _spend(lane, read, sensed, confidence, burst)
-    if not ordered:
+    _spend(lane, read, sensed, confidence, burst, ordered=ordered)
+    if not ordered or (earlier and lane.hold_s):
         lane.unclear.append(_trace(read))
 
 
-def _spend(lane: Lane, read: Read, sensed: Pass, confidence: Confidence, burst: Ref | None) -> None:
+def _spend(
+    lane: Lane, read: Read, sensed: Pass, confidence: Confidence, burst: Ref | None, *, ordered: bool
+) -> None:
     """A completion puts earlier denials out of mind that the same pass would have fitted."""
     lane.out.append(punches.of_both(read, sensed, confidence, burst))
     direction, _ = punches.heading(sensed.direction, read.body.side)
-    until = sensed.moment.mono + lane.rules.pass_timeout_s
-    lane.completed = Trace(read.draft, read.body.device, read.body.driver, direction, until, read.at)
+    if confidence != "confirmed":
+        _await_reads(lane, sensed)
+    timeout_s = lane.rules.pass_timeout_s
+    lane.completed = Trace(
+        read.draft,
+        read.body.device,
+        read.body.driver,
+        direction,
+        sensed.moment.mono + timeout_s,
+        read.at if ordered else inf,
+        sensed.since + timeout_s,
+    )
     for denial in [trace for trace in lane.denied if fits(trace.direction, sensed.direction)]:
         lane.denied.remove(denial)
 
@@ -257,9 +271,20 @@ def _leave_held(lane: Lane, held: Held) -> None:
     lane.out.append(punches.of_read(held.read, "ambiguous", "ambiguous", held.burst))
 
 
-def _confidence(trace: Trace, sensed: Pass) -> Confidence:
-    return "confirmed" if trace.surely(sensed) else "assumed"
+def _confidence(lane: Lane, trace: Trace, sensed: Pass) -> Confidence:
+    if not (lane.hold_s or sensed.late_s) or trace.surely(sensed):
+        return "confirmed"
+    _await_reads(lane, sensed)
+    return "assumed"
+
+
+def _await_reads(lane: Lane, sensed: Pass) -> None:
+    """What a pass was taken for may be wrong where its time is not known: it may be of a read that is to come."""
+    if lane.hold_s or sensed.late_s:
+        lane.vague_until = max(lane.vague_until, sensed.due)
 
 
 def _trace(read: Read) -> Trace:
-    return Trace(read.draft, read.body.device, read.body.driver, read.body.side, read.due, read.at)
+    """Nothing is sure of a read that was not watched throughout."""
+    sure_from = read.at if read.watched else inf
+    return Trace(read.draft, read.body.device, read.body.driver, read.body.side, read.due, sure_from)

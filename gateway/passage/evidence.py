@@ -85,7 +85,7 @@ class Pass:
 class Trace:
     """A read of the recent past that still explains a pass: completed, denied or unclear. Monotonic seconds.
 
-    It does so from `at`, when the card was presented, to `until`.
+    It may do so up to `until`, and does for certain from `sure_from` to `sure_until`.
     """
 
     ref: Ref
@@ -93,12 +93,13 @@ class Trace:
     driver: str
     direction: Direction | Side
     until: float
-    at: float = float("-inf")
+    sure_from: float = float("-inf")
+    sure_until: float = float("inf")
 
     def bears_on(self, direction: Direction | Side, since: float) -> bool:
         """Whether a pass in this direction, told now and made at `since` at the earliest, may belong to it."""
         return since <= self.until and fits(self.direction, direction)
 
     def surely(self, sensed: Pass) -> bool:
-        """Whether a pass that it bears on was made in that time, whenever it was made; what is told at once was."""
-        return sensed.late_s == 0 or (self.at <= sensed.since and sensed.moment.mono <= self.until)
+        """Whether that is certain of a pass, whenever it was made."""
+        return self.sure_from <= sensed.since and sensed.moment.mono <= min(self.until, self.sure_until)

@@ -38,7 +38,7 @@ class Lane:
     """The memory of one lane. `out` is where its drafts go; `sensors` and `readers` are ids of its devices.
 
     `hold_s`: how late a pass of it may be told, 0 where all sensors speak by themselves. So long a read is `held`
-    beyond its window.
+    beyond its window. `vague_until`: a read up to then may be the one that a pass of the past had overtaken.
     """
 
     rules: LaneRules
@@ -58,6 +58,7 @@ class Lane:
     unclear: deque[Trace] = field(default_factory=lambda: deque(maxlen=MAX_RECENT))
     up: set[str] = field(default_factory=set)
     deaf_until: float = float("-inf")
+    vague_until: float = float("-inf")
     misses: int = 0
     silent: bool = False
     emergency: bool = False

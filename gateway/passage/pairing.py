@@ -22,6 +22,7 @@ MAX_WAITING = 64
 def read(lane: Lane, what: Read) -> None:
     """A card was presented; its fact is written."""
     state = lane.state(what.body.side, what.at)
+    what.watched &= what.at > lane.vague_until
     ON_READ[state][_read_input(lane, what)].act(lane, what)
 
 
