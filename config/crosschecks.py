@@ -151,7 +151,7 @@ def _late(lane: LaneView, ports: tuple[PortView, ...], drivers: Drivers) -> Iter
 
 
 def _too_late(lane: LaneView, device: DeviceView, late_s: float, timeout_s: float) -> Problem:
-    needed_s = math.ceil(20 * late_s) / 10
+    needed_s = math.ceil(round(20 * late_s, 6)) / 10
     mend = f'set pass_timeout_s = {needed_s} or more on lane "{lane.id}"'
     told = f"tells of a passage up to {late_s:.3g} s late"
     if "poll_s" in device.options:

@@ -6,6 +6,8 @@ Acts on a read get the read, acts on a pass get the pass; acts of time and of th
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import replace
 from math import inf
 
 from gateway.clock import Moment
@@ -53,7 +55,9 @@ def deny_only(lane: Lane, read: Read) -> None:
 
 def deny_late(lane: Lane, read: Read) -> None:
     """Punch `denied`, and `forced` for the pass that waited and was of this read."""
-    deny(lane, read)
+    deny_only(lane, read)
+    trace = _trace(read)
+    lane.denied.append(replace(trace, sure_from=trace.sure_from - lane.rules.reorder_s))
     sensed = lane.waiting_for(read.body.side)[0]
     lane.waiting.remove(sensed)
     force(lane, sensed)
@@ -111,10 +115,10 @@ def tailgate(lane: Lane, sensed: Pass) -> None:
 def force(lane: Lane, sensed: Pass) -> None:
     """Punch `forced`, linked to the oldest denied read, which explains one pass and no more."""
     denials = lane.denials(sensed.direction, sensed.since)
+    lane.denied.remove(denials[0])
     sure = [_confidence(lane, denial, sensed) for denial in denials]
     confidence = sure[0] if len(sure) == 1 else "assumed"
     lane.out.append(punches.of_pass(sensed, lane.place, "forced", confidence, denials[0]))
-    lane.denied.remove(denials[0])
 
 
 def unread(lane: Lane, sensed: Pass) -> None:
@@ -253,7 +257,7 @@ def _spend(
         read.body.driver,
         direction,
         sensed.moment.mono + timeout_s,
-        read.at if ordered else inf,
+        min(read.at, sensed.since) if ordered else inf,
         sensed.since + timeout_s,
     )
     for denial in [trace for trace in lane.denied if fits(trace.direction, sensed.direction)]:
@@ -279,9 +283,12 @@ def _confidence(lane: Lane, trace: Trace, sensed: Pass) -> Confidence:
 
 
 def _await_reads(lane: Lane, sensed: Pass) -> None:
-    """What a pass was taken for may be wrong where its time is not known: it may be of a read that is to come."""
+    """What a pass was taken for may be wrong where its time is not known: it may be of a read that is to
+    come, or have been one of those that were denied.
+    """
     if lane.hold_s or sensed.late_s:
         lane.vague_until = max(lane.vague_until, sensed.due)
+        lane.denied = deque((replace(trace, sure_from=inf) for trace in lane.denied), lane.denied.maxlen)
 
 
 def _trace(read: Read) -> Trace:

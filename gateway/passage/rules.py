@@ -42,8 +42,8 @@ class LaneRules:
 @dataclass(frozen=True, slots=True)
 class DeviceRules:
     """One device on a lane. `emits` as the driver's spec says; `directions` maps the device's words to in or out,
-    `inputs` its contacts to pass_in, pass_out, fire, held, forced, tamper; `view` as in the configuration. `latency_s`:
-    how long after it happened an event of it may be told, when all goes well; 0: it speaks by itself.
+    `inputs` its contacts to pass_in, pass_out, fire, held, forced, tamper; `view` as in the configuration.
+    `latency_s`: how long after it happened an event of it may be told, when all goes well; 0: it speaks by itself.
     """
 
     id: str

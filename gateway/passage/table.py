@@ -25,11 +25,12 @@ one window it is a candidate for passes that have no better read. A pass that ha
 it may have come before it. Reads open at a crash are treated the same. A sensor that is present and says nothing over
 `SILENT_AFTER` watched windows is not believed any more (SILENT): reads are assumed until it speaks.
 
-A sensor that is asked, such as a counter, tells of a pass up to its latency after it happened. On its lanes a pass is a
-stretch of time, and only what holds for all of it is confirmed. A read whose window is over is held for as long as a
-pass within that window may still be told, and is then `assumed` with it. A pass that may have come before the read it
-completes is `assumed` too, and for its window that read is a candidate for other passes, since its owner may be about
-to go. Reads that may share such a pass are a burst. Where all sensors speak by themselves nothing is held.
+A sensor that is asked, such as a counter, tells of a pass up to its latency after it happened. On its lanes a pass is
+a stretch of time, and only what holds for all of it is confirmed. A read whose window is over is held for as long as
+a pass within that window may still be told, and is then assumed with it. A pass that may have come before the read
+it completes is assumed too, and for its window that read is a candidate for other passes, since its owner may be
+about to go. Reads that may share such a pass are a burst, and a read just behind a pass that was only assumed is not
+confirmed either, since the pass may be its own. Where all sensors speak by themselves nothing of this applies.
 
 While a fire input is active (EMERGENCY) doors stand open and nobody queues: passes only count, reads are facts with
 an ambiguous punch, on lanes without a sensor too, because a wrong "has left" is worse than an open question.

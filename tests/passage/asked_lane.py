@@ -87,12 +87,12 @@ def play(history: History, *, late: bool, arm: DeviceRules = SLOW_ARM, since_s: 
 
 def conclusions(story: Story, *confidences: str) -> set[tuple[str, str, str]]:
     """Outcome, read and passes of the punches with one of these confidences."""
-    punches = [draft.body for draft in story.drafts if isinstance(draft.body, Punch)]
-    return {
-        (punch.outcome, "-" if punch.read is None else story.name(punch.read), " ".join(map(story.name, punch.passes)))
-        for punch in punches
-        if not confidences or punch.confidence in confidences
-    }
+    told: set[tuple[str, str, str]] = set()
+    for punch in (draft.body for draft in story.drafts if isinstance(draft.body, Punch)):
+        if not confidences or punch.confidence in confidences:
+            read = "-" if punch.read is None else story.name(punch.read)
+            told.add((punch.outcome, read, " ".join(map(story.name, punch.passes))))
+    return told
 
 
 def sensed(story: Story) -> list[str]:
