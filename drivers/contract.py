@@ -95,8 +95,8 @@ class DriverSpec:
     `options` is a frozen dataclass whose fields all have defaults and whose `__post_init__` raises ValueError with a
     message naming the field. `directions` are the words its passages use, `aliases` other words for them that a
     configuration may use. `bus` says that several devices may share the line, `has_memory` that the device keeps what
-    it is not asked for, so that it may be left unread for a while. `asks`: it is silent until asked (START); `latency`
-    says how late that makes it, which pairing must know of a device that tells passes.
+    it is not asked for, so that it may be left unread for a while. `asks`: it is silent until asked (START), and
+    `latency` says how late that makes it, which pairing must know of a device that tells passes.
 
     `bauds` are the speeds such devices are found at, `proof_bits` how many bits of a frame are start marks and checks
     (how sure one valid frame makes us), `tcp_port` where such a device listens if it has no serial line. `redact`

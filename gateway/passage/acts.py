@@ -229,7 +229,7 @@ def give_up(lane: Lane, moment: Moment) -> None:
 
 
 def _complete(lane: Lane, read: Read, sensed: Pass) -> None:
-    """If the read may have come after the pass, or the pass be another's, its owner may be about to go all the same."""
+    """If the pass may have been before the read, or another's, the owner may be about to go all the same."""
     earlier = lane.doubts(sensed.direction, sensed.since)
     alone = len(lane.burst) == 1 and not earlier
     overtaken_s = lane.rules.reorder_s if read.at > sensed.moment.mono else 0.0
@@ -242,9 +242,7 @@ def _complete(lane: Lane, read: Read, sensed: Pass) -> None:
         lane.unclear.append(_trace(read))
 
 
-def _spend(
-    lane: Lane, read: Read, sensed: Pass, confidence: Confidence, burst: Ref | None, *, ordered: bool
-) -> None:
+def _spend(lane: Lane, read: Read, sensed: Pass, confidence: Confidence, burst: Ref | None, *, ordered: bool) -> None:
     """A completion puts earlier denials out of mind that the same pass would have fitted."""
     lane.out.append(punches.of_both(read, sensed, confidence, burst))
     direction, _ = punches.heading(sensed.direction, read.body.side)

@@ -39,7 +39,9 @@ def test_the_remedy_is_taken(desk: Desk) -> None:
 
 
 def test_a_module_without_passes_may_be_asked_as_rarely_as_one_likes(desk: Desk) -> None:
-    module = 'id = "io"\ndriver = "io_module"\nlane = "lobby-1"\ninputs = { "0" = "fire" }\noptions = { poll_s = 30.0 }'
+    module = (
+        'id = "io"\ndriver = "io_module"\nlane = "lobby-1"\noptions = { poll_s = 30.0 }\ninputs = { "0" = "fire" }'
+    )
     desk.write(f'{desk.file.read_text()}\n[[ports]]\nurl = "/dev/ttyS3"\n[[ports.devices]]\n{module}\n')
     assert desk.findings() == []
 

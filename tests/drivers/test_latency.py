@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
 from drivers import modbus_turnstile, registry, tpw_turnstile
@@ -9,12 +11,27 @@ from drivers.contract import START, Command, DriverSpec
 from drivers.modbus_turnstile import DRIVER, Options
 
 SPECS = registry.catalog()
+PASS_TIMEOUT_S = 5.0
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_who_asks_says_how_late_that_makes_it_and_who_listens_is_not_late(spec: DriverSpec) -> None:
     latency_s = spec.latency_with(spec.options())
     assert (latency_s > 0) == spec.asks_with(spec.options())
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_the_example_of_a_sensor_is_asked_often_enough_for_a_lane_as_it_comes(spec: DriverSpec) -> None:
+    for port in tomllib.loads(spec.example)["ports"]:
+        line = [registry.make_options(spec, device.get("options", {})) for device in port["devices"]]
+        for device, options in zip(port["devices"], line, strict=True):
+            if device.get("directions") or device.get("inputs"):
+                assert spec.latency_with(options, line) <= PASS_TIMEOUT_S / 2
+
+
+def test_thirty_units_on_one_bus_are_asked_often_enough() -> None:
+    units = [Options(unit=number) for number in range(1, 31)]
+    assert DRIVER.latency_with(units[0], units) <= PASS_TIMEOUT_S / 2
 
 
 def test_a_reader_in_active_mode_is_not_late() -> None:

@@ -27,7 +27,8 @@ def test_a_pass_told_after_the_window_of_its_card_is_its_own_but_only_assumed() 
 
 
 def test_a_pass_that_was_made_after_the_window_whenever_it_was_made_is_nobodys() -> None:
-    assert asked().read(0, "A").passes(5.6).tick(9).punches() == ["not_taken confirmed in A", "forced confirmed in - p1"]
+    story = asked().read(0, "A").passes(5.6).tick(9)
+    assert story.punches() == ["not_taken confirmed in A", "forced confirmed in - p1"]
 
 
 def test_the_punch_of_a_card_is_decided_later_by_the_latency_and_not_longer() -> None:
