@@ -7,11 +7,13 @@ key would make them cry wolf.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from config.broker import DEFAULT_PORTS, is_loopback, split
 from config.driverfacts import REFUSALS, DriverFacts
 from config.findings import Loc, Problem, choose, masked
+from config.settings import Lane
 from config.views import DeviceView, LaneView, PortView
 from config.words import PASSES, passages, word_problems
 
@@ -36,7 +38,7 @@ def presences(
 
 
 def absences(lanes: tuple[LaneView, ...], ports: tuple[PortView, ...], drivers: Drivers) -> Iterator[Problem]:
-    """Lanes without a device, and sensor lanes whose passages nobody reports."""
+    """Lanes without a device, and sensor lanes whose passages nobody reports, or too late."""
     devices = [device for port in ports for device in port.devices]
     for lane in lanes:
         serving = [device for device in devices if device.lane == lane.id]
@@ -44,6 +46,7 @@ def absences(lanes: tuple[LaneView, ...], ports: tuple[PortView, ...], drivers: 
             yield Problem((*lane.loc, "id"), "is a lane that no device serves", f'give a device lane = "{lane.id}"')
         elif lane.sensor in ("one", "per_direction"):
             yield from _unsensed(lane, serving, drivers)
+            yield from _late(lane, ports, drivers)
 
 
 def broker_problems(table: Mapping[str, object], loc: Loc, tls_key: str) -> Iterator[Problem]:
@@ -130,3 +133,29 @@ def _unsensed(lane: LaneView, serving: list[DeviceView], drivers: Drivers) -> It
         yield Problem(loc, f'needs passages, but no device of lane "{lane.id}" maps any', remedy)
     elif lane.sensor == "per_direction" and len(ways) < 2:
         yield Problem(loc, f'needs both ways, but only "{ways.pop()}" is mapped on lane "{lane.id}"', remedy)
+
+
+def _late(lane: LaneView, ports: tuple[PortView, ...], drivers: Drivers) -> Iterator[Problem]:
+    """Sensors that are asked so rarely that passes could not be told apart: over half of what a read waits."""
+    default: float = Lane.model_fields["pass_timeout_s"].default
+    timeout_s = default if lane.pass_timeout_s is None else lane.pass_timeout_s
+    for port in ports:
+        line = [device.options for device in port.devices]
+        for device in port.devices:
+            facts = _facts(device, drivers)
+            if device.lane != lane.id or facts is None or not passages(device, facts):
+                continue
+            late_s = facts.latency_s(device.options, line)
+            if late_s > timeout_s / 2:
+                yield _too_late(lane, device, late_s, timeout_s)
+
+
+def _too_late(lane: LaneView, device: DeviceView, late_s: float, timeout_s: float) -> Problem:
+    needed_s = math.ceil(round(20 * late_s, 6)) / 10
+    mend = f'set pass_timeout_s = {needed_s} or more on lane "{lane.id}"'
+    told = f"tells of a passage up to {late_s:.3g} s late"
+    if "poll_s" in device.options:
+        half = f'over half of the {timeout_s:g} s that a read waits for one on lane "{lane.id}"'
+        return Problem((*device.loc, "options", "poll_s"), f"{told}, {half}", f"ask more often, or {mend}")
+    half = f"over half of the {timeout_s:g} s that a read waits for one"
+    return Problem((*lane.loc, "pass_timeout_s"), f'is too short: "{device.id}" {told}, {half}', mend)

@@ -34,6 +34,7 @@ class SpecLike(Protocol):
     def aliases(self) -> dict[str, str]: ...
     @property
     def inputs(self) -> tuple[str, ...]: ...
+    def latency_with(self, options: Any, line: Sequence[Any] = (), /) -> float: ...
     @property
     def build(self) -> Callable[[Sequence[Any]], Any]: ...
 
@@ -49,6 +50,8 @@ class DriverFacts:
     """One driver. `check_options` raises ValueError naming the option; `options` are their names, None: unknown.
 
     `directions` are the words of its passages, `aliases` other words for them, `inputs` the names of its inputs.
+    `latency` gives how many seconds after it happened an event of a device may be told, from its options and those of
+    all devices of its line.
     `narrowed` gives what changes with a device's options, `check_line` raises ValueError where the devices of one
     line do not go together; both are asked with options that passed `check_options`.
     """
@@ -64,6 +67,7 @@ class DriverFacts:
     options: tuple[str, ...] | None = None
     narrowed: Callable[[DriverFacts, Mapping[str, object]], DriverFacts] | None = None
     check_line: Callable[[Sequence[Mapping[str, object]]], object] | None = None
+    latency: Callable[[Mapping[str, object], Sequence[Mapping[str, object]]], float] | None = None
 
     @classmethod
     def of(cls, spec: SpecLike, make_options: MakeOptions) -> DriverFacts:
@@ -80,6 +84,9 @@ class DriverFacts:
             options=tuple(field.name for field in dataclasses.fields(spec.options)),
             narrowed=lambda facts, values: _narrowed(facts, make_options(spec, values)),
             check_line=lambda units: spec.build([make_options(spec, values) for values in units]),
+            latency=lambda values, units: spec.latency_with(
+                make_options(spec, values), [make_options(spec, unit) for unit in units]
+            ),
         )
 
     def configured(self, values: Mapping[str, object]) -> DriverFacts:
@@ -89,6 +96,13 @@ class DriverFacts:
             return self.narrowed(self, values) if self.narrowed else self
         except REFUSALS:
             return self
+
+    def latency_s(self, values: Mapping[str, object], line: Sequence[Mapping[str, object]]) -> float:
+        """How late a device with these options may be; 0: it speaks by itself, or its line's options are refused."""
+        try:
+            return self.latency(values, line) if self.latency else 0.0
+        except REFUSALS:
+            return 0.0
 
 
 def _narrowed(facts: DriverFacts, options: Any) -> DriverFacts:

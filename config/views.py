@@ -14,11 +14,12 @@ from config.findings import Loc
 
 @dataclass(frozen=True, slots=True)
 class LaneView:
-    """A lane; `id` is "" where none can be read."""
+    """A lane; `id` is "" where none can be read, `pass_timeout_s` None where no number stands."""
 
     loc: Loc
     id: str
     sensor: str
+    pass_timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,12 @@ class PortView:
 def lanes_of(tree: Mapping[str, object]) -> tuple[LaneView, ...]:
     """The lanes that are tables."""
     return tuple(
-        LaneView(("lanes", index), _text(lane, "id"), _text(lane, "sensor") or "none")
+        LaneView(
+            ("lanes", index),
+            _text(lane, "id"),
+            _text(lane, "sensor") or "none",
+            _number(lane, "pass_timeout_s"),
+        )
         for index, lane in _tables(tree, "lanes")
     )
 
@@ -85,3 +91,8 @@ def _table(table: Mapping[str, object], key: str) -> dict[str, object]:
 def _text(table: Mapping[str, object], key: str) -> str:
     value = table.get(key)
     return value if isinstance(value, str) else ""
+
+
+def _number(table: Mapping[str, object], key: str) -> float | None:
+    value = table.get(key)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -42,6 +42,10 @@ STATES = ("read", "accepted", "refused", "buffering")
 """read: the card was understood; accepted: it is durable; refused: it was not taken; buffering: it is durable, but
 the uplink is down."""
 
+Latency = Callable[[Any, Sequence[Any]], float]
+"""How many seconds after it happened an event of a device may be told, when all goes well: the longest wait for the
+next question, and its answer. Asked with the device's options and those of all devices of its line, it among them.
+"""
 Swap = Callable[[str], str]
 """Another number for a card number: same length, same alphabet, the same for the same."""
 
@@ -99,7 +103,8 @@ class DriverSpec:
     `options` is a frozen dataclass whose fields all have defaults and whose `__post_init__` raises ValueError with a
     message naming the field. `directions` are the words its passages use, `aliases` other words for them that a
     configuration may use. `bus` says that several devices may share the line, `has_memory` that the device keeps what
-    it is not asked for, so that it may be left unread for a while. `asks`: it is silent until asked (START).
+    it is not asked for, so that it may be left unread for a while. `asks`: it is silent until asked (START), and
+    `latency` says how late that makes it, which pairing must know of a device that tells passes.
 
     `bauds` are the speeds such devices are found at, `proof_bits` how many bits of a frame are start marks and checks
     (how sure one valid frame makes us), `tcp_port` where such a device listens if it has no serial line. `redact`
@@ -117,6 +122,7 @@ class DriverSpec:
     bus: bool = False
     has_memory: bool = False
     asks: bool = False
+    latency: Latency | None = None
     bauds: tuple[int, ...] = ()
     proof_bits: int = 0
     tcp_port: int | None = None
@@ -155,6 +161,14 @@ class DriverSpec:
         """Whether a device with these options is silent until asked, likewise."""
         asks: bool = getattr(options, "asks", self.asks)
         return asks
+
+    def latency_with(self, options: Any, line: Sequence[Any] = ()) -> float:
+        """Seconds an event of a device with these options may be told after it happened, when all goes well; 0: it
+        speaks by itself. `line`: the options of all devices of its line; without, it is alone there.
+        """
+        if self.latency is None or not self.asks_with(options):
+            return 0.0
+        return self.latency(options, line or (options,))
 
     def new(self, *units: Any) -> Driver:
         """A fresh decoder; without options, one device with the defaults."""

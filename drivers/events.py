@@ -117,6 +117,11 @@ class Input(Event):
     input: str
     active: bool
 
+    @property
+    def is_found(self) -> bool:
+        """Whether this is how the contact was found at the first look (field `first`): since when, nobody knows."""
+        return self.fields.get("first") is True
+
     def words(self) -> dict[str, object]:
         return {"input": self.input, "active": self.active}
 

@@ -164,6 +164,11 @@ def build(units: Sequence[Options], /) -> Driver:
     return AskingDriver(stream, Talk(units[0]))
 
 
+def _latency_s(options: Options, line: Sequence[Options]) -> float:
+    """Request, anticollision, and the rest of a long UID."""
+    return options.poll_s + 3 * ANSWER_S
+
+
 DRIVER = DriverSpec(
     name="hf_aabb",
     title="Modules for 13.56 MHz cards with AA BB frames (SL500, YHY523U, YHY632)",
@@ -172,6 +177,7 @@ DRIVER = DriverSpec(
     emits=frozenset({"credential"}),
     baud=115200,
     asks=True,
+    latency=_latency_s,
     bauds=(115200, 19200, 9600),
     proof_bits=24,
     redact=redact,

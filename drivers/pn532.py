@@ -145,6 +145,11 @@ def build(units: Sequence[Options], /) -> Driver:
     return AskingDriver(stream, Talk(units[0].poll_s))
 
 
+def _latency_s(options: Options, line: Sequence[Options]) -> float:
+    """The card's question is acknowledged, then answered."""
+    return options.poll_s + 2 * ANSWER_S
+
+
 DRIVER = DriverSpec(
     name="pn532",
     title="NXP PN532 modules and readers for 13.56 MHz cards (HSU)",
@@ -153,6 +158,7 @@ DRIVER = DriverSpec(
     emits=frozenset({"credential"}),
     baud=115200,
     asks=True,
+    latency=_latency_s,
     bauds=(115200, 9600, 57600),
     proof_bits=48,
     redact=redact,

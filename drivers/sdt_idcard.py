@@ -177,6 +177,11 @@ def build(units: Sequence[Options], /) -> Driver:
     return AskingDriver(stream, Talk(units[0].poll_s))
 
 
+def _latency_s(options: Options, line: Sequence[Options]) -> float:
+    """Find, select and read."""
+    return options.poll_s + 2 * QUICK_S + READ_S
+
+
 DRIVER = DriverSpec(
     name="sdt_idcard",
     title="Readers of the Chinese resident ID card, second generation (SDT module)",
@@ -185,6 +190,7 @@ DRIVER = DriverSpec(
     emits=frozenset({"credential"}),
     baud=115200,
     asks=True,
+    latency=_latency_s,
     bauds=(115200, 57600, 38400, 19200, 9600),
     proof_bits=48,
     redact=redact,

@@ -38,6 +38,8 @@ MOST_TEXT = 32
 WINDOW_BYTES = 64
 ANSWER_S = 2.0
 POLL_S = 1.0
+READING_S = 0.1
+"""Question and answer at 9600 baud, and the board's own delay."""
 JUMP = 0
 MOST_MISSED = 500
 MOST_DIGITS = 10
@@ -258,6 +260,11 @@ def build(units: Sequence[Options], /) -> Driver:
     return AskingDriver(stream, _Talk(options.poll_s, counts))
 
 
+def _latency_s(options: Options, line: Sequence[Options]) -> float:
+    """A new count is read twice before it is believed, and the other one may come first."""
+    return options.poll_s + 3 * READING_S
+
+
 DRIVER = DriverSpec(
     name="tpw_turnstile",
     title="Turnstiles TPW-321 control boards",
@@ -268,6 +275,7 @@ DRIVER = DriverSpec(
     bauds=(9600, 19200, 38400, 57600, 115200),
     has_memory=True,
     asks=True,
+    latency=_latency_s,
     proof_bits=15,
     directions=DIRECTIONS,
     wiring="RS-232 or RS-485, 9600 8N1 as delivered (the manual names no speed); one board on a line",

@@ -236,6 +236,7 @@ DRIVER = DriverSpec(
     baud=115200,
     bus=True,
     asks=True,
+    latency=uhf_bus.latency_s,
     bauds=(115200, 38400, 57600, 9600),
     proof_bits=16,
     redact=redact,

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drivers import uhf, uhf_asking
-from drivers.asking import AskingDriver, Request
+from drivers.asking import ANSWER_S, AskingDriver, Request
 from drivers.checksums import crc16, sum8
 from drivers.contract import Driver, DriverSpec, Swap
 from drivers.events import Event, Frame
@@ -191,6 +191,11 @@ def build(units: Sequence[Options], /) -> Driver:
     return AskingDriver(stream, uhf_asking.InventoryScript([dialogue], [options.poll_s]))
 
 
+def _latency_s(options: Options, line: Sequence[Options]) -> float:
+    """One inventory."""
+    return options.poll_s + ANSWER_S
+
+
 DRIVER = DriverSpec(
     name="uhf_bb",
     title="UHF modules that speak BB .. 7E (M100, QM100, R200, YRM100)",
@@ -199,6 +204,7 @@ DRIVER = DriverSpec(
     emits=uhf.READS,
     baud=115200,
     asks=True,
+    latency=_latency_s,
     bauds=(115200, 57600, 38400, 19200, 9600),
     proof_bits=24,
     redact=redact,

@@ -14,6 +14,8 @@ from drivers.framing import Edge, FrameStream, Judge
 PUBLIC = 0xFF
 WINDOW_BYTES = 512
 POLL_S = 0.1
+INVENTORY_S = 0.25
+"""What an inventory usually takes, its question and the choice of an antenna included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,12 @@ class Options:
     def directions(self) -> tuple[str, ...]:
         """Likewise."""
         return uhf.DIRECTIONS if self.antennas else ()
+
+
+def latency_s(options: Options, line: Sequence[Options]) -> float:
+    """Every antenna has its turn, and every reader of the line that is asked."""
+    inventories = sum(max(1, len(unit.antennas)) for unit in line if unit.asks)
+    return options.poll_s + inventories * INVENTORY_S
 
 
 class Readers:

@@ -215,6 +215,7 @@ DRIVER = DriverSpec(
     baud=57600,
     bus=True,
     asks=True,
+    latency=uhf_bus.latency_s,
     bauds=(57600, 115200, 9600, 19200, 38400),
     proof_bits=24,
     tcp_port=6000,

@@ -22,6 +22,7 @@ from drivers.framing import FrameStream, check_gap
 from drivers.zk.asked import AskedTerminal
 from drivers.zk.packets import HEAD_BYTES, MOST_BYTES
 from drivers.zk.pull import History
+from drivers.zk.questions import ANSWER_S
 from drivers.zk.redact import redact
 from drivers.zk.stream import Form, Line
 from drivers.zk.talk import Talk
@@ -68,6 +69,11 @@ def build(units: Sequence[Options], /) -> Driver:
     return AskedTerminal(stream, Talk(line, pull_s=options.pull_s, history=history, comm_key=options.comm_key))
 
 
+def _latency_s(options: Options, line: Sequence[Options]) -> float:
+    """The log is read every `pull_s`, in four questions."""
+    return options.pull_s + 4 * ANSWER_S
+
+
 DRIVER = DriverSpec(
     name="zk_terminal",
     title="ZKTeco time attendance terminals",
@@ -76,6 +82,7 @@ DRIVER = DriverSpec(
     emits=frozenset({"credential"}),
     has_memory=True,
     asks=True,
+    latency=_latency_s,
     proof_bits=60,
     tcp_port=4370,
     redact=redact,

@@ -72,6 +72,11 @@ def lane_rules(settings: Settings) -> list[LaneRules]:
 
 def device_rules(settings: Settings) -> list[DeviceRules]:
     """The devices, as pairing knows them; direction aliases are resolved by the configuration already."""
+    latencies_s = {
+        device: rules.spec.latency_with(options, rules.options)
+        for rules in line_rules(settings)
+        for device, options in zip(rules.devices, rules.options, strict=True)
+    }
     return [
         DeviceRules(
             id=device.id,
@@ -82,6 +87,7 @@ def device_rules(settings: Settings) -> list[DeviceRules]:
             emits=_emits(device),
             directions=dict(device.directions),
             inputs=dict(device.inputs),
+            latency_s=latencies_s[device.id],
         )
         for port in settings.ports
         for device in port.devices

@@ -11,10 +11,21 @@ Sources: the examples of SIA Annex E, goToMain/libosdp, ryanhz/osdp-python, byte
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from drivers.contract import DriverSpec
 from drivers.osdp.blanking import redact
 from drivers.osdp.options import Options
 from drivers.osdp.talking import build
+
+POLL_S, ANSWER_S, EXCHANGE_S = 0.05, 0.2, 0.06
+"""libosdp asks each reader so often and waits so long for an answer; what an exchange at 9600 baud takes."""
+
+
+def _latency_s(options: Options, line: Sequence[Options]) -> float:
+    """Every other reader of the line may come first."""
+    return POLL_S + ANSWER_S + EXCHANGE_S * (len(line) - 1)
+
 
 DRIVER = DriverSpec(
     name="osdp",
@@ -25,6 +36,7 @@ DRIVER = DriverSpec(
     baud=9600,
     bus=True,
     asks=True,
+    latency=_latency_s,
     bauds=(9600, 115200, 38400, 19200, 57600, 230400),
     proof_bits=32,
     variants=({"secure": "off"},),

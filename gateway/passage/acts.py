@@ -6,9 +6,13 @@ Acts on a read get the read, acts on a pass get the pass; acts of time and of th
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import replace
+from math import inf
+
 from gateway.clock import Moment
 from gateway.passage import punches
-from gateway.passage.evidence import Pass, Read, Trace, fits
+from gateway.passage.evidence import Held, Pass, Read, Trace, fits
 from gateway.passage.memory import MAX_OPEN, Lane
 from gateway.records import Confidence, Draft, Notice, Outcome, Ref
 
@@ -51,7 +55,9 @@ def deny_only(lane: Lane, read: Read) -> None:
 
 def deny_late(lane: Lane, read: Read) -> None:
     """Punch `denied`, and `forced` for the pass that waited and was of this read."""
-    deny(lane, read)
+    deny_only(lane, read)
+    trace = _trace(read)
+    lane.denied.append(replace(trace, sure_from=trace.sure_from - lane.rules.reorder_s))
     sensed = lane.waiting_for(read.body.side)[0]
     lane.waiting.remove(sensed)
     force(lane, sensed)
@@ -71,9 +77,23 @@ def complete(lane: Lane, sensed: Pass) -> None:
     _complete(lane, lane.fitting(sensed.direction)[0], sensed)
 
 
+def complete_late(lane: Lane, sensed: Pass) -> None:
+    """Complete the oldest held read it fits, `assumed`: it may have been made when the window was over."""
+    held = lane.late(sensed)[0]
+    earlier = lane.doubts(sensed.direction, sensed.since)
+    lane.share(held, sensed)
+    lane.held.remove(held)
+    is_shared = held.is_shared or lane.late(sensed) or lane.fitting(sensed.direction)
+    burst = (*earlier, held.first)[0] if earlier or is_shared else None
+    _spend(lane, held.read, sensed, "assumed", burst, ordered=False)
+
+
 def wrong_way(lane: Lane, sensed: Pass) -> None:
-    """Punch `wrong_way`, linked to the oldest open read, which stays open."""
-    lane.out.append(punches.of_pass(sensed, lane.place, "wrong_way", "confirmed", _trace(lane.reads[0])))
+    """Punch `wrong_way`, linked to the oldest read that is open, or held, which stays so."""
+    opposed = lane.opposed(sensed)
+    assert opposed is not None
+    trace = _trace(opposed)
+    lane.out.append(punches.of_pass(sensed, lane.place, "wrong_way", _confidence(lane, trace, sensed), trace))
 
 
 def wait(lane: Lane, sensed: Pass) -> None:
@@ -86,28 +106,33 @@ def tailgate(lane: Lane, sensed: Pass) -> None:
     if lane.rules.mode == "free":
         count_only(lane, sensed)
     else:
-        lane.out.append(punches.of_pass(sensed, lane.place, "tailgate", "confirmed", lane.completed))
+        completed = lane.completed
+        assert completed is not None
+        confidence = _confidence(lane, completed, sensed)
+        lane.out.append(punches.of_pass(sensed, lane.place, "tailgate", confidence, completed))
 
 
 def force(lane: Lane, sensed: Pass) -> None:
     """Punch `forced`, linked to the oldest denied read, which explains one pass and no more."""
-    denials = lane.denials(sensed.direction, sensed.moment.mono)
-    confidence: Confidence = "confirmed" if len(denials) == 1 else "assumed"
-    lane.out.append(punches.of_pass(sensed, lane.place, "forced", confidence, denials[0]))
+    denials = lane.denials(sensed.direction, sensed.since)
     lane.denied.remove(denials[0])
+    sure = [_confidence(lane, denial, sensed) for denial in denials]
+    confidence = sure[0] if len(sure) == 1 else "assumed"
+    lane.out.append(punches.of_pass(sensed, lane.place, "forced", confidence, denials[0]))
 
 
 def unread(lane: Lane, sensed: Pass) -> None:
     """Punch `forced` on a controlled lane, `anonymous` on a free one; unsure if a read could have been missed."""
-    heard = sensed.moment.live and lane.heard(sensed.moment.mono)
+    heard = sensed.moment.live and lane.heard(sensed.since)
     outcome: Outcome = "anonymous" if lane.rules.mode == "free" else "forced"
     lane.out.append(punches.of_pass(sensed, lane.place, outcome, "confirmed" if heard else "ambiguous"))
 
 
 def question(lane: Lane, sensed: Pass) -> None:
     """Punch `ambiguous` with the reads it may be of as candidates."""
-    still_open = [read.draft for read in lane.fitting(sensed.direction)]
-    candidates: tuple[Ref, ...] = (*lane.doubts(sensed.direction, sensed.moment.mono), *still_open)
+    still_open = [held.read.draft for held in lane.late(sensed)]
+    still_open += [read.draft for read in lane.fitting(sensed.direction)]
+    candidates: tuple[Ref, ...] = (*lane.doubts(sensed.direction, sensed.since), *still_open)
     lane.out.append(punches.of_pass(sensed, lane.place, "ambiguous", "ambiguous", candidates=candidates))
 
 
@@ -133,14 +158,30 @@ def not_taken(lane: Lane, moment: Moment) -> None:
 def leave_ambiguous(lane: Lane, moment: Moment) -> None:
     """Close the oldest open read as `ambiguous` with the reads of its burst as candidates."""
     read = lane.reads[0]
-    candidates = tuple(lane.burst) if read.draft in lane.burst else (read.draft, *lane.burst)
-    lane.out.append(punches.of_read(read, "ambiguous", "ambiguous", candidates))
+    lane.out.append(punches.of_read(read, "ambiguous", "ambiguous", lane.candidates(read)))
     lane.settle(read)
 
 
+def hold(lane: Lane, moment: Moment) -> None:
+    """Hold the oldest open read: of a pass within its window the sensor may still tell."""
+    if len(lane.held) >= MAX_OPEN:
+        _leave_held(lane, lane.held.popleft())
+    lane.set_aside()
+
+
+def decide(lane: Lane, moment: Moment) -> None:
+    """Close the oldest held read: `not_taken` if it was alone and watched, else `ambiguous` with its candidates."""
+    held = lane.held.popleft()
+    if held.read.watched and not held.is_shared:
+        lane.out.append(punches.of_read(held.read, "not_taken", "confirmed"))
+    else:
+        _leave_held(lane, held)
+    lane.unclear.append(_trace(held.read))  # for a pass that is told even later
+
+
 def unwatch(lane: Lane, moment: Moment) -> None:
-    """Mark the open reads: their windows were not watched throughout."""
-    for read in lane.reads:
+    """Mark the reads that are open or held: their windows were not watched throughout."""
+    for read in (*(held.read for held in lane.held), *lane.reads):
         read.watched = False
 
 
@@ -172,33 +213,83 @@ def surrender(lane: Lane, moment: Moment) -> None:
 def resume(lane: Lane, moment: Moment) -> None:
     """Pair again."""
     lane.emergency = False
+    if lane.hold_s:
+        lane.deaf_until = max(lane.deaf_until, moment.mono)  # what is told now may have been before
+
+
+def give_up(lane: Lane, moment: Moment) -> None:
+    """Close every read that is open or held as ambiguous."""
+    while lane.held:
+        _leave_held(lane, lane.held.popleft())
+    while lane.reads:
+        leave_ambiguous(lane, moment)
 
 
 # --- what several acts share
 
 
 def _complete(lane: Lane, read: Read, sensed: Pass) -> None:
-    """A completion puts earlier denials out of mind that the same pass would have fitted."""
-    now = sensed.moment.mono
-    earlier = lane.doubts(sensed.direction, now)
+    """If the pass may have been before the read, or another's, the owner may be about to go all the same."""
+    earlier = lane.doubts(sensed.direction, sensed.since)
     alone = len(lane.burst) == 1 and not earlier
-    confidence: Confidence = "confirmed" if alone and read.watched else "assumed"
+    overtaken_s = lane.rules.reorder_s if read.at > sensed.moment.mono else 0.0
+    ordered = sensed.late_s == 0 or read.at <= sensed.since + overtaken_s
+    confidence: Confidence = "confirmed" if alone and ordered and read.watched else "assumed"
     burst = None if alone else (*earlier, lane.first)[0]
-    lane.out.append(punches.of_both(read, sensed, confidence, burst))
     lane.settle(read)
+    _spend(lane, read, sensed, confidence, burst, ordered=ordered)
+    if not ordered or (earlier and lane.hold_s):
+        lane.unclear.append(_trace(read))
+
+
+def _spend(lane: Lane, read: Read, sensed: Pass, confidence: Confidence, burst: Ref | None, *, ordered: bool) -> None:
+    """A completion puts earlier denials out of mind that the same pass would have fitted."""
+    lane.out.append(punches.of_both(read, sensed, confidence, burst))
     direction, _ = punches.heading(sensed.direction, read.body.side)
-    until = now + lane.rules.pass_timeout_s
-    lane.completed = Trace(read.draft, read.body.device, read.body.driver, direction, until)
+    if confidence != "confirmed":
+        _await_reads(lane, sensed)
+    timeout_s = lane.rules.pass_timeout_s
+    lane.completed = Trace(
+        read.draft,
+        read.body.device,
+        read.body.driver,
+        direction,
+        sensed.moment.mono + timeout_s,
+        min(read.at, sensed.since) if ordered else inf,
+        sensed.since + timeout_s,
+    )
     for denial in [trace for trace in lane.denied if fits(trace.direction, sensed.direction)]:
         lane.denied.remove(denial)
 
 
 def _abandon(lane: Lane, moment: Moment) -> None:
-    """Close every open read as ambiguous; a pass that comes soon may still be of one of them."""
-    while lane.reads:
-        lane.unclear.append(_trace(lane.reads[0]))
-        leave_ambiguous(lane, moment)
+    """Close every read as ambiguous; a pass that comes soon may still be of one of them."""
+    lane.unclear.extend(_trace(held.read) for held in lane.held)
+    lane.unclear.extend(_trace(read) for read in lane.reads)
+    give_up(lane, moment)
+
+
+def _leave_held(lane: Lane, held: Held) -> None:
+    lane.out.append(punches.of_read(held.read, "ambiguous", "ambiguous", held.burst))
+
+
+def _confidence(lane: Lane, trace: Trace, sensed: Pass) -> Confidence:
+    if not (lane.hold_s or sensed.late_s) or trace.surely(sensed):
+        return "confirmed"
+    _await_reads(lane, sensed)
+    return "assumed"
+
+
+def _await_reads(lane: Lane, sensed: Pass) -> None:
+    """What a pass was taken for may be wrong where its time is not known: it may be of a read that is to
+    come, or have been one of those that were denied.
+    """
+    if lane.hold_s or sensed.late_s:
+        lane.vague_until = max(lane.vague_until, sensed.due)
+        lane.denied = deque((replace(trace, sure_from=inf) for trace in lane.denied), lane.denied.maxlen)
 
 
 def _trace(read: Read) -> Trace:
-    return Trace(read.draft, read.body.device, read.body.driver, read.body.side, read.due)
+    """Nothing is sure of a read that was not watched throughout."""
+    sure_from = read.at if read.watched else inf
+    return Trace(read.draft, read.body.device, read.body.driver, read.body.side, read.due, sure_from)

@@ -1,6 +1,7 @@
 """The pieces pairing reasons with: a read with its window, a pass, a trace of the recent past.
 
-All times are monotonic seconds. What is not known about a direction or a side rules nothing out.
+All times are monotonic seconds. What is not known about a direction or a side rules nothing out, nor does what is not
+known about the order of things: a sensor that is asked tells of a pass a little after it happened.
 """
 
 from __future__ import annotations
@@ -36,9 +37,30 @@ class Read:
         return (self.draft,) if self.draft.opens else ()
 
 
+@dataclass(slots=True, eq=False)
+class Held:
+    """A read whose window is over while a pass within it may still be told, until `due`.
+
+    `first` is the first read of its burst, `burst` what may have to share a pass with it, itself included.
+    """
+
+    read: Read
+    due: float
+    first: Draft
+    burst: tuple[Ref, ...]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a pass may as well be another's."""
+        return len(self.burst) > 1
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pass:
-    """`count` people whom a sensor saw go through together; until when they wait for a read that comes late."""
+    """`count` people whom a sensor saw go through together; until when they wait for a read that comes late.
+
+    It was told `late_s` after it happened, at most.
+    """
 
     draft: Draft
     device: str
@@ -46,23 +68,38 @@ class Pass:
     direction: Direction
     count: int
     due: float
+    late_s: float = 0.0
 
     @property
     def moment(self) -> Moment:
-        """When they passed."""
+        """When it was told that they passed."""
         return self.draft.moment
+
+    @property
+    def since(self) -> float:
+        """The earliest time at which they can have passed."""
+        return self.draft.moment.mono - self.late_s
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A read of the recent past that still explains a pass: completed, denied or unclear. Monotonic seconds."""
+    """A read of the recent past that still explains a pass: completed, denied or unclear. Monotonic seconds.
+
+    It may do so up to `until`, and does for certain from `sure_from` to `sure_until`.
+    """
 
     ref: Ref
     device: str | None
     driver: str
     direction: Direction | Side
     until: float
+    sure_from: float = float("-inf")
+    sure_until: float = float("inf")
 
-    def bears_on(self, direction: Direction | Side, now: float) -> bool:
-        """Whether a pass in this direction, now, may belong to it."""
-        return now <= self.until and fits(self.direction, direction)
+    def bears_on(self, direction: Direction | Side, since: float) -> bool:
+        """Whether a pass in this direction, told now and made at `since` at the earliest, may belong to it."""
+        return since <= self.until and fits(self.direction, direction)
+
+    def surely(self, sensed: Pass) -> bool:
+        """Whether that is certain of a pass, whenever it was made."""
+        return self.sure_from <= sensed.since and sensed.moment.mono <= min(self.until, self.sure_until)

@@ -22,6 +22,7 @@ MAX_WAITING = 64
 def read(lane: Lane, what: Read) -> None:
     """A card was presented; its fact is written."""
     state = lane.state(what.body.side, what.at)
+    what.watched &= what.at > lane.vague_until
     ON_READ[state][_read_input(lane, what)].act(lane, what)
 
 
@@ -47,6 +48,8 @@ def elapse(lane: Lane, moment: Moment, *, inclusive: bool) -> None:
     while (due := lane.due()) is not None and (due < moment.mono or (inclusive and due == moment.mono)):
         if lane.waiting and lane.waiting[0].due == due:
             overdue(lane)
+        elif lane.held and lane.held[0].due == due:
+            _missed(lane, lane.held[0].read.watched, WorldInput.LAPSED, moment)
         elif lane.reads and lane.reads[0].due == due:
             _window(lane, moment)
         else:
@@ -56,7 +59,7 @@ def elapse(lane: Lane, moment: Moment, *, inclusive: bool) -> None:
 def overdue(lane: Lane) -> None:
     """The oldest waiting pass has waited long enough; it is judged as of its own time."""
     what = lane.waiting.popleft()
-    ON_PASS[lane.past(what.direction, what.moment.mono)][PassInput.OVERDUE].act(lane, what)
+    ON_PASS[lane.past(what.direction, what.since)][PassInput.OVERDUE].act(lane, what)
 
 
 def finish(lane: Lane, moment: Moment) -> None:
@@ -64,8 +67,7 @@ def finish(lane: Lane, moment: Moment) -> None:
     elapse(lane, moment, inclusive=True)
     while lane.waiting:
         overdue(lane)
-    while lane.reads:
-        acts.leave_ambiguous(lane, moment)
+    acts.give_up(lane, moment)
     while len(lane.repeats):
         lane.out.extend(lane.repeats.end_oldest())
     lane.forget_past()
@@ -81,15 +83,16 @@ def _read_input(lane: Lane, what: Read) -> ReadInput:
 
 
 def _judge(lane: Lane, what: Pass, flagged: bool) -> None:
-    now = what.moment.mono
-    state, kind = lane.state(what.direction, now), PassInput.PASS
+    state, kind = lane.state(what.direction, what.since), PassInput.PASS
     if state in (State.EMERGENCY, State.UNSENSED):
         pass
     elif not what.moment.live:
-        state, kind = lane.unsure(what.direction, now), PassInput.PASS_STALE
+        state, kind = lane.unsure(what), PassInput.PASS_STALE
     elif flagged:
-        state, kind = lane.past(what.direction, now), PassInput.FLAGGED
-    elif lane.reads and not lane.fitting(what.direction):
+        state, kind = lane.past(what.direction, what.since), PassInput.FLAGGED
+    elif lane.late(what):
+        kind = PassInput.BELATED
+    elif lane.opposed(what) and not lane.fitting(what.direction):
         kind = PassInput.AGAINST
     ON_PASS[state][kind].act(lane, what)
     if len(lane.waiting) > MAX_WAITING:
@@ -98,7 +101,14 @@ def _judge(lane: Lane, what: Pass, flagged: bool) -> None:
 
 def _window(lane: Lane, moment: Moment) -> None:
     watched = lane.reads[0].watched
-    world(lane, WorldInput.WINDOW if watched else WorldInput.WINDOW_BLIND, moment)
+    if lane.hold_s:
+        world(lane, WorldInput.WINDOW_HELD, moment)
+    else:
+        _missed(lane, watched, WorldInput.WINDOW if watched else WorldInput.WINDOW_BLIND, moment)
+
+
+def _missed(lane: Lane, watched: bool, what: WorldInput, moment: Moment) -> None:
+    world(lane, what, moment)
     lane.misses += watched
     if lane.misses == SILENT_AFTER:
         world(lane, WorldInput.SILENCE, moment)

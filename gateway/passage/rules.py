@@ -43,6 +43,7 @@ class LaneRules:
 class DeviceRules:
     """One device on a lane. `emits` as the driver's spec says; `directions` maps the device's words to in or out,
     `inputs` its contacts to pass_in, pass_out, fire, held, forced, tamper; `view` as in the configuration.
+    `latency_s`: how long after it happened an event of it may be told, when all goes well; 0: it speaks by itself.
     """
 
     id: str
@@ -53,6 +54,7 @@ class DeviceRules:
     emits: frozenset[str]
     directions: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    latency_s: float = 0.0
 
     @property
     def reads_cards(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 
 from drivers import cards, events
 from gateway.clock import Moment
@@ -54,7 +55,7 @@ class Passage:
             case events.Passage():
                 direction = _direction(device.rules.directions.get(event.direction))
                 flagged = event.fields.get("tailgate") is True
-                self._pass(device, direction, event.count, moment, flagged)
+                self._pass(device, direction, event.count, moment, _late_s(device, event), flagged)
             case events.Input():
                 self._input(device, event, moment)
             case events.DeviceChange():
@@ -111,7 +112,13 @@ class Passage:
         sensors = mapped or {device.id for device in mine if "passage" in device.emits}
         readers = {device.id for device in mine if device.reads_cards}
         return Lane(
-            rules, rules.place, self._out, frozenset(sensors), frozenset(readers), Repeats(rules.repeat_window_s)
+            rules,
+            rules.place,
+            self._out,
+            frozenset(sensors),
+            frozenset(readers),
+            Repeats(rules.repeat_window_s),
+            max((device.latency_s for device in mine if device.id in sensors), default=0.0),
         )
 
     def _device(self, rules: DeviceRules) -> _Device:
@@ -149,7 +156,15 @@ class Passage:
             self._out.extend(lane.repeats.begin(key, read))
         pairing.read(lane, read)
 
-    def _pass(self, device: _Device, direction: Direction, count: int, moment: Moment, flagged: bool = False) -> None:
+    def _pass(
+        self,
+        device: _Device,
+        direction: Direction,
+        count: int,
+        moment: Moment,
+        late_s: float,
+        flagged: bool = False,
+    ) -> None:
         lane, rules = device.lane, device.rules
         if lane.rules.sensor == "one":
             direction = "unknown"
@@ -157,7 +172,7 @@ class Passage:
         draft = Draft(body, moment)
         self._out.append(draft)
         due = moment.mono + lane.rules.reorder_s
-        pairing.sensed(lane, Pass(draft, rules.id, rules.driver, direction, count, due), flagged)
+        pairing.sensed(lane, Pass(draft, rules.id, rules.driver, direction, count, due, late_s), flagged)
 
     def _input(self, device: _Device, event: events.Input, moment: Moment) -> None:
         meaning = device.rules.inputs.get(event.input)
@@ -165,10 +180,11 @@ class Passage:
             return
         device.active ^= {event.input}
         if meaning in PASSES:
-            if event.active and event.fields.get("first") is not True:  # how a contact was found is no passage
-                self._pass(device, PASSES[meaning], 1, moment)
+            if event.active and not event.is_found:
+                self._pass(device, PASSES[meaning], 1, moment, _late_s(device, event))
         elif event.active or meaning != "forced":
-            self._notice(device, NOTICES[meaning], moment, details={"active": event.active})
+            found = {"found": True} if event.is_found else {}
+            self._notice(device, NOTICES[meaning], moment, details={"active": event.active, **found})
         if meaning == "fire":
             self._alarm(device, event.input, event.active, moment)
 
@@ -223,6 +239,12 @@ class Passage:
 
 def _direction(word: str | None) -> Direction:
     return "in" if word == "in" else "out" if word == "out" else "unknown"
+
+
+def _late_s(device: _Device, event: events.Event) -> float:
+    """How long before it was told an event may have happened; what the driver says of this one goes first."""
+    since_s = event.since_s
+    return device.rules.latency_s if since_s is None or not isfinite(since_s) else max(0.0, since_s)
 
 
 def _appear(device: _Device, moment: Moment) -> None:

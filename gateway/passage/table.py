@@ -25,6 +25,13 @@ one window it is a candidate for passes that have no better read. A pass that ha
 it may have come before it. Reads open at a crash are treated the same. A sensor that is present and says nothing over
 `SILENT_AFTER` watched windows is not believed any more (SILENT): reads are assumed until it speaks.
 
+A sensor that is asked, such as a counter, tells of a pass up to its latency after it happened. On its lanes a pass is
+a stretch of time, and only what holds for all of it is confirmed. A read whose window is over is held for as long as
+a pass within that window may still be told, and is then assumed with it. A pass that may have come before the read
+it completes is assumed too, and for its window that read is a candidate for other passes, since its owner may be
+about to go. Reads that may share such a pass are a burst, and a read just behind a pass that was only assumed is not
+confirmed either, since the pass may be its own. Where all sensors speak by themselves nothing of this applies.
+
 While a fire input is active (EMERGENCY) doors stand open and nobody queues: passes only count, reads are facts with
 an ambiguous punch, on lanes without a sensor too, because a wrong "has left" is worse than an open question.
 
@@ -66,6 +73,7 @@ class PassInput(StrEnum):
     """A pass, told apart by whether it fits and where it comes from."""
 
     PASS = "PASS"
+    BELATED = "BELATED"
     AGAINST = "AGAINST"
     OVERDUE = "OVERDUE"
     FLAGGED = "FLAGGED"
@@ -77,6 +85,8 @@ class WorldInput(StrEnum):
 
     WINDOW = "WINDOW"
     WINDOW_BLIND = "WINDOW_BLIND"
+    WINDOW_HELD = "WINDOW_HELD"
+    LAPSED = "LAPSED"
     SILENCE = "SILENCE"
     SPEAKS = "SPEAKS"
     LOST = "LOST"
@@ -144,26 +154,42 @@ ON_READ: Mapping[State, Mapping[ReadInput, Rule[Read]]] = {
     },
 }
 
+_LATE: Mapping[PassInput, Rule[Pass]] = {
+    P.BELATED: Rule(acts.complete_late, (SPENT,)),
+    P.AGAINST: Rule(acts.wrong_way, ()),
+}
 ON_PASS: Mapping[State, Mapping[PassInput, Rule[Pass]]] = {
     READY: {
         P.PASS: Rule(acts.wait, ()),
+        **_LATE,
         P.OVERDUE: Rule(acts.unread, ()),
         P.FLAGGED: Rule(acts.unread, ()),
         P.PASS_STALE: Rule(acts.unread, ()),
     },
-    OPEN: {P.PASS: Rule(acts.complete, (SPENT,)), P.AGAINST: Rule(acts.wrong_way, ())},
-    BURST: {P.PASS: Rule(acts.complete, (BURST, SPENT)), P.AGAINST: Rule(acts.wrong_way, ())},
+    OPEN: {
+        P.PASS: Rule(acts.complete, (SPENT,)),
+        P.BELATED: Rule(acts.complete_late, (OPEN, BURST)),
+        P.AGAINST: Rule(acts.wrong_way, ()),
+    },
+    BURST: {
+        P.PASS: Rule(acts.complete, (BURST, SPENT)),
+        P.BELATED: Rule(acts.complete_late, ()),
+        P.AGAINST: Rule(acts.wrong_way, ()),
+    },
     SPENT: {
         P.PASS: Rule(acts.tailgate, ()),
+        **_LATE,
         P.OVERDUE: Rule(acts.tailgate, ()),
         P.FLAGGED: Rule(acts.tailgate, ()),
     },
     REFUSED: {
         P.PASS: Rule(acts.force, PAST),
+        **_LATE,
         P.FLAGGED: Rule(acts.force, PAST),
     },
     DOUBT: {
         P.PASS: Rule(acts.wait, ()),
+        **_LATE,
         P.OVERDUE: Rule(acts.question, ()),
         P.FLAGGED: Rule(acts.question, ()),
         P.PASS_STALE: Rule(acts.question, ()),
@@ -173,22 +199,26 @@ ON_PASS: Mapping[State, Mapping[PassInput, Rule[Pass]]] = {
 }
 
 _SILENCE: Mapping[WorldInput, Rule[Moment]] = {W.SILENCE: Rule(acts.fall_back, (SILENT,))}
+_HELD: Mapping[WorldInput, Rule[Moment]] = {W.LAPSED: Rule(acts.decide, ()), W.LOST: Rule(acts.unwatch, ())}
 _FIRE: Mapping[WorldInput, Rule[Moment]] = {W.FIRE: Rule(acts.surrender, (EMERGENCY,))}
 ON_WORLD: Mapping[State, Mapping[WorldInput, Rule[Moment]]] = {
-    READY: {**_SILENCE, **_FIRE},
-    SPENT: {**_SILENCE, **_FIRE},
-    REFUSED: {**_SILENCE, **_FIRE},
-    DOUBT: {**_SILENCE, **_FIRE},
+    READY: {**_HELD, **_SILENCE, **_FIRE},
+    SPENT: {**_HELD, **_SILENCE, **_FIRE},
+    REFUSED: {**_HELD, **_SILENCE, **_FIRE},
+    DOUBT: {**_HELD, **_SILENCE, **_FIRE},
     OPEN: {
         W.WINDOW: Rule(acts.not_taken, PAST),
         W.WINDOW_BLIND: Rule(acts.leave_ambiguous, PAST),
-        W.LOST: Rule(acts.unwatch, ()),
+        W.WINDOW_HELD: Rule(acts.hold, PAST),
+        **_HELD,
+        **_SILENCE,
         **_FIRE,
     },
     BURST: {
         W.WINDOW: Rule(acts.leave_ambiguous, (BURST, *PAST)),
         W.WINDOW_BLIND: Rule(acts.leave_ambiguous, (BURST, *PAST)),
-        W.LOST: Rule(acts.unwatch, ()),
+        W.WINDOW_HELD: Rule(acts.hold, (BURST, *PAST)),
+        **_HELD,
         **_SILENCE,
         **_FIRE,
     },
@@ -214,12 +244,15 @@ MEANING: Mapping[StrEnum, str] = {
     ReadInput.DENIED_LATE: "such a read that a waiting pass fits",
     ReadInput.DENIED_STALE: "such a read that had waited",
     PassInput.PASS: "a pass; with reads open, one that fits; in an emergency and without a sensor, any",
-    PassInput.AGAINST: "a pass that fits none of the open reads",
+    PassInput.BELATED: "a pass that a held read fits, within whose window it may have been made",
+    PassInput.AGAINST: "a pass that fits none of the reads that are open, or in whose window it may have been made",
     PassInput.OVERDUE: "a pass has waited `reorder_s` for a read",
     PassInput.FLAGGED: "a pass that the board itself calls a tailgate",
     PassInput.PASS_STALE: "a pass that had waited in the kernel or in a device's memory",
     WorldInput.WINDOW: "`pass_timeout_s` of the oldest open read are over",
     WorldInput.WINDOW_BLIND: "the same, and a sensor was not there all the time",
+    WorldInput.WINDOW_HELD: "the same where the sensor is asked: of a pass within the window it may still tell",
+    WorldInput.LAPSED: "it has told of none",
     WorldInput.SILENCE: "the sensor missed `SILENT_AFTER` watched windows in a row",
     WorldInput.SPEAKS: "the sensor senses a pass after all",
     WorldInput.LOST: "a sensor's port or device is lost",

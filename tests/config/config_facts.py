@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from config import DriverFacts
 
@@ -34,6 +35,7 @@ class LineOptions:
 @dataclass(frozen=True)
 class BusOptions:
     address: int = 0
+    poll_s: float = 0.05
 
 
 def make_options(spec: Spec, values: Mapping[str, object]) -> object:
@@ -58,6 +60,9 @@ class Spec:
         if self.bus and len({unit.address for unit in units}) < len(units):
             raise ValueError("address: two devices on this line have the same one")
         return units
+
+    def latency_with(self, options: Any, line: Sequence[Any] = ()) -> float:
+        return float(getattr(options, "poll_s", 0.0)) + 0.1 * len(line) if self.name == "io_module" else 0.0
 
     @property
     def aliases(self) -> dict[str, str]:

@@ -51,6 +51,14 @@ SILENT_SPOTS = """\
 - **Repeats**: a card denied before and granted now, or the reverse, is news and a read of its own.
 - `portal.forced` is written when its contact closes; `held`, `fire` and `tamper` when it closes and when it opens.
 - A device counts as absent until the port said that it is up. A window is watched if all sensors of the lane are up.
+- **A pass that is told late** happened at most `poll_s` and the answers of its line before (the driver's latency), or
+  as long before as the event itself says. What is judged by its time is judged by the earliest: whether a window, a
+  completion or a denial still covers it. It is `confirmed` only if that holds for the latest time too.
+- A read that ends without a pass is told by so much later where the sensor is asked, dated as ever. What comes later
+  still (an answer was lost) is `ambiguous` and names it.
+- Where a denial or a completion may not cover all of the time in which a pass was made, `forced` and `tailgate` are
+  `assumed`. A pass that may have been made before the end of a fire is `ambiguous` if no read explains it.
+- A contact that is found closed at the first look is a state: no pass, and a notice with `found`.
 - At an orderly stop open reads are `ambiguous` and waiting passes are judged as if they had waited long enough.
 - Bounds of a lane: 64 open reads (the oldest is given up as `ambiguous`), 64 waiting passes, 1024 runs of repeats,
   32 denied and 32 unclear reads."""
