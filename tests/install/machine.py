@@ -1,7 +1,7 @@
 """A Debian machine of its own under qemu, in software: its kernel, its disk, a serial port, and a plug to pull.
 
 What the box of `box.py` cannot show: that what was acknowledged is on a disk when the power goes. The disk is a file
-that the machine's kernel writes to; when qemu is killed, what that kernel had not written yet is gone, as on hardware.
+that the machine's kernel writes to; when qemu is killed, what that kernel had not written is gone, as on hardware.
 """
 
 from __future__ import annotations
@@ -92,8 +92,9 @@ class Machine:
     def _command(self, agent: Path, tty: Path) -> Sequence[str]:
         boot = self._root / "boot"
         return (
-            f"qemu-system-{platform.machine()}", "-accel", "tcg", "-cpu", "max", "-m", "640", "-nographic", "-nodefaults",
-            "-no-reboot", "-kernel", str(next(boot.glob("vmlinuz-*"))), "-initrd", str(next(boot.glob("initrd.img-*"))),
+            f"qemu-system-{platform.machine()}", "-accel", "tcg", "-cpu", "max", "-m", "640",
+            "-nographic", "-nodefaults", "-no-reboot",
+            "-kernel", str(next(boot.glob("vmlinuz-*"))), "-initrd", str(next(boot.glob("initrd.img-*"))),
             "-append", "root=/dev/vda rw console=ttyS0 quiet panic=-1", "-serial", "stdio",
             "-drive", f"file={self._disk},format=raw,if=virtio", "-drive", f"file={self._stick},format=raw,if=virtio",
             "-chardev", f"socket,id=tty,path={tty},server=on,wait=off", "-serial", "chardev:tty",

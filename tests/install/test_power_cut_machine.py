@@ -23,7 +23,7 @@ pytestmark = [
 KEY = "00112233445566778899aabbccddeeff" * 2
 RATE = 20.0
 IN_HAND_S = 2.0
-"""What is read this long before a cut must survive it; the machine's clock runs slowly, and a commit takes a while."""
+"""What is read this long before a cut must survive it; it is slow, and a commit takes a while."""
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_what_was_read_before_the_plug_was_pulled_is_at_the_centre_once(machine:
     machine.sh("chown root:punchgate /etc/punchgate/organisation.key && chmod 640 /etc/punchgate/organisation.key")
     machine.put("/etc/punchgate/punchgate.toml", SETTINGS.replace("/run/reader/port", "/dev/ttyS1"))
     machine.put("/etc/punchgate/centre.toml", CENTRE)
-    machine.sh("systemctl enable mosquitto && systemctl start mosquitto punchgate-centre punchgate || journalctl -n 60 --no-pager")
+    machine.sh("systemctl enable mosquitto && systemctl start mosquitto punchgate-centre punchgate")
     machine.eventually("punchgate status | grep 'lane-1-in.* up'")
 
     sent = swipe(machine, 1, 100)
@@ -73,7 +73,7 @@ def test_what_was_read_before_the_plug_was_pulled_is_at_the_centre_once(machine:
     sent += swipe(machine, 101, 20)
     machine.eventually(
         "punchgate status --json | python3 -c 'import json, sys; s = json.load(sys.stdin);"
-        " sys.exit(s[\"settled\"] != s[\"newest\"] or s[\"devices\"][0][\"reads\"] < 20)'"
+        ' sys.exit(s["settled"] != s["newest"] or s["devices"][0]["reads"] < 20)\''
     )
     machine.sh("punchgate journal verify")
     records = [json.loads(line) for line in machine.sh("punchgate centre export").splitlines()]
