@@ -55,7 +55,7 @@ class Horizon:
 
     def missed(self, asked_at: float) -> None:
         """The question of then was given up."""
-        self._missed_at = asked_at
+        self._missed_at = min(self._missed_at, asked_at)
 
     def settled(self, asked_at: float) -> None:
         """By the answer to the question of then all is told that the unit held."""

@@ -72,6 +72,13 @@ class Feedback:
         return "accepted" if self._is_online() else "buffering"
 
 
+def _is_of_the_device(event: Event) -> bool:
+    """Whether only the device itself can have said it. A frame may be an echo of ours, or a bus speaking for it."""
+    if isinstance(event, DeviceChange):
+        return event.kind == "up"
+    return not isinstance(event, Frame | Incomplete)
+
+
 def _is_refusal(event: Event) -> bool:
     if isinstance(event, Frame):
         return event.name == UNREADABLE
@@ -153,7 +160,7 @@ class Capture:
         if isinstance(event, DeviceChange) and event.kind == "down":
             self._registry.lost([device], sign(moment, event.since_s or 0.0))
             self._unheard.add(device)
-        elif device in self._unheard and moment.live and not isinstance(event, Incomplete):
+        elif device in self._unheard and moment.live and _is_of_the_device(event):
             self._unheard.discard(device)
             self._seen(self._asked[device], device, moment)
 

@@ -24,6 +24,8 @@ EARLIEST_PLAUSIBLE_S = 1_735_689_600  # 2025-01-01: no box with this software wa
 STA_UNSYNC, STA_CLOCKERR = 0x0040, 0x1000
 DRIFT_MS_A_S, UNSYNC_MS = 0.5, 16_000
 """The kernel's rule for a clock that nobody corrects: 500 ppm, and no longer synchronised from 16 s on."""
+SET_S = 1.0
+"""A step of the wall clock beyond that, while the stamp stays, was made by somebody else."""
 QUALITY_MAX_AGE_S = 1.0
 LATE_LEAST_MS = 20
 """What is read so much later is not late: a second look at the clock costs as much on a busy box."""
@@ -131,6 +133,7 @@ class Clock:
         self.boot = BOOT_ID.read_text().strip() if BOOT_ID.exists() else "unknown"
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._was_synced = False
+        self._stamp: tuple[int, float] | None = None
         self._quality = self._measure()
         self._measured_at = time.monotonic()
 
@@ -189,10 +192,15 @@ class Clock:
     def _ask_stamp(self) -> Quality:
         """By the age of the last synchronisation. An age that cannot be (the clock was set since) bounds nothing."""
         try:
-            age_s = time.time() - TIMESYNC_STAMP.stat().st_mtime
+            stamp_ns = TIMESYNC_STAMP.stat().st_mtime_ns
         except OSError:
             return Quality("restored", "rtc", None, self.boot)
-        if not 0 <= age_s <= self.boot_ns() / 1e9:
+        up_s = self.boot_ns() / 1e9
+        age_s, ahead_s = time.time() - stamp_ns / 1e9, time.time() - up_s
+        if self._stamp is None or self._stamp[0] != stamp_ns:
+            self._stamp = (stamp_ns, ahead_s)
+        was_set = abs(ahead_s - self._stamp[1]) > SET_S + max(0.0, age_s) * DRIFT_MS_A_S / 1000
+        if was_set or not 0 <= age_s <= up_s:
             return Quality("holdover", "local", None, self.boot)
         error_ms = max(1, round(age_s * DRIFT_MS_A_S))
         if error_ms < UNSYNC_MS:

@@ -22,6 +22,8 @@ from drivers.modbus.pdu import EXCEPTION, Question
 from drivers.modbus.watch import FAULT, RECOVERED
 from drivers.patience import Patience
 
+SPEAKS_FOR_IT = (0x0A, 0x0B)
+"""Exceptions of a gateway: no path to the unit, or no answer from it."""
 RETRY_S = 1.0
 """When a read that was answered with an exception is asked again."""
 REST_S = 0.005
@@ -138,7 +140,11 @@ class Polling:
         return Heard((event, *self._answered(read, asked_at, asked.unit, event, at)), answers=True)
 
     def _is_answer(self, name: str, fields: Mapping[str, object], question: Question) -> bool:
-        """Whether a frame speaks of this question; only where the bus knew that does it name an address."""
+        """Whether a frame speaks of this question; only where the bus knew that does it name an address. What a
+        gateway to another bus says of a unit that does not answer there is no answer of that unit.
+        """
+        if name == "exception" and fields.get("exception") in SPEAKS_FOR_IT:
+            return False
         about = tuple(fields.get(word) for word in ("function", "address", "count"))
         function = question.function | (EXCEPTION if name == "exception" else 0)
         is_answer = name in ("reply", "exception") and fields.get("transaction", 0) == self._key

@@ -251,6 +251,8 @@ def _put_state(stage: Path, state_dir: Path, manifest: Manifest, done: Restored)
             f"the journal that was here, epoch {before.epoch}, is set aside; what the centre lacks of it can be "
             f"carried: punchgate journal export --journal {done.aside[-1]} --unsettled"
         )
+    elif any(Path(f"{journal}{suffix}").exists() for suffix in ("-wal", "-shm")):
+        set_aside(journal, "unknown")  # or SQLite would play the log of a file that is gone into the new one
     done.kept = free_name(journal, manifest.journal.epoch)
     (stage / "copy.sqlite").rename(done.kept)
     find_journal(stage).rename(journal)

@@ -56,8 +56,10 @@ def create(config: Path, organisation_key: Path | None) -> None:
 @click.argument("host", nargs=-1, required=True)
 def broker(config: Path, host: tuple[str, ...]) -> None:
     """A key and a certificate for a broker under these names and addresses."""
-    authority = _room().Authority(read_centre(config).centre.authority)
-    authority.broker(host)
+    settings = read_centre(config).centre
+    authority = _room().Authority(settings.authority)
+    with authority.changing(settings.prefix):
+        authority.broker(host)
     click.echo(f"made {authority.folder}/broker.key and broker.pem; beside them ca.pem, crl.pem and punchgate.acl")
 
 
@@ -104,8 +106,8 @@ def revoke_command(config: Path, gateway: str) -> int:
     """Shut a gateway ({site}.{id}) out: none of its certificates counts any more. 1: none did."""
     settings = read_centre(config).centre
     authority = _room().Authority(settings.authority)
-    count = authority.revoke(gateway)
-    authority.publish(settings.prefix)
+    with authority.changing(settings.prefix):
+        count = authority.revoke(gateway)
     click.echo(f"{gateway}: {count} certificates revoked")
     click.echo(f"the broker reads {authority.folder}/punchgate.acl and crl.pem: systemctl restart mosquitto")
     return 0 if count else EXIT_FAILED

@@ -48,6 +48,7 @@ class Box:
         """Use what the centre gives; the files that were written. Raises Rejected, and then nothing is."""
         if answer.gateway != self.gateway:
             raise Rejected(f"it is for {answer.gateway}, and this box is {self.gateway}")
+        x509.check_signature(answer.signed, binary(answer.signature), answer.ca.encode())
         key = x509.read_key(self._made("tls.key"))
         x509.check_issued(answer.certificate.encode(), answer.ca.encode(), key, self.gateway)
         organisation_key = unseal(binary(answer.organisation_key), self._made("box.key"), answer.context)

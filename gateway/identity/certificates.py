@@ -91,6 +91,32 @@ def check_issued(certificate: bytes, authority: bytes, key: ec.EllipticCurvePriv
         raise Rejected("its certificate is not signed by the authority beside it") from error
 
 
+def sign(data: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """ECDSA with SHA-256, DER."""
+    return key.sign(data, ec.ECDSA(SHA256()))
+
+
+def check_signature(data: bytes, signature: bytes, authority: bytes) -> None:
+    """Whether the authority has signed this. Raises Rejected."""
+    public = read(authority).public_key()
+    try:
+        if not isinstance(public, ec.EllipticCurvePublicKey):
+            raise InvalidSignature
+        public.verify(signature, data, ec.ECDSA(SHA256()))
+    except InvalidSignature as error:
+        raise Rejected("it is not signed by the authority that it names: it was changed on its way") from error
+
+
+def require_signing_key(pem: str) -> None:
+    """Whether it is one public key to check signatures with (Ed25519, PEM). Raises Rejected."""
+    try:
+        key = serialization.load_pem_public_key(pem.encode())
+    except ValueError as error:
+        raise Rejected("its signing key is damaged") from error
+    if not isinstance(key, ed25519.Ed25519PublicKey):
+        raise Rejected("its signing key is not an Ed25519 key")
+
+
 def pem(certificate: Certificate) -> bytes:
     """A certificate as a file holds it."""
     return certificate.public_bytes(serialization.Encoding.PEM)

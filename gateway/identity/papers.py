@@ -1,8 +1,9 @@
 """The two papers of an enrolment: what a box asks for, and what the centre gives it. Files, carried as one likes.
 
 Both are JSON objects in UTF-8 on one line. The request holds public things only. The answer holds one secret, the
-organisation's key, sealed to the box that asked. Neither can prove where it comes from to somebody who sees the other
-side for the first time: that is what a fingerprint is compared for by two people.
+organisation's key, sealed to the box that asked. The authority signs the answer,
+and neither side can know the other's key when it sees it for the first time: that is what two people compare a
+fingerprint for.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import base64
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Self
 
 from gateway.errors import Rejected
@@ -77,7 +78,8 @@ class Request(Paper):
 @dataclass(frozen=True, slots=True)
 class Answer(Paper):
     """`certificate` and `ca` PEM; `url` and `prefix` of the broker; `centre_key` the centre's public key (PEM, ""
-    where it signs nothing); `organisation_key` sealed to the box, base64.
+    where it signs nothing); `organisation_key` sealed to the box, base64; `signature` the authority's, of
+    all the rest.
     """
 
     gateway: str
@@ -87,10 +89,16 @@ class Answer(Paper):
     prefix: str
     centre_key: str
     organisation_key: str
+    signature: str = ""
 
     def __post_init__(self) -> None:
         named(self.gateway)
         binary(self.organisation_key)
+
+    @property
+    def signed(self) -> bytes:
+        """What the authority signs: every member but the signature."""
+        return replace(self, signature="").bytes()
 
     @property
     def context(self) -> bytes:

@@ -31,12 +31,15 @@ def public_half(private: bytes) -> bytes:
 
 
 def seal(data: bytes, public: bytes, context: bytes) -> bytes:
-    """Only the box with the private half of `public` can open it, with the same `context`."""
+    """Only the box with the private half of `public` can open it, with the same `context`. Raises Rejected."""
     from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
     ephemeral = _private(None)
     ours = ephemeral.public_key().public_bytes_raw()
-    key = _key(ephemeral, public, ours + public + context)
+    try:
+        key = _key(ephemeral, public, ours + public + context)
+    except ValueError as error:
+        raise Rejected("its box key is not an X25519 key") from error
     return ours + ChaCha20Poly1305(key).encrypt(_NONCE, data, None)
 
 

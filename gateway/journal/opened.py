@@ -32,6 +32,9 @@ class Opened:
     marks: dict[str, str] = field(default_factory=dict)
 
 
+BEGINNINGS = (b"punchgate.records.lost.v1", b"punchgate.journal.marks.v1")
+
+
 def describe(store: Store, waiting: Mapping[str, str]) -> Opened:
     """What an open store holds; `waiting` are the marks that wait in the emergency ring: they are newer."""
     return Opened(
@@ -50,10 +53,10 @@ def describe(store: Store, waiting: Mapping[str, str]) -> Opened:
 
 
 def _witness(store: Store) -> Entry | None:
-    """The newest record that proves when an earlier run was there: a loss may have been declared by this one."""
+    """The newest record that proves when an earlier run was there: the beginning of an epoch may be this one's."""
     with contextlib.suppress(Error):
         for seq in range(store.newest, max(0, store.newest - LOSSES_MAX), -1):
             for entry in store.lines(seq, seq, 1, 1):
-                if b"punchgate.records.lost.v1" not in entry.line:
+                if not any(kind in entry.line for kind in BEGINNINGS):
                     return entry
     return None

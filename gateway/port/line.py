@@ -51,7 +51,11 @@ class Line:
         self._fed_at = 0.0
         self._attention = attention
         self._driver = rules.spec.new(*rules.options)
-        self.talk = Talk(self._driver, rules.devices, lambda device, moment: unwatched_ms((device,), moment))
+        self.talk = Talk(
+            self._driver,
+            rules.devices,
+            lambda device, moment: unwatched_ms((device,), moment) + rules.unnoticed_ms(device),
+        )
         self._port: OpenPort | None = None
         self._tap: Tap | ThreadedTap | None = None
         self._gone: asyncio.Future[str] | None = None

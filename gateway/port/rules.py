@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -13,6 +14,8 @@ from gateway.port.serial_port import PortSettings
 
 if TYPE_CHECKING:
     from gateway.port.line import Line
+
+UNNOTICED_MS = 10_000
 
 Way = Literal["rx", "tx"]
 """From the device to us, or to the device."""
@@ -30,6 +33,11 @@ class LineRules:
     def is_asked(self, device: str) -> bool:
         """Whether a device of the line is silent until it is asked."""
         return self.spec.asks_with(self.options[self.devices.index(device)])
+
+    def unnoticed_ms(self, device: str) -> int:
+        """For how long before its loss was noticed a device may have been out of reach, or not been asked."""
+        options = self.options[self.devices.index(device)]
+        return UNNOTICED_MS + math.ceil(self.spec.latency_with(options, self.options) * 1000)
 
 
 class LineListener(Protocol):

@@ -20,13 +20,13 @@ from gateway.clock import Moment
 
 AWAY_S = 2.0
 """Up to so long between two questions an answer is as good as live: it was told as soon as we could ask."""
-UNNOTICED_MS = 10_000
-"""A device may have been out of reach for so long before that was noticed."""
+LONGEST_S = 10 * 365 * 86_400.0
+"""What a driver says to be older than that, or not a number, it does not know."""
 SUSPENDED_S = 0.5
 """A difference between the two clocks that no wait between their readings explains."""
 
 Alone = Callable[[str, Moment], int]
-"""For how many ms before a moment nobody had listened to a device."""
+"""For how many ms before a moment nobody may have listened to a device, or asked it."""
 
 
 class Talk:
@@ -52,7 +52,7 @@ class Talk:
         """
         self._ahead_s, self._suspended_s, self._suspended_until = _ahead_s(moment), 0.0, -math.inf
         for device in self._devices:
-            alone_ms = self._alone_ms(device, moment) + UNNOTICED_MS
+            alone_ms = self._alone_ms(device, moment)
             self._alone_since_ns[device] = moment.boot_ns - alone_ms * 1_000_000
         for unit, device in enumerate(self._devices):
             values: dict[str, object] = {
@@ -72,9 +72,9 @@ class Talk:
             return moment.remembered(event.origin.age_s, event.origin.error_s, event.origin.device_time)
         if since_s is None and event.fields.get("missed") is True:
             since_s = math.inf
-        if since_s is None or isinstance(event, DeviceChange):
+        if since_s is None or (isinstance(event, DeviceChange) and event.kind in ("up", "down")):
             return moment
-        if not math.isfinite(since_s):
+        if not since_s < LONGEST_S:
             alone_ns = moment.boot_ns - self._alone_since_ns.get(device, 0)
             return moment.waiting_since(alone_ns // 1_000_000)
         if moment.mono - since_s <= self._suspended_until:

@@ -103,6 +103,24 @@ def test_nothing_of_the_old_epoch_can_be_sent_or_closed_by_the_restored_box(box:
     assert found.receipt == 0
 
 
+@pytest.mark.parametrize("left", ["-wal", "-shm"])
+def test_what_is_left_of_a_journal_that_is_gone_is_not_played_into_the_restored_one(
+    box: Box, spare: Box, left: str
+) -> None:
+    epoch = box.record(3)
+    file = box.back_up()
+    journal = find_journal(spare.state)
+    store = Store(find_journal(box.state), NAMES)
+    with store.transaction():
+        store.append([Draft(Notice(kind="device.up", device="reader-1"), moment())], 1)
+    spare.state.mkdir(parents=True)
+    shutil.copy(f"{find_journal(box.state)}{left}", f"{journal}{left}")
+    store.close()
+    restored(file, spare)
+    found = opened(spare)
+    assert (found.epoch != epoch, found.newest) == (True, 2)
+
+
 def test_two_restores_of_one_backup_have_two_epochs(box: Box, spare: Box, tmp_path: Path) -> None:
     box.record(3)
     file = box.back_up()

@@ -20,8 +20,9 @@ def authority(tmp_path: Path) -> Authority:
 
 
 def enrolled(authority: Authority, *names: str) -> None:
-    for name in names:
-        authority.issue(name, x509.new_key().public_key())
+    with authority.changing(PREFIX):
+        for name in names:
+            authority.issue(name, x509.new_key().public_key())
 
 
 def test_what_was_issued_is_known_after_a_restart(authority: Authority) -> None:
@@ -33,11 +34,32 @@ def test_what_was_issued_is_known_after_a_restart(authority: Authority) -> None:
 
 def test_a_revoked_gateway_is_no_member_and_can_come_back_with_a_new_certificate(authority: Authority) -> None:
     enrolled(authority, "hq.edge-01", "hq.edge-01", "hq.edge-02")
-    assert authority.revoke("hq.edge-01") == 2
-    assert authority.revoke("hq.edge-01") == 0
+    with authority.changing(PREFIX):
+        assert authority.revoke("hq.edge-01") == 2
+        assert authority.revoke("hq.edge-01") == 0
     assert authority.members() == ["hq.edge-02"]
     enrolled(authority, "hq.edge-01")
     assert authority.members() == ["hq.edge-01", "hq.edge-02"]
+
+
+def test_who_was_revoked_while_somebody_compared_fingerprints_stays_revoked(authority: Authority) -> None:
+    enrolled(authority, "hq.edge-01")
+    other = Authority(authority.folder)
+    with authority.changing(PREFIX):
+        authority.revoke("hq.edge-01")
+    enrolled(other, "hq.edge-02")
+    assert Authority(authority.folder).members() == ["hq.edge-02"]
+    assert "edge-01" not in (authority.folder / "punchgate.acl").read_text()
+
+
+def test_a_broker_is_no_gateway_whatever_its_name(authority: Authority) -> None:
+    authority.broker(("broker.example",))
+    assert authority.members() == []
+
+
+def test_a_create_that_was_cut_can_be_done_again(authority: Authority) -> None:
+    (authority.folder / "centre.pem").unlink()
+    assert Authority.create(authority.folder, PREFIX).members() == []
 
 
 def test_an_expired_certificate_is_no_member(authority: Authority) -> None:

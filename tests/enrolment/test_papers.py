@@ -83,10 +83,39 @@ def test_an_answer_that_was_changed_on_its_way_changes_nothing(
         "certificate": enrol(authority, stranger.request(), URL, PREFIX, "").certificate,
         "organisation_key": text(seal.seal(b"00" * 32, binary(box.request().box_key), b"another context")),
     }
+    forged = replace(answer, **{member: changed[member]})
+    if member != "organisation_key":
+        sealed = seal.seal(b"00" * 32, binary(box.request().box_key), forged.context)
+        forged = replace(forged, organisation_key=text(sealed))
     before = files(tmp_path / "box")
     with pytest.raises(Rejected):
-        box.accept(replace(answer, **{member: changed[member]}))
+        box.accept(forged)
     assert files(tmp_path / "box") == before
+
+
+def test_a_carrier_cannot_put_his_own_key_into_an_answer(authority: Authority, box: Box, tmp_path: Path) -> None:
+    """Anybody can seal to a box; only the authority can sign, and its fingerprint was compared."""
+    answer = answered(authority, box)
+    sealed = seal.seal(b"00" * 32, binary(box.request().box_key), answer.context)
+    before = files(tmp_path / "box")
+    for forged in (
+        replace(answer, organisation_key=text(sealed)),
+        replace(answer, organisation_key=text(sealed), signature=""),
+        replace(answer, organisation_key=text(sealed), signature=text(b"no signature")),
+    ):
+        with pytest.raises(Rejected, match="changed on its way"):
+            box.accept(forged)
+    assert files(tmp_path / "box") == before
+
+
+@pytest.mark.parametrize(
+    "bad", [{"box_key": text(bytes(32))}, {"box_key": text(b"short")}, {"sign_key": "no key"}, {"sign_key": ""}]
+)
+def test_a_request_with_a_key_of_no_use_lets_nobody_in(authority: Authority, box: Box, bad: dict[str, str]) -> None:
+    with pytest.raises(Rejected):
+        enrol(authority, replace(box.request(), **bad), URL, PREFIX, "")
+    assert authority.members() == []
+    assert not list((authority.folder / "gateways").iterdir())
 
 
 def test_an_answer_for_another_box_is_refused_by_name(authority: Authority, box: Box, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
-from journal_bench import Heard, all_lines, make_store, notice, run
+from journal_bench import NAMES, ROOMY, Heard, all_lines, make_store, notice, run
 
-from gateway.journal import Journal, copy, find_journal
+from gateway.clock import Clock
+from gateway.journal import Journal, Opened, copy, find_journal
 from gateway.journal.marks import marks_in
 from gateway.records import Heard as Mark
 from gateway.records import Item
@@ -67,7 +69,22 @@ def test_a_journal_that_is_gone_is_named_and_the_copy_knows_the_marks_which_is_s
     assert len(all_lines(tmp_path)) == 3, "it is said once"
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b'{"check": 1}', b"\xa5\x00", None])
+@pytest.mark.parametrize("how", ["unreadable", "deleted"])
+def test_what_a_new_epoch_begins_with_does_not_prove_that_anybody_listened(tmp_path: Path, how: str) -> None:
+    """It was written by the start that found the old one gone."""
+    spoiled(tmp_path, how)
+
+    async def main() -> Opened:
+        journal = Journal(tmp_path, NAMES, ROOMY, Clock())
+        found = journal.open(Heard().listeners())
+        await journal.close()
+        return found
+
+    found = asyncio.run(main())
+    assert (found.newest, found.last) == (2, None)
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b'{"check": 1}', b"\xa5\x00", b"null", b"1", b'"x"', None])
 def test_a_copy_that_is_not_whole_is_no_copy(tmp_path: Path, text: bytes | None) -> None:
     spoiled(tmp_path, "unreadable")
     whole = tmp_path / "journal.marks"

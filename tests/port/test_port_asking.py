@@ -17,7 +17,7 @@ from drivers.asking import AskingDriver, Heard, Request
 from drivers.contract import Command, Driver, DriverSpec
 from drivers.events import CardRead, DeviceChange, Event, Frame
 from drivers.framing import FrameStream, Good, Noise
-from gateway.port.talk import UNNOTICED_MS
+from gateway.port.rules import UNNOTICED_MS
 
 POLL_S = 0.02
 

@@ -13,7 +13,7 @@ from drivers.contract import START, Command
 from drivers.events import CardRead, DeviceChange, Event, Input, Origin, Passage
 from drivers.framing import FrameStream
 from gateway.clock import LATE_LEAST_MS, Moment, Quality
-from gateway.port.talk import AWAY_S, UNNOTICED_MS, Talk
+from gateway.port.talk import AWAY_S, Talk
 
 BEGUN = Moment(1_795_390_000_000, 2000.0, 3000 * 10**9, Quality("synced", "ntp", 12, "boot-1"))
 ALONE_MS = {"a": 3_600_000, "b": 500}
@@ -87,7 +87,7 @@ def test_a_first_answer_is_as_old_as_its_own_device_was_alone_and_not_its_neighb
 ) -> None:
     for device, alone_ms in ALONE_MS.items():
         told = talk.dated(device, card(since_s), later(4))
-        assert (told.live, told.waited_ms) == (False, alone_ms + UNNOTICED_MS + 4000)
+        assert (told.live, told.waited_ms) == (False, alone_ms + 4000)
 
 
 def test_how_long_a_device_was_alone_is_known_from_before_the_talk(driver: Orders) -> None:
@@ -96,19 +96,28 @@ def test_how_long_a_device_was_alone_is_known_from_before_the_talk(driver: Order
     talk = Talk(driver, ("a",), lambda device, _: alone_ms[device])
     talk.begin(BEGUN)
     alone_ms["a"] = 0
-    assert talk.dated("a", card(math.inf), later(1)).waited_ms == 61_000 + UNNOTICED_MS
+    assert talk.dated("a", card(math.inf), later(1)).waited_ms == 61_000
 
 
 @pytest.mark.parametrize("event", [Passage(direction="in", fields={"missed": True}), Input(input="0", active=True)])
 def test_a_counter_that_moved_while_nobody_asked_did_so_since_then(talk: Talk, event: Event) -> None:
     missed = replace(event, fields={"missed": True})
-    assert talk.dated("b", missed, later(2)).waited_ms == 500 + UNNOTICED_MS + 2000
+    assert talk.dated("b", missed, later(2)).waited_ms == 500 + 2000
     assert talk.dated("b", replace(missed, since_s=3.5), later(2)).waited_ms == 3500
 
 
 def test_that_a_device_is_there_or_not_is_about_now(talk: Talk) -> None:
     for since_s in (None, 3.0, math.inf):
         assert talk.dated("a", DeviceChange(kind="down", since_s=since_s), later(2)) == later(2)
+
+
+def test_that_a_device_was_opened_may_be_old(talk: Talk) -> None:
+    told = talk.dated("a", DeviceChange(kind="tamper", since_s=3600.0), later(2))
+    assert (told.live, told.waited_ms) == (False, 3_600_000)
+
+
+def test_an_age_that_is_none_is_as_old_as_the_device_was_alone(talk: Talk) -> None:
+    assert talk.dated("a", card(1e300), later(4)) == talk.dated("a", card(math.inf), later(4))
 
 
 def test_what_a_device_wrote_down_has_its_own_time(talk: Talk) -> None:

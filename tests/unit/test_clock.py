@@ -64,14 +64,17 @@ def test_a_stamp_of_timesyncd_is_no_proof_against_the_kernel(kernel: Kernel) -> 
     assert state(Clock())[0] == "holdover"
 
 
+class LongUp(Clock):
+    def boot_ns(self) -> int:
+        return 864_000 * 10**9
+
+
 def stamped(ago_s: float) -> Clock:
     """A clock of a box that is up for ten days, was synchronised so long ago, and may not ask its kernel."""
     clock.TIMESYNC_STAMP.touch()
     then = time.time() - ago_s
     os.utime(clock.TIMESYNC_STAMP, (then, then))
-    watch = Clock()
-    watch.boot_ns = lambda: 864_000 * 10**9  # type: ignore[method-assign]
-    return watch
+    return LongUp()
 
 
 def test_where_the_kernel_may_not_be_asked_timesyncd_tells_by_when_it_last_set_the_clock(kernel: Kernel) -> None:
@@ -92,6 +95,20 @@ def test_a_clock_that_was_set_after_its_last_synchronisation_has_no_known_error(
     """The stamp lies in the future, or before the boot it was written in."""
     kernel.answer = -1
     assert state(stamped(ago_s)) == ("holdover", "local", None)
+
+
+def test_a_clock_that_somebody_sets_while_we_look_has_no_known_error_until_it_is_synchronised_again(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel.answer = -1
+    watch = stamped(60.0)
+    assert state(watch) == ("synced", "timesyncd", 30)
+    true_time = time.time
+    monkeypatch.setattr(time, "time", lambda: true_time() + 3600)
+    assert state(watch) == ("holdover", "local", None)
+    now = time.time()
+    os.utime(clock.TIMESYNC_STAMP, (now, now))
+    assert state(watch)[0] == "synced"
 
 
 def test_a_year_before_this_software_is_unset(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:

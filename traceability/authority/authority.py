@@ -9,13 +9,16 @@
     punchgate.acl, crl.pem  for the broker: what each may do, and which certificates count no more
 
 Private files are for their owner only. Each file is replaced whole; `issued.json` is written before a certificate is
-handed out, so there is none that could not be revoked.
+handed out, so there is none that could not be revoked. `issue`, `revoke` and `know` belong inside `changing`.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +37,7 @@ NAME = "punchgate authority"
 CENTRE = "centre"
 CLIENT_DAYS = 825
 PRIVATE = 0o600
-ISSUED, ACL, CRL = "issued.json", "punchgate.acl", "crl.pem"
+ISSUED, ACL, CRL, LOCK = "issued.json", "punchgate.acl", "crl.pem", ".lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Issued:
     serial: str
     until: str
     revoked: str | None = None
+    is_broker: bool = False
 
     def counts(self, now: datetime) -> bool:
         """Whether a broker has to let its owner in."""
@@ -60,7 +64,7 @@ class Authority:
         try:
             self._key = x509.read_key((folder / "ca.key").read_bytes())
             self._certificate = x509.read((folder / "ca.pem").read_bytes())
-            self.issued = [Issued(**one) for one in json.loads((folder / ISSUED).read_text())]
+            self.issued = self._read_issued()
         except OSError as error:
             remedy = "punchgate centre authority create"
             raise Misconfigured(f"{folder}: no authority: {error.strerror}", remedy=remedy) from error
@@ -70,7 +74,7 @@ class Authority:
     @classmethod
     def create(cls, folder: Path, prefix: str, organisation_key: str | None = None) -> Self:
         """A new one; `organisation_key` is the line of a key file that is already in use. Never over an older one."""
-        if (folder / "ca.key").exists():
+        if (folder / "centre.pem").exists():
             raise Misconfigured(f"{folder}: there is an authority", remedy="name another folder")
         (folder / "gateways").mkdir(parents=True, exist_ok=True)
         key, centre = x509.new_key(), x509.new_key()
@@ -81,8 +85,9 @@ class Authority:
         put(folder / "centre.key", x509.key_pem(centre), PRIVATE)
         put(folder / "ca.key", x509.key_pem(key), PRIVATE)
         made = cls(folder)
-        put(folder / "centre.pem", made.issue(CENTRE, centre.public_key()))
-        made.publish(prefix)
+        with made.changing(prefix):
+            certificate = made.issue(CENTRE, centre.public_key())
+        put(folder / "centre.pem", certificate)  # the last: without it a `create` that was cut begins anew
         return made
 
     @property
@@ -95,13 +100,28 @@ class Authority:
         """The line of the key file."""
         return (self.folder / "organisation.key").read_bytes()
 
+    @contextmanager
+    def changing(self, prefix: str) -> Iterator[None]:
+        """Within, nobody else issues or revokes; what was issued meanwhile is known, and the broker's files are right
+        at the end.
+        """
+        with (self.folder / LOCK).open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.issued = self._read_issued()
+            yield
+            self._publish(prefix)
+
+    def sign(self, data: bytes) -> bytes:
+        """The authority's word for it."""
+        return x509.sign(data, self._key)
+
     def issue(
         self, name: str, public: ec.EllipticCurvePublicKey, days: int = CLIENT_DAYS, hosts: tuple[str, ...] = ()
     ) -> bytes:
         """A certificate (PEM) for this key: of a client, or with `hosts` of a broker. Earlier ones go on to count."""
         made = issue(self._certificate, self._key, public, name, days, hosts)
         until = made.not_valid_after_utc.isoformat()
-        self._keep([*self.issued, Issued(name, f"{made.serial_number:x}", until)])
+        self._keep([*self.issued, Issued(name, f"{made.serial_number:x}", until, is_broker=bool(hosts))])
         return x509.pem(made)
 
     def broker(self, hosts: tuple[str, ...]) -> None:
@@ -111,7 +131,7 @@ class Authority:
         put(self.folder / "broker.key", x509.key_pem(key), PRIVATE)
 
     def revoke(self, name: str) -> int:
-        """None of its certificates counts from now on; how many did. The broker learns it by `publish`."""
+        """None of its certificates counts from now on; how many did."""
         now = datetime.now(UTC)
         counting = [one for one in self.issued if one.name == name and one.counts(now)]
         stamp = now.isoformat(timespec="seconds")
@@ -121,9 +141,11 @@ class Authority:
     def members(self) -> list[str]:
         """The gateways with a certificate that counts, {site}.{id}."""
         now = datetime.now(UTC)
-        return sorted({one.name for one in self.issued if one.counts(now) and _is_gateway(one.name)})
+        return sorted(
+            {one.name for one in self.issued if one.counts(now) and not one.is_broker and _is_gateway(one.name)}
+        )
 
-    def publish(self, prefix: str) -> None:
+    def _publish(self, prefix: str) -> None:
         """Write what the broker reads: access list and revocations."""
         revoked = [int(one.serial, 16) for one in self.issued if one.revoked]
         put(self.folder / CRL, revocations(self._certificate, self._key, revoked))
@@ -132,6 +154,9 @@ class Authority:
     def know(self, gateway: str, sign_key: str) -> None:
         """Believe what this gateway signs."""
         put(self.folder / "gateways" / f"{gateway}.pub", sign_key.encode())
+
+    def _read_issued(self) -> list[Issued]:
+        return [Issued(**one) for one in json.loads((self.folder / ISSUED).read_text())]
 
     def _keep(self, issued: list[Issued]) -> None:
         rows = ",\n ".join(json.dumps(asdict(one)) for one in issued)

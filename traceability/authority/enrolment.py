@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.identity import certificates as x509
 from gateway.identity.papers import Answer, Request, binary, context, text
 from gateway.identity.seal import seal
@@ -16,17 +18,20 @@ def enrol(
     The same request gives a new certificate each time; so is one renewed. Raises Rejected.
     """
     public = x509.public_key_of(request.csr.encode(), request.gateway)
-    certificate = authority.issue(request.gateway, public, days)
-    authority.know(request.gateway, request.sign_key)
-    authority.publish(prefix)
+    x509.require_signing_key(request.sign_key)
     ca = authority.ca.decode()
     sealed_to = context(request.gateway, ca, centre_key, url, prefix)
-    return Answer(
+    sealed = text(seal(authority.organisation_key, binary(request.box_key), sealed_to))
+    with authority.changing(prefix):
+        certificate = authority.issue(request.gateway, public, days)
+        authority.know(request.gateway, request.sign_key)
+    answer = Answer(
         gateway=request.gateway,
         certificate=certificate.decode(),
         ca=ca,
         url=url,
         prefix=prefix,
         centre_key=centre_key,
-        organisation_key=text(seal(authority.organisation_key, binary(request.box_key), sealed_to)),
+        organisation_key=sealed,
     )
+    return replace(answer, signature=text(authority.sign(answer.signed)))
