@@ -90,7 +90,7 @@ class Wire:
             self.look()
             for frame in self.frames[self._start : self._next]:
                 if frame.taken_at is not None and frame.taken_at > at - IN_HAND_S:
-                    frame.fate, frame.held_s = frame.fate or "hand", at - frame.taken_at
+                    frame.fate, frame.held_s = frame.fate or "hand", max(0.0, at - frame.taken_at)
             if self._next < len(self.frames) and self._begun(self.frames[self._next]):
                 self.frames[self._next].fate = self.frames[self._next].fate or "hand"
 

@@ -6,6 +6,7 @@ The stage is also the supervisor: as systemd would, it starts a gateway or a cen
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import signal
@@ -21,7 +22,7 @@ from end_to_end.ear import Ear
 from end_to_end.site import Process, Site
 
 from gateway.simulation.broker import HOST, Broker, Make, mosquitto
-from gateway.simulation.wire import Wire
+from gateway.simulation.wire import IN_HAND_S, Wire
 
 from .plan import Plan
 from .proxy import Proxy
@@ -31,6 +32,24 @@ TMPFS_MIB = 24
 PASS_TIMEOUT_S = 0.6
 RESTART_S = 0.2
 EXIT_BUG = 70
+
+
+class Still:
+    """When a process stood still last: what it had in its hand then, it has still if it is killed soon afterwards."""
+
+    def __init__(self) -> None:
+        self._since = self._until = 0.0
+
+    def signal(self, number: signal.Signals, at: float) -> None:
+        if number == signal.SIGSTOP:
+            self._since, self._until = at, math.inf
+        elif number == signal.SIGCONT:
+            self._until = at
+
+    def worked_until(self, killed_at: float) -> float:
+        """When it would have been killed had it not stood still just before."""
+        worked_s = max(0.0, killed_at - self._until)
+        return killed_at if worked_s >= IN_HAND_S else self._since + worked_s
 
 
 class Death:
@@ -100,6 +119,7 @@ class Stage:
 
     def start_gateway(self, wrapper: Sequence[str] = ()) -> None:
         self._wanted["gateway"] = True
+        self._still = Still()
         self.gateway = self.site.start(ready=False, wrapper=wrapper)
         self._death = Death(self.gateway.pid)
 
@@ -147,6 +167,8 @@ class Stage:
         """To gateway, centre or broker; one that has just died is none the worse."""
         pids = {"broker": self.broker.pid, "gateway": self.gateway and self.gateway.pid}
         pid = pids.get(target, self.centre and self.centre.pid)
+        if target == "gateway":
+            self._still.signal(number, time.time())
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid or 0, number)
 
@@ -166,6 +188,7 @@ class Stage:
 
     def _bury(self, at: float) -> None:
         self.kills += 1
+        at = self._still.worked_until(at)
         for wire in self.wires:
             wire.killed(at)
 

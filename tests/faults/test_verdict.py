@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from gateway.simulation.wire import Frame, Wire
 
 from .plan import DEFAULT_COUNT, DEFAULT_SEED, KINDS, PER_EPISODE, draw
 from .proxy import Proxy
+from .stage import Still
 from .verdict import Verdict, judge
 
 BEGUN = 1_790_000_000.0
@@ -183,3 +185,13 @@ def test_the_proxy_forwards_delays_swallows_and_resets(echo: tuple[Proxy, socket
     proxy.heal()
     with pytest.raises(ConnectionResetError):
         near.recv(1)
+
+
+def test_what_a_killed_process_had_in_its_hand_it_had_while_it_stood_still_before() -> None:
+    still = Still()
+    assert still.worked_until(50.0) == 50.0
+    still.signal(signal.SIGSTOP, 100.0)
+    assert still.worked_until(100.9) == 100.0
+    still.signal(signal.SIGCONT, 101.0)
+    assert still.worked_until(101.05) == pytest.approx(100.05)
+    assert still.worked_until(101.5) == 101.5
