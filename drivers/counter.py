@@ -90,7 +90,8 @@ class _Trust:
     ) -> list[Outcome]:
         """What is told of these outcomes of a reading; `known` is the total that is believed behind them."""
         is_fallen = any(isinstance(outcome, Trouble) and outcome.kind != BACK for outcome in outcomes)
-        self._troubles = [then for then in self._troubles if at - then < CALM_S] + [at] * is_fallen
+        recent = [then for then in self._troubles if at - then < CALM_S] + [at] * is_fallen
+        self._troubles = recent[-MANY_TROUBLES:]
         is_lost = len(self._troubles) >= MANY_TROUBLES or (is_fallen and self.is_erratic)
         if is_lost or self._is_wavering(is_doubtful, at):
             was_erratic, self._erratic_until = self.is_erratic, at + CALM_S

@@ -241,3 +241,10 @@ def test_a_site_may_believe_small_differences_of_a_text_at_once() -> None:
 
 def test_two_false_texts_that_differ_prove_nothing() -> None:
     assert counts(told(counter(TEXT), 500, 500, 700, 900, 650, 500)) == []
+
+
+def test_a_register_that_never_settles_costs_no_memory() -> None:
+    counter = Counter(Rules(bits=16))
+    for number in range(5000):
+        counter.take((number * 7919) % 65536 if number % 4 < 2 else 0, number / 100, number / 100)
+    assert len(counter._trust._troubles) <= 3
