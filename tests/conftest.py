@@ -26,6 +26,7 @@ INSTALL = {
     "dpkg-deb": "apt-get install dpkg",
     "git": "apt-get install git",
     "debootstrap": "apt-get install debootstrap",
+    "core-files": "a machine whose core dumps go into the working directory: sysctl kernel.core_pattern=core",
     "boot": "a machine where root may make groups of processes for a systemd; in a container: --privileged",
     "qemu": "apt-get install qemu-system-x86 (or qemu-system-arm)",
     "root": "run as root",
@@ -81,7 +82,18 @@ def _boot() -> bool:
     return os.access(named if named.is_dir() else "/sys/fs/cgroup", os.W_OK)
 
 
-_ABLE = {"namespaces": _namespaces, "memory-limits": _memory_limits, "atheris": _atheris, "boot": _boot}
+def _core_files() -> bool:
+    pattern = Path("/proc/sys/kernel/core_pattern").read_text()
+    return "/" not in pattern and "|" not in pattern
+
+
+_ABLE = {
+    "namespaces": _namespaces,
+    "memory-limits": _memory_limits,
+    "atheris": _atheris,
+    "boot": _boot,
+    "core-files": _core_files,
+}
 
 
 def required() -> bool:
