@@ -17,7 +17,7 @@ PACKAGES = ("config", "drivers", "gateway", "traceability")
 MAX_LINES = 300
 STATIONS = {"port", "passage", "journal", "uplink"}
 SHARED_WORDS = {"records", "wire", "carry", "signature", "errors", "clock", "spans", "log", "blocking"}
-CENTRE_WORDS = {"records", "wire", "carry", "signature", "errors", "spans", "identity"}
+CENTRE_WORDS = {"records", "wire", "carry", "signature", "errors", "spans", "identity", "whole_file"}
 MAY_IMPORT = {
     "port": {"port"},
     "passage": {"passage"},

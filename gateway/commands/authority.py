@@ -11,9 +11,9 @@ import click
 from config.secrets import read_organisation_key, read_secret
 from gateway.commands.centre_options import centre_option, read_centre
 from gateway.commands.enrol import confirm
-from gateway.commands.whole_file import whole_file
 from gateway.errors import EXIT_FAILED, Rejected
 from gateway.identity.papers import MAX_BYTES, Request, fingerprint
+from gateway.whole_file import whole_file
 
 CREATED = """made {folder}
 for the centre's configuration:

@@ -17,9 +17,9 @@ from gateway.clock import Clock
 from gateway.commands.options import config_option
 from gateway.commands.progress import progress
 from gateway.commands.signing import own_signer
-from gateway.commands.whole_file import whole_file
 from gateway.errors import Misconfigured, NotDurable, Rejected
 from gateway.signature import PublicKey
+from gateway.whole_file import whole_file
 from gateway.wire import timestamp
 
 MIB = 1024 * 1024

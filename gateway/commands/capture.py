@@ -22,9 +22,9 @@ from gateway.bench.talk import open_port, port_url, talk
 from gateway.clock import Clock
 from gateway.commands.bench_options import driver_named, installed_drivers, options_of, settings_of
 from gateway.commands.options import NumberRange
-from gateway.commands.whole_file import whole_file
 from gateway.errors import EXIT_FAILED, PunchgateError, Transient
 from gateway.simulation.children import endings_as_interrupt
+from gateway.whole_file import whole_file
 from gateway.wire import timestamp
 
 HIDDEN = "…"

@@ -14,11 +14,11 @@ from gateway.commands.centre_options import centre_option, read_centre
 from gateway.commands.options import config_option
 from gateway.commands.progress import progress
 from gateway.commands.signing import own_signer
-from gateway.commands.whole_file import whole_file
 from gateway.errors import EXIT_FAILED, NotDurable, Rejected
 from gateway.journal import Reader, find_journal
 from gateway.journal.export import export, wanted
 from gateway.journal.schema import Error
+from gateway.whole_file import whole_file
 from gateway.wire import timestamp
 from traceability import carried
 from traceability.database import database_path

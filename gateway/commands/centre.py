@@ -15,8 +15,8 @@ from gateway.commands.authority import authority_group, enrol_command, revoke_co
 from gateway.commands.carry import import_command
 from gateway.commands.centre_options import centre_option, read_centre
 from gateway.commands.evidence import evidence_command
-from gateway.commands.whole_file import whole_file
 from gateway.errors import EXIT_FAILED, NotDurable
+from gateway.whole_file import whole_file
 from gateway.wire import compact, timestamp
 from traceability import app, coverage, export, times, verify
 from traceability.database import database_path

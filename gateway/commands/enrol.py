@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from gateway.commands.options import config_option
-from gateway.commands.whole_file import whole_file
 from gateway.errors import Misconfigured, Rejected
 from gateway.identity.papers import MAX_BYTES, Answer, named, same
+from gateway.whole_file import whole_file
 
 
 @click.group("enrol")

@@ -10,10 +10,10 @@ import click
 
 from gateway.clock import Clock
 from gateway.commands.options import config_option
-from gateway.commands.whole_file import whole_file
 from gateway.errors import Rejected
 from gateway.support import Bundle, collect, pack
 from gateway.support.parts import Patient, parts
+from gateway.whole_file import whole_file
 from gateway.wire import timestamp
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from gateway.errors import Misconfigured, Rejected
 from gateway.identity import certificates as x509
-from gateway.identity.files import PUBLIC, put
 from gateway.identity.papers import Answer, Request, binary, text
 from gateway.identity.seal import KEY_BYTES, new_key, public_half, unseal
+from gateway.whole_file import PUBLIC, put
 
 DROP_IN = "50-enrolment.toml"
 PRIVATE = 0o640

@@ -28,8 +28,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.errors import Misconfigured, Rejected
 from gateway.identity import certificates as x509
-from gateway.identity.files import put
 from gateway.identity.papers import named
+from gateway.whole_file import put
 from traceability.authority.acl import acl
 from traceability.authority.certificates import issue, own_certificate, revocations
 

@@ -8,6 +8,7 @@ from 0, and updates the two words of a counter one after the other, so that a re
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from random import Random
 from struct import pack, unpack
@@ -52,7 +53,7 @@ class Refused(Exception):
         self.code = code
 
 
-class _Line:
+class _Line(ABC):
     """What listens on the line: finds the requests to its units and answers each after a while."""
 
     model = ""
@@ -91,9 +92,9 @@ class _Line:
             return rtu(unit, bytes([function | 0x80, refusal.code]))
         return rtu(unit, bytes([function, len(data)]) + data)
 
+    @abstractmethod
     def read(self, unit: int, function: int, address: int, count: int, at: float) -> bytes:
         """The data of a reply. Raises Refused."""
-        raise NotImplementedError
 
     def tick(self, at: float) -> list[Sent]:
         """See Peer; these devices say nothing of themselves."""

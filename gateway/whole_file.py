@@ -1,4 +1,4 @@
-"""A file that a command writes: whole, on the medium, and for its owner only, or not there at all."""
+"""A file that is written whole, on the medium, and unless said otherwise for its owner only, or not at all."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from typing import IO
 
 from gateway.errors import NotDurable
 
+PUBLIC = 0o644
+
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only when all of it is on the medium; for its owner only."""
+def whole_file(path: Path, mode: int = 0o600, group: int | None = None) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when all of it is on the medium; with `group` it gets that group id."""
     part = path.with_name(f".{path.name}.part")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
             yield file
             file.flush()
+            os.fchmod(file.fileno(), mode)
+            if group is not None:
+                os.fchown(file.fileno(), -1, group)
             os.fsync(file.fileno())
         part.rename(path)
         _sync_folder(path.parent)
@@ -29,6 +34,13 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             remedy = "make room there, or name another file"
             raise NotDurable(f"{path}: {error.strerror or error}; nothing was written", remedy=remedy) from error
         raise
+
+
+def put(path: Path, data: bytes, mode: int = PUBLIC, group: int | None = None) -> Path:
+    """Replace a file by these bytes. Raises NotDurable."""
+    with whole_file(path, mode, group) as file:
+        file.write(data)
+    return path
 
 
 def _sync_folder(folder: Path) -> None:
