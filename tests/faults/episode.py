@@ -110,11 +110,13 @@ class Episode:
     def _judge(self) -> Verdict:
         site = self.stage.site
         lines = site.export()
-        verdict = judge({wire.name: wire.frames for wire in self.stage.wires}, lines)
+        may_prune = self._disk_was_full() and self._centre_was_restored()
+        verdict = judge({wire.name: wire.frames for wire in self.stage.wires}, lines, may_prune=may_prune)
         verdict.faults = len(self.plan.faults)
         verified = site.verify()
         reader = Reader(find_journal(site.state_dir))
-        held = [entry.line for entry in reader.lines(1, len(lines), len(lines), 2**40)]
+        count = len(lines) + verdict.declared
+        held = [entry.line for entry in reader.lines(1, count, count, 2**40)]
         reader.close()
         if not self._is_kept(held, lines):
             verdict.remarks.append(f"journal: {len(held)} lines to {verified['last']}, not the {len(lines)} exported")
@@ -132,6 +134,9 @@ class Episode:
     def _disk_was_full(self) -> bool:
         """Then settled records may have had to make room for others; all that is held is still the end of it all."""
         return any(fault.kind.name in ("disk_full", "write_fails") for fault in self.plan.faults)
+
+    def _centre_was_restored(self) -> bool:
+        return any((fault.kind.target, fault.kind.name) == ("centre", "restore") for fault in self.plan.faults)
 
     def _judge_ends(self, verdict: Verdict) -> None:
         """Nobody may have died of a bug, nor shown a traceback; a SIGTERM ends with 0."""

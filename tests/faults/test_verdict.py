@@ -47,14 +47,20 @@ class Day:
         common = {"device": "reader-0", "live": True, "clock": {"error_ms": None}}
         self.events.append({"type": f"punchgate.{kind}.v1", "time": time, "data": common | data})
 
-    def verdict(self) -> Verdict:
+    def verdict(self, without: range = range(0), may_prune: bool = False) -> Verdict:
+        """`without`: these numbers are not at the centre."""
         prev, lines = "0" * 64, []
         for seq, event in enumerate(self.events, 1):
             event["data"] |= {"seq": seq, "epoch": "e" * 16, "prev": prev}
             event["id"] = f"hq/edge-01/eeee/{seq}"
             lines.append(json.dumps(event).encode())
             prev = hashlib.sha256(lines[-1]).hexdigest()
-        return judge({"reader-0": self.frames}, lines)
+        arrived = [line for seq, line in enumerate(lines, 1) if seq not in without]
+        return judge({"reader-0": self.frames}, arrived, may_prune=may_prune)
+
+    def declare(self, first: int, last: int, cause: str = "pruned") -> None:
+        lost = {"first": first, "last": last, "cause": cause}
+        self._add("records.lost", BEGUN + 9, {"lost": lost})
 
 
 @pytest.fixture
@@ -79,6 +85,21 @@ def test_a_card_without_a_read_is_lost_unless_its_absence_was_excused_when_it_ha
 def test_a_read_of_a_card_nobody_presented_is_invented(day: Day) -> None:
     del day.frames[2]
     assert day.verdict().invented == 1
+
+
+def test_records_given_up_for_room_are_excused_where_that_may_be_and_just_so_many_as_were_declared(day: Day) -> None:
+    day.declare(3, 6)
+    assert (day.verdict(range(3, 7)).lost, day.verdict(range(3, 7), may_prune=True).remarks) == (6, [])
+    assert day.verdict(range(3, 7), may_prune=True).declared == 4
+    assert day.verdict(range(3, 8), may_prune=True).lost > 0, "one more than was declared"
+    del day.events[8:10]
+    day.frames[4].at += 9
+    assert day.verdict(range(3, 7), may_prune=True).lost == 1, "the fifth card is not of the time of the hole"
+
+
+def test_records_declared_lost_for_another_cause_are_no_excuse(day: Day) -> None:
+    day.declare(3, 6, cause="damage")
+    assert day.verdict(range(3, 7), may_prune=True).lost == 6
 
 
 def test_a_card_that_is_read_twice_and_a_read_that_is_closed_twice_are_duplicates(day: Day) -> None:
