@@ -21,7 +21,8 @@ TICK_S = 0.01
 QUIET_S = 1.0
 SETTLE_S = 75.0
 HAND_PER_KILL = 6
-"""Some 26 frames a second times IN_HAND_S, now and then a burst, and a read of what had waited at each port."""
+"""Some 26 frames a second times IN_HAND_S, and now and then a burst. What had waited is read at once, and not counted:
+how much that is depends on how long nobody could read, not on how long it is in the hand."""
 
 
 class Episode:
@@ -124,8 +125,9 @@ class Episode:
         if contradicting:
             verdict.duplicated += 1
             verdict.remarks.append(f"contradicting: {json.dumps(contradicting)}")
-        if verdict.in_hand > HAND_PER_KILL * self.stage.kills:
-            verdict.remarks.append(f"in the hand of {self.stage.kills} killed: {verdict.in_hand} frames are too many")
+        in_hand = verdict.in_hand - verdict.in_hand_late
+        if in_hand > HAND_PER_KILL * self.stage.kills:
+            verdict.remarks.append(f"in the hand of {self.stage.kills} killed: {in_hand} frames are too many")
         self._tell(f"{self.stage.kills} kills of the gateway")
         self._judge_ends(verdict)
         self._tell(str(verdict))
