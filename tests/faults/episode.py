@@ -21,7 +21,7 @@ TICK_S = 0.01
 QUIET_S = 1.0
 SETTLE_S = 75.0
 HAND_PER_KILL = 6
-"""Some 26 frames a second times IN_HAND_S, and now and then a burst. What had waited is read at once, and not counted:
+"""Some 26 frames a second times IN_HAND_S, and now and then a burst. What had waited is read at once and not counted:
 how much that is depends on how long nobody could read, not on how long it is in the hand."""
 
 
