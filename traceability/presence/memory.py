@@ -100,6 +100,10 @@ class Presence:
         """All stays of everybody, by (subject, likely beginning, id)."""
         return [stay for subject in sorted(self._lines) for stay in self._lines[subject].stays]
 
+    def has(self, name: str) -> bool:
+        """Whether a fact of that id is here, declared wrong or not."""
+        return name in self._held
+
     def subjects_known(self) -> list[str]:
         """All who ever made a step."""
         return sorted(self._lines)

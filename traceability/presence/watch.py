@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from traceability.presence.coverage import Beat, Covered, Layer, Sign, paint
+from traceability.presence.coverage import Beat, Covered, Layer, Lost, Sign, paint
 from traceability.presence.moments import FUTURE, PAST, Span
 
 STARTED, STOPPED = "gateway.started", "gateway.stopped"
@@ -181,10 +181,20 @@ def _losses(signs: Sequence[Sign], runs: Sequence[Run], lane: str | None) -> Ite
         lost = sign.lost
         if lost is None or not (lost.device is None if lane is None else lost.device in devices):
             continue
+        if _has_come(runs, lost):
+            continue
         begin_ms, end_ms = _bounds(runs, lost.epoch, lost.first, lost.last)
         begin_ms = lost.from_ms if lost.from_ms is not None else begin_ms
         end_ms = lost.to_ms if lost.to_ms is not None else end_ms
         yield Span(begin_ms, sign.at_ms if end_ms is None else end_ms), "lost", f"records lost: {lost.cause}"
+
+
+def _has_come(runs: Sequence[Run], lost: Lost) -> bool:
+    """Whether all the numbers declared lost are here after all."""
+    first, last = lost.first, lost.last
+    if first is None or last is None:
+        return False
+    return any(run.epoch == lost.epoch and run.first <= first and last <= run.last for run in runs)
 
 
 def _bounds(runs: Sequence[Run], epoch: str | None, first: int | None, last: int | None) -> tuple[int, int | None]:
