@@ -13,8 +13,8 @@ from traceability.database.base import Connection
 
 Row = Mapping[str, object]
 
-LEDGER = 0x70676C67
-"""The lock of the ledger itself; far from what `number` gives, which is of all 63 bits."""
+LEDGER, DERIVATION = 0x70676C67, 0x70676C68
+"""The locks of the ledger itself and of what is derived from it; far from what `number` gives, of all 63 bits."""
 
 _HEAD = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
 _END = struct.pack(">h", -1)

@@ -60,6 +60,12 @@ def hold_ledger(connection: Connection) -> None:
         bulk.lock(connection, [bulk.LEDGER])
 
 
+def hold_derivation(connection: Connection) -> None:
+    """Until the end of the transaction nobody else derives; to be asked first."""
+    if is_server(connection):
+        bulk.lock(connection, [bulk.DERIVATION])
+
+
 @cache
 def _adding(table: Table, dialect: str) -> Any:
     return _insert(table, dialect).on_conflict_do_nothing()

@@ -69,7 +69,7 @@ def sign_of(line: Line, dated: Dated, known_ms: int) -> Sign | None:
         lane=_text(data.get("lane")),
         device=_text(data.get("device")),
         reason=_text(data.get("reason")),
-        lost=_lost(data.get("lost")) if kind_of(line) == "records.lost" else None,
+        lost=lost_of(data.get("lost")) if kind_of(line) == "records.lost" else None,
     )
 
 
@@ -92,7 +92,8 @@ def _refs(line: Line) -> list[str]:
     return [f"{line.site}/{line.gateway}/{line.epoch}/{seq}" for seq in seqs]
 
 
-def _lost(lost: Any) -> Lost | None:
+def lost_of(lost: Any) -> Lost | None:
+    """What the `lost` of a `records.lost` declares; None: nothing that could be understood."""
     if not isinstance(lost, dict):
         return None
     first, last = _number(lost.get("first")), _number(lost.get("last"))

@@ -28,15 +28,19 @@ class Run:
 
 @dataclass(slots=True)
 class Watch:
-    """The signs and heartbeats of one gateway; in any order, twice, late."""
+    """The signs and heartbeats of one gateway; in any order, twice, late.
+
+    `runs`: of all its records, where `signs` are only those that tell more than that it lived; None: they are all.
+    """
 
     signs: set[Sign] = field(default_factory=set)
     beats: set[Beat] = field(default_factory=set)
+    runs: Sequence[Run] | None = None
 
     def of_lanes(self) -> dict[str, list[Layer]]:
         """The layers of each lane that any of the signs names."""
         signs = _held(self.signs)
-        runs = list(runs_of(signs))
+        runs = list(runs_of(signs)) if self.runs is None else sorted(self.runs)
         lanes = sorted({sign.lane for sign in signs if sign.lane is not None})
         common = [*self._lives(runs), *_losses(signs, runs, None)]
         return {lane: [*common, *_devices(signs, lane), *_losses(signs, runs, lane)] for lane in lanes}

@@ -134,7 +134,9 @@ class _Work:
             case Move(id=name):
                 return {name}
             case str():
-                begin_ms = max((held.from_ms for held in self.desk.atlas.maps if held.known_ms == self.known_ms), default=PAST)
+                begin_ms = max(
+                    (held.from_ms for held in self.desk.atlas.maps if held.known_ms == self.known_ms), default=PAST
+                )
                 query = select(c.name, c.subject).where(c.best_ms >= begin_ms, c.known_to == FUTURE)
                 rows = self.connection.execute(query).all()
                 self._whole |= {subject for _, subject in rows if subject}
@@ -274,9 +276,7 @@ def _go_on(connection: Connection, upto: int, known_ms: int) -> None:
         connection.execute(tables.derived.insert(), {"number": 1, **row})
 
 
-_KNOWN = (
-    update(tables.entries).where(tables.entries.c.number == bindparam("it")).values(known_ms=bindparam("now"))
-)
+_KNOWN = update(tables.entries).where(tables.entries.c.number == bindparam("it")).values(known_ms=bindparam("now"))
 _CLOSE_SIGN = (
     update(tables.signs)
     .where(tables.signs.c.stream == bindparam("in_"), tables.signs.c.seq == bindparam("at"))

@@ -1,4 +1,4 @@
-"""What operators said, in memory: people, bindings, maps, moves, counts and declarations, as of a moment of knowledge.
+"""What operators said, in memory: people, bindings, maps, moves, counts and declarations, at some moment.
 
 An entry is a row of `entries`, written once. It counts from the turn of the deriver that took it into account, and
 that turn gives it its `known_ms`, so that no answer given before could have known of it.
@@ -14,9 +14,9 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
 
-from gateway.errors import Rejected
+from gateway.errors import Misconfigured, Rejected
 from traceability.database import Connection
-from traceability.presence.atlas import Atlas
+from traceability.presence.atlas import Atlas, Map
 from traceability.presence.bindings import Binding, Bindings, Person
 from traceability.presence.facts import Counted, Declaration, Move, voided
 from traceability.presence.map_file import read_map
@@ -77,7 +77,7 @@ class Desk:
         said = entry.said(known_ms)
         match said:
             case str():
-                self.atlas = self.atlas.having(read_map(said, known_ms))
+                self.atlas = self.atlas.having(_map(said, known_ms))
             case Person():
                 self.bindings.people[said.id] = said
             case Binding():
@@ -90,6 +90,13 @@ class Desk:
                 self.declarations.append(said)
                 self.void = voided(self.declarations)
         return said
+
+
+def _map(text: str, known_ms: int) -> Map:
+    try:
+        return read_map(text, known_ms)
+    except Misconfigured as error:
+        raise Rejected(f"map: {error.message}") from error
 
 
 def desk_at(connection: Connection, known_at_ms: int) -> Desk:

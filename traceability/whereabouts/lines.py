@@ -81,15 +81,14 @@ class Lines:
         """Where records are, by their ids; ids that are no record's are left out."""
         s = ledger.streams.c
         streams = {
-            (site, gateway, epoch): stream
+            f"{site}/{gateway}/{epoch}": stream
             for stream, site, gateway, epoch in self.connection.execute(select(s.id, s.site, s.gateway, s.epoch))
         }
         found: dict[str, Place] = {}
         for name in names:
-            *stream, seq = name.split("/")
-            number = streams.get(tuple(stream)) if len(stream) == 3 else None
-            if number is not None and seq.isdecimal():
-                found[name] = (number, int(seq))
+            stream, _, seq = name.rpartition("/")
+            if stream in streams and seq.isdecimal():
+                found[name] = (streams[stream], int(seq))
         return found
 
     def _told(self, place: Place, raw: bytes) -> Told:
@@ -105,9 +104,7 @@ class Lines:
     def _doubted(self, site: str, gateway: str) -> list[Place]:
         d, s = ledger.doubts.c, ledger.streams.c
         query = (
-            select(d.stream, d.seq)
-            .join(ledger.streams, s.id == d.stream)
-            .where(s.site == site, s.gateway == gateway)
+            select(d.stream, d.seq).join(ledger.streams, s.id == d.stream).where(s.site == site, s.gateway == gateway)
         )
         return [(stream, seq) for stream, seq in self.connection.execute(query)]
 
