@@ -22,6 +22,7 @@ from traceability.presence.facts import (
     voided,
     youngest,
 )
+from traceability.presence.index import Index
 from traceability.presence.moments import Span
 from traceability.presence.resolve import flow_of, step_of
 from traceability.presence.stays import Stay, Step, Travel
@@ -45,6 +46,7 @@ class Presence:
         self._flows: dict[str, Step] = {}
         self._of_token: dict[str, set[str]] = {}
         self._lines: dict[str, Timeline] = {}
+        self._index = Index()
         for fact in facts:
             self.add(fact)
 
@@ -73,7 +75,9 @@ class Presence:
         self.atlas = self.atlas.having(new)
         delta = self._place(*sorted(name for name, held in self._held.items() if isinstance(held, Punch)))
         for subject in sorted(self._lines):
-            delta = delta.then(self._lines[subject].derive())
+            changed = self._lines[subject].derive()
+            self._index.apply(changed)
+            delta = delta.then(changed)
         return delta
 
     def watch(self, evidence: Sign | Beat) -> None:
@@ -120,10 +124,12 @@ class Presence:
         return [] if line is None else [stay for stay in line.stays if stay.extent("possible").meets(window)]
 
     def in_zones(self, places: Collection[Place], window: Span) -> list[Stay]:
-        return [stay for stay in self._during(window) if Place(stay.site, stay.zone) in places]
+        zones = sorted({(place.site, place.zone) for place in places})
+        return sorted((stay for zone in zones for stay in self._index.during(zone, window)), key=_by_subject)
 
     def in_site(self, site: str, window: Span) -> list[Stay]:
-        return [stay for stay in self._during(window) if stay.site == site]
+        zones = self._index.zones_of(site)
+        return sorted((stay for zone in zones for stay in self._index.during(zone, window)), key=_by_subject)
 
     def steps_of(self, subject: str, window: Span) -> list[Step]:
         line = self._lines.get(subject)
@@ -158,9 +164,6 @@ class Presence:
 
     # --- inside
 
-    def _during(self, window: Span) -> list[Stay]:
-        return [stay for stay in self.stays if stay.extent("possible").meets(window)]
-
     def _declare(self) -> Delta:
         """Find out anew what is declared wrong."""
         before = self._void
@@ -179,8 +182,10 @@ class Presence:
                 del self._steps[name]
             if new is not None:
                 self._steps[name] = new
-                line = self._lines.setdefault(new.subject, Timeline(travel=self._travel))
-                delta = delta.then(line.put(new))
+                if new.subject not in self._lines:
+                    self._lines[new.subject] = Timeline(travel=self._travel)
+                delta = delta.then(self._lines[new.subject].put(new))
+        self._index.apply(delta)
         return delta
 
     def _step(self, name: str) -> Step | None:
@@ -194,6 +199,10 @@ class Presence:
 
     def _travel(self, at_ms: int) -> Travel:
         return self.atlas.at(at_ms).travel
+
+
+def _by_subject(stay: Stay) -> tuple[str, int, str]:
+    return stay.subject, stay.start.when.best_ms, stay.id
 
 
 def _counts(step: Step, window: Span) -> bool:

@@ -20,6 +20,8 @@ class Delta:
 
     def then(self, later: Delta) -> Delta:
         """Both, as one change."""
+        if not (self.gone or self.new):
+            return later
         made, ended = set(self.new), set(later.gone)
         gone = [*self.gone, *(stay for stay in later.gone if stay not in made)]
         new = [*(stay for stay in self.new if stay not in ended), *later.new]
@@ -81,10 +83,12 @@ class Timeline:
             key = None if before is None else before.order
             mover = None if prior is None else self._steps[prior]
             stays = tuple(stays_between(mover, before, between, after, self._travel_of(before, after)))
-            gone += self._gaps.pop(key, ())
+            held = self._gaps.pop(key, ())
             if stays:
                 self._gaps[key] = stays
-            new += stays
+            if stays != held:
+                gone += held
+                new += stays
         both = set(gone) & set(new)
         return Delta(
             tuple(stay for stay in gone if stay not in both), tuple(stay for stay in new if stay not in both)
