@@ -24,7 +24,7 @@ from traceability.presence.facts import (
 )
 from traceability.presence.index import Index
 from traceability.presence.moments import Span
-from traceability.presence.resolve import flow_of, step_of
+from traceability.presence.resolve import flow_of, step_of, token_of
 from traceability.presence.stays import Stay, Step, Travel
 from traceability.presence.timeline import Delta, Timeline
 from traceability.presence.view import Place
@@ -37,7 +37,9 @@ class Presence:
     def __init__(self, facts: Iterable[Fact] = (), *, people: Iterable[Person] = ()) -> None:
         self.known_at_ms: int | None = None
         self.atlas = Atlas()
-        self.bindings = Bindings({person.id: person for person in people})
+        self.bindings = Bindings()
+        for person in people:
+            self.bindings.introduce(person)
         self.watches = Watches()
         self._versions: dict[str, list[Fact]] = {}
         self._held: dict[str, Fact] = {}
@@ -60,8 +62,9 @@ class Presence:
         if held is None or held == self._held.get(fact.id):
             return Delta()
         self._held[fact.id] = held
-        if isinstance(held, Punch) and held.token is not None:
-            self._of_token.setdefault(held.token, set()).add(held.id)
+        token = token_of(held) if isinstance(held, Punch | Move) else None
+        if token is not None:
+            self._of_token.setdefault(token, set()).add(held.id)
         delta = self._place(fact.id)
         return delta.then(self._declare()) if isinstance(held, Declaration) else delta
 
@@ -69,6 +72,10 @@ class Presence:
         """Take one binding, or a further version of one: what its token did then finds its subject anew."""
         self.bindings.add(binding)
         return self._place(*sorted(self._of_token.get(binding.token, ())))
+
+    def introduce(self, person: Person) -> None:
+        """Take what is known of a person."""
+        self.bindings.introduce(person)
 
     def chart(self, new: Map) -> Delta:
         """Take one version of the map: what its lanes read finds its zones anew."""

@@ -68,7 +68,9 @@ def sign_of(line: Line, dated: Dated, known_ms: int) -> Sign | None:
         live=data.get("live") is not False,
         lane=_text(data.get("lane")),
         device=_text(data.get("device")),
+        portal=_text(data.get("portal")),
         reason=_text(data.get("reason")),
+        active=data["active"] if isinstance(data.get("active"), bool) else None,
         lost=_lost(data.get("lost")) if kind_of(line) == "records.lost" else None,
     )
 
