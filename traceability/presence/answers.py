@@ -19,7 +19,7 @@ FRESH_MS = 3 * MINUTE_MS // 2
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What an answer rests on. `complete`: all lanes of all its sites were observed over `looked_at`, but for its very
+    """What an answer rests on. `complete`: all lanes of all its sites were observed over `looked_at`, but for the
     end, of which a gateway that lives has not spoken yet (FRESH_MS). `gaps`: where they were not, that included.
 
     `known_at_ms` None: all that has arrived.
