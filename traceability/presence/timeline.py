@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -115,3 +115,16 @@ class Timeline:
 
     def _move_from(self, at: int) -> int | None:
         return next((index for index in range(at, len(self._steps)) if self._steps[index].role == "moved"), None)
+
+
+def neighbourhood(steps: Sequence[Step], late: Step) -> Sequence[Step]:
+    """Of ordered steps those that a change at `late` can concern: from the second move before to the second behind.
+
+    A timeline of these alone gives the same delta as one of all; who keeps steps in tables selects no more.
+    """
+    at = bisect_left(steps, late.order, key=attrgetter("order"))
+    moves = [index for index, step in enumerate(steps) if step.role == "moved"]
+    behind = bisect_left(moves, at)
+    first = moves[behind - 2] if behind >= 2 else 0
+    last = moves[behind + 1] if behind + 1 < len(moves) else len(steps) - 1
+    return steps[first : last + 1]
