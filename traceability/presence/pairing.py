@@ -39,9 +39,11 @@ def pair(
     blind: Sequence[tuple[str, Span]] = (),
     until_ms: Mapping[str, float] | None = None,
 ) -> list[Punch]:
-    """The punches of one lane. `blind`: when a sensor was down, as ticks of a life; `until_ms`: up to which tick
-    of it all is known, else its last fact: a window that ends later is ambiguous. Ids are those of the read or pass, with
-    `paired` and a number before the last part."""
+    """The punches of one lane, under the ids of their reads or passes with `paired` and a number before the last part.
+
+    `blind`: when a sensor was down, as ticks of a life; `until_ms`: up to which tick of it all is known, else its last
+    fact: a window that ends later is ambiguous.
+    """
     ordered = sorted(facts, key=lambda each: (each.life, each.tick_ms, order(0, each.id)))
     punches: list[Punch] = []
     for life, of_life in groupby(ordered, key=lambda each: each.life):
