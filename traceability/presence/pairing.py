@@ -39,9 +39,9 @@ def pair(
     blind: Sequence[tuple[str, Span]] = (),
     until_ms: Mapping[str, float] | None = None,
 ) -> list[Punch]:
-    """The punches of one lane, under the ids of their reads or passes with `paired` and a number before the last part.
+    """The punches of one lane; ids are those of reads or passes with `paired` and a number before the last part.
 
-    `blind`: when a sensor was down, as ticks of a life; `until_ms`: up to which tick of it all is known, else its last
+    `blind`: when a sensor was down, as ticks of a life; `until_ms`: up to which tick of it all is known, or its last
     fact: a window that ends later is ambiguous.
     """
     ordered = sorted(facts, key=lambda each: (each.life, each.tick_ms, order(0, each.id)))
