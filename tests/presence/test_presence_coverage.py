@@ -136,6 +136,32 @@ def test_another_journal_begins_blind_behind_the_one_before() -> None:
     ]
 
 
+def test_an_alarm_takes_the_names_from_all_lanes_of_its_portal_until_it_ends() -> None:
+    on = sign(3, 20, "portal.fire", lane="other", portal="p", active=True)
+    off = sign(4, 60, "portal.fire", lane="other", portal="p", active=False)
+    up = replace(started(1, 0)[1], portal="p")
+    told_gate = [each for each in _watched(started(1, 0)[0], up, on, off, beat(100, 4)) if each.lane == "gate"]
+    assert [(each.state, each.span) for each in told_gate] == [
+        ("observed", Span(at(0), at(20))),
+        ("blind", Span(at(20), at(60))),
+        ("observed", Span(at(60), at(100))),
+    ]
+
+
+def test_a_lane_that_was_moved_to_another_gateway_is_not_waited_for_at_the_old_one() -> None:
+    new = [replace(each, gateway="new", epoch="e9") for each in (*started(1, 50), sign(3, 60))]
+    old = [*started(1, 0), sign(3, 40), sign(4, 50, "gateway.stopped")]
+    covered = _watched(*old, *new, replace(beat(100, 3, "e9"), gateway="new"))
+    assert [(each.state, each.span) for each in covered] == [("observed", WINDOW)]
+
+
+def _watched(*evidence: Sign | Beat) -> list[Covered]:
+    watches = Watches()
+    for each in evidence:
+        watches.add(each)
+    return watches.coverage("hq", WINDOW)
+
+
 def test_what_was_not_known_then_is_not_in_the_coverage_of_then() -> None:
     watches = Watches()
     for each in (*started(1, 0), sign(3, 20), replace(sign(4, 40), known_ms=at(500))):

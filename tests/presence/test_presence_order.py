@@ -11,7 +11,7 @@ from presence_world import at, punch, punches, worlds
 from traceability.presence.bindings import Binding
 from traceability.presence.facts import Fact
 from traceability.presence.memory import Presence
-from traceability.presence.timeline import Timeline
+from traceability.presence.timeline import Timeline, neighbourhood
 
 BINDINGS = (
     Binding("b1", at(5), "k1:a", "ann", at(0), at(20)),
@@ -99,3 +99,18 @@ def test_a_record_that_is_dated_better_later_moves_to_where_it_belongs() -> None
     presence = Presence([right, punch(10, "k1:a"), wrong_clock])
     assert [stay.flags for stay in presence.stays] == [()]
     assert presence.as_known_at(at(30)).stays[-1].end is None
+
+
+@given(worlds(), st.integers(0, 1000))
+def test_two_moves_before_and_behind_are_all_a_late_step_needs_to_be_known(facts: list[Fact], pick: int) -> None:
+    presence = scratch(facts)
+    for subject in presence.subjects_known():
+        steps = list(presence.line(subject).steps)
+        if not steps:
+            continue
+        late = steps.pop(pick % len(steps))
+        whole, near = Timeline(steps), Timeline(neighbourhood(steps, late))
+        told, expected = near.put(late), whole.put(late)
+        assert (set(told.gone), set(told.new)) == (set(expected.gone), set(expected.new))
+        told, expected = near.drop(late), whole.drop(late)
+        assert (set(told.gone), set(told.new)) == (set(expected.gone), set(expected.new))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given
-from presence_world import ALL, TOKENS, at, punch, worlds
+from presence_world import ALL, TOKENS, at, move, punch, worlds
 
 from traceability.presence.answers import as_json
 from traceability.presence.atlas import Map, Zone, names_of
 from traceability.presence.bindings import Binding, Person
 from traceability.presence.contacts import Rules, contacts, second_degree
+from traceability.presence.coverage import Sign
 from traceability.presence.facts import Counted, Fact
 from traceability.presence.memory import Presence
 from traceability.presence.moments import MINUTE_MS, Span, exactly
@@ -96,6 +97,40 @@ def test_an_unnamed_pass_inside_changes_zones_and_not_the_site() -> None:
     assert headcount(presence, "hq", at(9)).unnamed.low == 1
     assert headcount(presence, "hq", at(9), zone="office").unnamed.low == 1
     assert headcount(presence, "hq", at(9), zone="lobby").unnamed.low == 0
+
+
+def test_a_late_record_moves_now_only_if_it_is_the_newest_of_its_subject() -> None:
+    presence = Presence([*stay("k1:a", 10, 20), *stay("k1:b", 10, None)])
+    presence.add(punch(15, "k1:a", lane="door", known=9000))
+    presence.add(punch(16, "k1:b", "out", known=9000))
+    assert names(roster(presence, "hq", at(30)).present) == []
+    assert names(roster(presence.as_known_at(at(8999)), "hq", at(30)).present) == ["card/k1:b"]
+
+
+def test_what_was_known_of_a_person_then_is_what_the_answer_of_then_says() -> None:
+    presence = Presence(stay("k1:a", 1, None), people=[Person("ann", "visitor"), Person("ann", known_ms=at(50))])
+    presence.bind(Binding("b1", 0, "k1:a", "ann", 0))
+    assert headcount(presence, "hq", at(10)).by_kind == (("employee", 1),)
+    assert headcount(presence.as_known_at(at(49)), "hq", at(10)).by_kind == (("visitor", 1),)
+
+
+def test_an_operators_move_of_a_card_is_the_persons_once_the_card_is() -> None:
+    presence = Presence([*stay("k1:a", 1, None), move(5, "card/k1:a", "outside", known=6)])
+    presence.bind(Binding("b1", at(9), "k1:a", "ann", 0))
+    assert [(each.subject, each.end is None) for each in presence.stays] == [("person/ann", False)]
+
+
+def test_an_answer_says_whether_all_lanes_were_watched_and_where_not() -> None:
+    presence = Presence(stay("k1:a", 1, None))
+    assert not roster(presence, "hq", at(10)).scope.complete
+    signs = [(-2000, "gateway.started"), (-2000, "device.up"), (9.5, "punch")]
+    for seq, (minute, kind) in enumerate(signs, 1):
+        presence.watch(
+            Sign(f"hq/edge/e/{seq}", 0, at(minute), "hq", "edge", "e", seq, kind, lane="gate", device="reader")
+        )
+    told = roster(presence, "hq", at(10)).scope
+    assert (told.complete, [gap.state for gap in told.gaps]) == (True, ["pending"])
+    assert not roster(presence, "hq", at(20)).scope.complete
 
 
 # --- trajectory

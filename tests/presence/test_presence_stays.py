@@ -135,6 +135,19 @@ def test_a_declaration_can_be_taken_back() -> None:
     assert stays(punch(10, "k1:a"), out, *again) == [("card/k1:a", "lobby", 10, 20, ())]
 
 
+def test_a_declaration_cannot_undo_one_that_was_made_after_it() -> None:
+    out = punch(20, "k1:a", "out")
+    declared = [wrong("operator/d/2", known=60, seq=1), wrong(out.id, known=70, seq=2)]
+    assert stays(punch(10, "k1:a"), out, *declared) == [("card/k1:a", "lobby", 10, None, ("corrected",))]
+
+
+def test_a_zone_of_the_same_name_on_another_site_is_another_zone() -> None:
+    assert stays(punch(10, "k1:a"), punch(50, "k1:a", "out", site="dorm")) == [
+        ("card/k1:a", "lobby", 10, 10, ("no_exit",)),
+        ("card/k1:a", "lobby", 50, 50, ("no_entry",)),
+    ]
+
+
 def test_an_operator_moves_a_person_from_wherever_he_was() -> None:
     moved = move(40, "card/k1:a", "outside", known=90)
     assert stays(punch(10, "k1:a"), moved) == [("card/k1:a", "lobby", 10, 40, ("corrected",))]

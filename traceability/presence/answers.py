@@ -8,18 +8,21 @@ from typing import Any
 
 from gateway.wire import compact
 from traceability.presence.coverage import Covered, State
-from traceability.presence.moments import DAY_MS, Span
+from traceability.presence.moments import DAY_MS, MINUTE_MS, Span
 from traceability.presence.view import View
 
 LOOKBACK_MS = DAY_MS
 """How far back an answer about one moment looks for what was not watched."""
+FRESH_MS = 3 * MINUTE_MS // 2
+"""A gateway says where it is every 30 s: three missed are a silence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What an answer rests on. `complete`: all lanes of all its sites were observed over `looked_at`.
+    """What an answer rests on. `complete`: all lanes of all its sites were observed over `looked_at`, but for the
+    end, of which a gateway that lives has not spoken yet (FRESH_MS). `gaps`: where they were not, that included.
 
-    `gaps`: where they were not; `known_at_ms` None: all that has arrived.
+    `known_at_ms` None: all that has arrived.
     """
 
     as_of_ms: int
@@ -39,7 +42,13 @@ def scope_of(view: View, sites: Iterable[str], looked_at: Span, as_of_ms: int) -
         covered = view.coverage(site, looked_at)
         gaps += (each for each in covered if each.state != "observed")
         complete = complete and bool(covered)
-    return Scope(as_of_ms, view.known_at_ms, names, looked_at, complete and not gaps, tuple(gaps))
+    complete = complete and all(_is_fresh(gap, looked_at) for gap in gaps)
+    return Scope(as_of_ms, view.known_at_ms, names, looked_at, complete, tuple(gaps))
+
+
+def _is_fresh(gap: Covered, looked_at: Span) -> bool:
+    """Whether it is but the time since the last heartbeat."""
+    return gap.state == "pending" and gap.span.end_ms == looked_at.end_ms and gap.span.length_ms <= FRESH_MS
 
 
 def until(as_of_ms: int, back_ms: int = LOOKBACK_MS) -> Span:

@@ -19,12 +19,13 @@ CARD, PERSON = "card/", "person/"
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What is known of a person: an id, never a name. `unit`: who answers for them here."""
+    """What is known of a person: an id, never a name; `unit`: who answers for them. A change is a new version."""
 
     id: str
     kind: str = "employee"
     employer: str | None = None
     unit: str | None = None
+    known_ms: int = 0
 
     @property
     def subject(self) -> str:
@@ -62,7 +63,7 @@ class Conflict:
 class Bindings:
     """All bindings and people, in versions; asked as of a moment of the world and of a moment of knowledge."""
 
-    people: dict[str, Person] = field(default_factory=dict)
+    _people: dict[str, list[Person]] = field(default_factory=dict)
     _versions: dict[str, dict[str, list[Binding]]] = field(default_factory=dict)
 
     def add(self, binding: Binding) -> None:
@@ -72,6 +73,12 @@ class Bindings:
         versions = self._versions.setdefault(binding.token, {}).setdefault(binding.id, [])
         if binding not in versions:
             versions.append(binding)
+
+    def introduce(self, person: Person) -> None:
+        """Keep what is known of a person; the same again changes nothing."""
+        versions = self._people.setdefault(person.id, [])
+        if person not in versions:
+            versions.append(person)
 
     def refuse(self, binding: Binding) -> list[Conflict]:
         """What a new binding would contradict: the door at which an operator's mistake is stopped."""
@@ -111,7 +118,8 @@ class Bindings:
 
     def person_of(self, subject: str) -> Person | None:
         """What is known of a subject; None: an unresolved card, or a person nobody has told of."""
-        return self.people.get(subject.removeprefix(PERSON)) if subject.startswith(PERSON) else None
+        versions = self._people.get(subject.removeprefix(PERSON), []) if subject.startswith(PERSON) else []
+        return max(versions, key=lambda each: (each.known_ms, repr(each)), default=None)
 
     def state_of(self, token: str, at_ms: int) -> Literal["bound", "unresolved", "conflict"]:
         """How well a token is known at a moment."""
@@ -120,7 +128,10 @@ class Bindings:
 
     def as_known_at(self, known_at_ms: int) -> Bindings:
         """What was known at that moment."""
-        then = Bindings(dict(self.people))
+        then = Bindings()
+        for person in (each for versions in self._people.values() for each in versions):
+            if person.known_ms <= known_at_ms:
+                then.introduce(person)
         for versions in self._versions.values():
             for each in versions.values():
                 for binding in each:

@@ -119,10 +119,9 @@ def contacts(view: View, subject: str, window: Span, rules: Rules | None = None)
         _contact(other, shared.get(other, {}), brushes.get(other, [])) for other in sorted(shared.keys() | brushes)
     ]
     found.sort(key=lambda each: (-each.likely_ms, -each.possible_ms, each.subject))
-    likely = [each for each in found if (each.likely_ms and each.likely_ms >= rules.threshold_ms) or each.brushes]
-    possible = [
-        each for each in found if each not in likely and each.possible_ms and each.possible_ms >= rules.threshold_ms
-    ]
+    least_ms = max(1, rules.threshold_ms)
+    likely = [each for each in found if each.likely_ms >= least_ms or each.brushes]
+    possible = [each for each in found if each.likely_ms < least_ms <= each.possible_ms and not each.brushes]
     scope = scope_of(view, {stay.site for stay in mine}, window, window.end_ms)
     return Contacts(scope, subject, window, tuple(likely), tuple(possible))
 

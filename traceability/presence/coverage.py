@@ -6,7 +6,9 @@
     lost       it was seen and is gone: `records.lost`
     unknown    nothing is known of that time: before the first record, no gateway of that lane
 
-Where several hold the worst one counts: lost, blind, pending, observed, unknown. Evidence: records in a row without a
+An alarm (`portal.fire`, `portal.mode` emergency) makes the lanes of its portal blind: passes have no names then.
+Where several hold the worst one counts: lost, blind, pending, observed, unknown. Of a lane that was moved from one
+gateway to another, the one that saw most. Evidence: records in a row without a
 missing number mean that the gateway lived between them; `gateway.started` behind no `gateway.stopped` means that it
 died at some time since the last sign of life, a record or a heartbeat; `device.down` until `device.up`.
 """
@@ -22,7 +24,8 @@ from traceability.presence.moments import Span
 State = Literal["observed", "pending", "blind", "lost", "unknown"]
 WORST: tuple[State, ...] = ("lost", "blind", "pending", "observed", "unknown")
 
-NOTHING = (WORST.index("unknown"), "")
+MOST: tuple[State, ...] = ("observed", "lost", "blind", "pending", "unknown")
+"""Of several gateways that served a lane, what each knows of it."""
 
 Layer = tuple[Span, State, str]
 """A span of time, what holds in it, and why."""
@@ -54,7 +57,9 @@ class Sign:
     live: bool = True
     lane: str | None = None
     device: str | None = None
+    portal: str | None = None
     reason: str | None = None
+    active: bool | None = None
     lost: Lost | None = None
 
 
@@ -73,7 +78,10 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A `state` message: the gateway lived then and had made records up to `newest` of its epoch."""
+    """A `state` message: the gateway lived then and had made records up to `newest` of its epoch.
+
+    `at_ms`: when it arrived. It is never kept waiting, and the gateway's own clock may be wrong.
+    """
 
     site: str
     gateway: str
@@ -84,30 +92,29 @@ class Beat:
     newest: int | None = None
 
 
-def paint(site: str, lane: str, window: Span, layers: Iterable[Layer]) -> Iterator[Covered]:
-    """The worst layer at each moment of the window, merged into spans without a gap."""
+def paint(
+    site: str, lane: str, window: Span, layers: Iterable[Layer], ranking: tuple[State, ...] = WORST
+) -> Iterator[Covered]:
+    """The layer that ranks first at each moment of the window, merged into spans without a gap."""
+    nothing = (ranking.index("unknown"), "")
     changes: dict[int, list[tuple[tuple[int, str], int]]] = {}
     for span, state, why in layers:
         cut = span.cut(window)
         if cut.length_ms:
-            rank = (WORST.index(state), why)
+            rank = (ranking.index(state), why)
             changes.setdefault(cut.begin_ms, []).append((rank, 1))
             changes.setdefault(cut.end_ms, []).append((rank, -1))
     active: dict[tuple[int, str], int] = {}
-    begin_ms, now = window.begin_ms, NOTHING
+    begin_ms, now = window.begin_ms, nothing
     for at_ms in sorted(changes):
         for rank, change in changes[at_ms]:
             active[rank] = active.get(rank, 0) + change
             if not active[rank]:
                 del active[rank]
-        then = min(active, default=NOTHING)
+        then = min(active, default=nothing)
         if then != now:
             if at_ms > begin_ms:
-                yield _covered(site, lane, Span(begin_ms, at_ms), now)
+                yield Covered(site, lane, Span(begin_ms, at_ms), ranking[now[0]], now[1])
             begin_ms, now = at_ms, then
     if begin_ms < window.end_ms:
-        yield _covered(site, lane, Span(begin_ms, window.end_ms), now)
-
-
-def _covered(site: str, lane: str, span: Span, rank: tuple[int, str]) -> Covered:
-    return Covered(site, lane, span, WORST[rank[0]], rank[1])
+        yield Covered(site, lane, Span(begin_ms, window.end_ms), ranking[now[0]], now[1])

@@ -22,8 +22,9 @@ from traceability.presence.facts import (
     voided,
     youngest,
 )
+from traceability.presence.index import Index
 from traceability.presence.moments import Span
-from traceability.presence.resolve import flow_of, step_of
+from traceability.presence.resolve import flow_of, step_of, token_of
 from traceability.presence.stays import Stay, Step, Travel
 from traceability.presence.timeline import Delta, Timeline
 from traceability.presence.view import Place
@@ -36,7 +37,9 @@ class Presence:
     def __init__(self, facts: Iterable[Fact] = (), *, people: Iterable[Person] = ()) -> None:
         self.known_at_ms: int | None = None
         self.atlas = Atlas()
-        self.bindings = Bindings({person.id: person for person in people})
+        self.bindings = Bindings()
+        for person in people:
+            self.bindings.introduce(person)
         self.watches = Watches()
         self._versions: dict[str, list[Fact]] = {}
         self._held: dict[str, Fact] = {}
@@ -45,6 +48,7 @@ class Presence:
         self._flows: dict[str, Step] = {}
         self._of_token: dict[str, set[str]] = {}
         self._lines: dict[str, Timeline] = {}
+        self._index = Index()
         for fact in facts:
             self.add(fact)
 
@@ -58,8 +62,9 @@ class Presence:
         if held is None or held == self._held.get(fact.id):
             return Delta()
         self._held[fact.id] = held
-        if isinstance(held, Punch) and held.token is not None:
-            self._of_token.setdefault(held.token, set()).add(held.id)
+        token = token_of(held) if isinstance(held, Punch | Move) else None
+        if token is not None:
+            self._of_token.setdefault(token, set()).add(held.id)
         delta = self._place(fact.id)
         return delta.then(self._declare()) if isinstance(held, Declaration) else delta
 
@@ -68,12 +73,18 @@ class Presence:
         self.bindings.add(binding)
         return self._place(*sorted(self._of_token.get(binding.token, ())))
 
+    def introduce(self, person: Person) -> None:
+        """Take what is known of a person."""
+        self.bindings.introduce(person)
+
     def chart(self, new: Map) -> Delta:
         """Take one version of the map: what its lanes read finds its zones anew."""
         self.atlas = self.atlas.having(new)
         delta = self._place(*sorted(name for name, held in self._held.items() if isinstance(held, Punch)))
         for subject in sorted(self._lines):
-            delta = delta.then(self._lines[subject].derive())
+            changed = self._lines[subject].derive()
+            self._index.apply(changed)
+            delta = delta.then(changed)
         return delta
 
     def watch(self, evidence: Sign | Beat) -> None:
@@ -120,10 +131,12 @@ class Presence:
         return [] if line is None else [stay for stay in line.stays if stay.extent("possible").meets(window)]
 
     def in_zones(self, places: Collection[Place], window: Span) -> list[Stay]:
-        return [stay for stay in self._during(window) if Place(stay.site, stay.zone) in places]
+        zones = sorted({(place.site, place.zone) for place in places})
+        return sorted((stay for zone in zones for stay in self._index.during(zone, window)), key=_by_subject)
 
     def in_site(self, site: str, window: Span) -> list[Stay]:
-        return [stay for stay in self._during(window) if stay.site == site]
+        zones = self._index.zones_of(site)
+        return sorted((stay for zone in zones for stay in self._index.during(zone, window)), key=_by_subject)
 
     def steps_of(self, subject: str, window: Span) -> list[Step]:
         line = self._lines.get(subject)
@@ -158,9 +171,6 @@ class Presence:
 
     # --- inside
 
-    def _during(self, window: Span) -> list[Stay]:
-        return [stay for stay in self.stays if stay.extent("possible").meets(window)]
-
     def _declare(self) -> Delta:
         """Find out anew what is declared wrong."""
         before = self._void
@@ -179,8 +189,10 @@ class Presence:
                 del self._steps[name]
             if new is not None:
                 self._steps[name] = new
-                line = self._lines.setdefault(new.subject, Timeline(travel=self._travel))
-                delta = delta.then(line.put(new))
+                if new.subject not in self._lines:
+                    self._lines[new.subject] = Timeline(travel=self._travel)
+                delta = delta.then(self._lines[new.subject].put(new))
+        self._index.apply(delta)
         return delta
 
     def _step(self, name: str) -> Step | None:
@@ -194,6 +206,10 @@ class Presence:
 
     def _travel(self, at_ms: int) -> Travel:
         return self.atlas.at(at_ms).travel
+
+
+def _by_subject(stay: Stay) -> tuple[str, int, str]:
+    return stay.subject, stay.start.when.best_ms, stay.id
 
 
 def _counts(step: Step, window: Span) -> bool:

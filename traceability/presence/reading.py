@@ -9,10 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from gateway.wire import Line
+from traceability.anchors import NS_PER_MS
+from traceability.clocks import reading_of
 from traceability.dating import Dated
 from traceability.presence.coverage import Lost, Sign
 from traceability.presence.facts import Fact, Punch, Unplaced
 from traceability.presence.moments import when_of
+from traceability.presence.readings import Passing, Reading
 
 PUNCH = "punch"
 
@@ -68,8 +71,49 @@ def sign_of(line: Line, dated: Dated, known_ms: int) -> Sign | None:
         live=data.get("live") is not False,
         lane=_text(data.get("lane")),
         device=_text(data.get("device")),
+        portal=_text(data.get("portal")),
         reason=_text(data.get("reason")),
+<<<<<<< HEAD
         lost=lost_of(data.get("lost")) if kind_of(line) == "records.lost" else None,
+=======
+        active=data["active"] if isinstance(data.get("active"), bool) else None,
+        lost=_lost(data.get("lost")) if kind_of(line) == "records.lost" else None,
+>>>>>>> presence
+    )
+
+
+def evidence_of(line: Line, dated: Dated, known_ms: int) -> Reading | Passing | None:
+    """The read or pass a record is, for pairing anew; None: neither, or it does not say where or when."""
+    kind, when, clock, data = kind_of(line), when_of(dated), reading_of(line), line.data
+    portal, lane = _text(data.get("portal")), _text(data.get("lane"))
+    if when is None or portal is None or lane is None or not clock.boot:
+        return None
+    name, life, tick_ms = name_of(line), f"{line.epoch}/{clock.boot}", clock.boot_ns / NS_PER_MS
+    live, device = data.get("live") is not False, _text(data.get("device"))
+    subject = data.get("subject")
+    side, direction = _text(data.get("side")), _text(data.get("direction"))
+    if kind == "passage.sensed" and direction is not None:
+        count = max(1, _number(data.get("count")) or 1)
+        return Passing(name, known_ms, when, life, tick_ms, line.site, portal, lane, direction, count, live, device)
+    token = _text(subject.get("token")) if isinstance(subject, dict) else None
+    if kind != "credential.read" or side is None or token is None or not isinstance(subject, dict):
+        return None
+    return Reading(
+        id=name,
+        known_ms=known_ms,
+        when=when,
+        life=life,
+        tick_ms=tick_ms,
+        site=line.site,
+        portal=portal,
+        lane=lane,
+        side=side,
+        token=token,
+        kind=_text(subject.get("kind")) or "credential",
+        count=max(1, _number(subject.get("count")) or 1),
+        denied=data.get("decision") == "denied",
+        live=live,
+        device=device,
     )
 
 

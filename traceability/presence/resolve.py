@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from traceability.presence.atlas import Atlas
-from traceability.presence.bindings import Bindings
+from traceability.presence.bindings import CARD, Bindings
 from traceability.presence.facts import PERSONAL, Move, Punch
 from traceability.presence.stays import How, Role, Step
 
 
 def step_of(fact: Punch | Move, bindings: Bindings, atlas: Atlas, *, void: bool = False) -> Step | None:
     """The step a fact makes; None: it names nobody. `void`: it is declared wrong."""
+    token = token_of(fact)
     if isinstance(fact, Move):
         return Step(
             fact.id,
             fact.when,
-            fact.subject,
+            fact.subject if token is None else bindings.subject_of(token, fact.when.best_ms),
             fact.site,
             fact.from_zone,
             fact.to_zone,
             "void" if void else "moved",
             "operator",
         )
-    if fact.token is None or fact.kind not in PERSONAL:
+    if token is None:
         return None
     zones = (fact.from_zone, fact.to_zone)
     site, outer, inner = atlas.placed(fact.site, fact.lane, fact.direction, zones, fact.when.best_ms)
@@ -30,7 +31,7 @@ def step_of(fact: Punch | Move, bindings: Bindings, atlas: Atlas, *, void: bool 
     return Step(
         fact.id,
         fact.when,
-        bindings.subject_of(fact.token, fact.when.best_ms),
+        bindings.subject_of(token, fact.when.best_ms),
         site,
         outer,
         inner if role in {"moved", "maybe"} else None,
@@ -41,6 +42,13 @@ def step_of(fact: Punch | Move, bindings: Bindings, atlas: Atlas, *, void: bool 
         fact.count,
         fact.outcome,
     )
+
+
+def token_of(fact: Punch | Move) -> str | None:
+    """The card by which a fact names its subject; None: it names nobody, or a person."""
+    if isinstance(fact, Move):
+        return fact.subject.removeprefix(CARD) if fact.subject.startswith(CARD) else None
+    return fact.token if fact.kind in PERSONAL else None
 
 
 def flow_of(punch: Punch, atlas: Atlas, *, void: bool = False) -> Step:

@@ -53,10 +53,10 @@ class Step:
     portal: str | None = None
     count: int = 1
     outcome: str | None = None
+    order: Order = field(init=False, repr=False, compare=False)
 
-    @property
-    def order(self) -> Order:
-        return order(self.when.best_ms, self.id)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "order", order(self.when.best_ms, self.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +265,4 @@ def _moved_flags(step: Step) -> set[Flag]:
 
 def _order_in_doubt(first: Step, second: Step) -> bool:
     """Whether the second may have been before the first; records of one journal are in order."""
-    if stream_of(first.id) == stream_of(second.id):
-        return False
-    return second.when.first_ms < first.when.last_ms
+    return second.when.first_ms < first.when.last_ms and stream_of(first.id) != stream_of(second.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -20,6 +20,8 @@ class Delta:
 
     def then(self, later: Delta) -> Delta:
         """Both, as one change."""
+        if not (self.gone or self.new):
+            return later
         made, ended = set(self.new), set(later.gone)
         gone = [*self.gone, *(stay for stay in later.gone if stay not in made)]
         new = [*(stay for stay in self.new if stay not in ended), *later.new]
@@ -81,10 +83,12 @@ class Timeline:
             key = None if before is None else before.order
             mover = None if prior is None else self._steps[prior]
             stays = tuple(stays_between(mover, before, between, after, self._travel_of(before, after)))
-            gone += self._gaps.pop(key, ())
+            held = self._gaps.pop(key, ())
             if stays:
                 self._gaps[key] = stays
-            new += stays
+            if stays != held:
+                gone += held
+                new += stays
         both = set(gone) & set(new)
         return Delta(
             tuple(stay for stay in gone if stay not in both), tuple(stay for stay in new if stay not in both)
@@ -111,3 +115,16 @@ class Timeline:
 
     def _move_from(self, at: int) -> int | None:
         return next((index for index in range(at, len(self._steps)) if self._steps[index].role == "moved"), None)
+
+
+def neighbourhood(steps: Sequence[Step], late: Step) -> Sequence[Step]:
+    """Of ordered steps those that a change at `late` can concern: from the second move before to the second behind.
+
+    A timeline of these alone gives the same delta as one of all; who keeps steps in tables selects no more.
+    """
+    at = bisect_left(steps, late.order, key=attrgetter("order"))
+    moves = [index for index, step in enumerate(steps) if step.role == "moved"]
+    behind = bisect_left(moves, at)
+    first = moves[behind - 2] if behind >= 2 else 0
+    last = moves[behind + 1] if behind + 1 < len(moves) else len(steps) - 1
+    return steps[first : last + 1]

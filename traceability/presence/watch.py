@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from traceability.presence.coverage import Beat, Covered, Layer, Lost, Sign, paint
+from traceability.presence.coverage import MOST, Beat, Covered, Layer, Lost, Sign, paint
 from traceability.presence.moments import FUTURE, PAST, Span
 
 STARTED, STOPPED = "gateway.started", "gateway.stopped"
+FIRE, MODE = "portal.fire", "portal.mode"
 Key = tuple[str, str]
 
 
@@ -36,14 +37,31 @@ class Watch:
     signs: set[Sign] = field(default_factory=set)
     beats: set[Beat] = field(default_factory=set)
     runs: Sequence[Run] | None = None
+    _layers: dict[str, list[Layer]] | None = None
+
+    def add(self, evidence: Sign | Beat) -> None:
+        """Take one; the same again changes nothing."""
+        if isinstance(evidence, Sign):
+            self.signs.add(evidence)
+        else:
+            self.beats.add(evidence)
+        self._layers = None
 
     def of_lanes(self) -> dict[str, list[Layer]]:
         """The layers of each lane that any of the signs names."""
+        if self._layers is None:
+            self._layers = self._of_lanes()
+        return self._layers
+
+    def _of_lanes(self) -> dict[str, list[Layer]]:
         signs = _held(self.signs)
         runs = list(runs_of(signs)) if self.runs is None else sorted(self.runs)
         lanes = sorted({sign.lane for sign in signs if sign.lane is not None})
         common = [*self._lives(runs), *_losses(signs, runs, None)]
-        return {lane: [*common, *_devices(signs, lane), *_losses(signs, runs, lane)] for lane in lanes}
+        return {
+            lane: [*common, *_devices(signs, lane), *_alarms(signs, lane), *_losses(signs, runs, lane)]
+            for lane in lanes
+        }
 
     def _lives(self, runs: Sequence[Run]) -> Iterator[Layer]:
         for run, after in pairwise(runs):
@@ -100,20 +118,17 @@ class Watches:
 
     def add(self, evidence: Sign | Beat) -> None:
         """Take one sign of life; the same again changes nothing."""
-        watch = self.gateways.setdefault((evidence.site, evidence.gateway), Watch())
-        if isinstance(evidence, Sign):
-            watch.signs.add(evidence)
-        else:
-            watch.beats.add(evidence)
+        self.gateways.setdefault((evidence.site, evidence.gateway), Watch()).add(evidence)
 
     def coverage(self, site: str, window: Span) -> list[Covered]:
-        """Of all lanes of a site, by (lane, begin). A lane two gateways name is as well covered as both together."""
+        """Of all lanes of a site, by (lane, begin)."""
         layers: dict[str, list[Layer]] = {}
         for (place, _), watch in sorted(self.gateways.items(), key=lambda each: each[0]):
             if place == site:
                 for lane, found in watch.of_lanes().items():
-                    layers.setdefault(lane, []).extend(found)
-        return [covered for lane in sorted(layers) for covered in paint(site, lane, window, layers[lane])]
+                    seen = paint(site, lane, window, found)
+                    layers.setdefault(lane, []).extend((each.span, each.state, each.why) for each in seen)
+        return [covered for lane in sorted(layers) for covered in paint(site, lane, window, layers[lane], MOST)]
 
     def as_known_at(self, known_at_ms: int) -> Watches:
         """What was known at that moment."""
@@ -176,6 +191,22 @@ def _devices(signs: Sequence[Sign], lane: str) -> Iterator[Layer]:
                 down_ms = None
         if down_ms is not None:
             yield Span(down_ms, FUTURE), "blind", why
+
+
+def _alarms(signs: Sequence[Sign], lane: str) -> Iterator[Layer]:
+    """When an alarm took the names from all who passed the portal of the lane."""
+    portals = {sign.portal for sign in signs if sign.lane == lane and sign.portal is not None}
+    for kind in (FIRE, MODE):
+        since_ms: int | None = None
+        for sign in (each for each in signs if each.kind == kind and each.portal in portals):
+            on = sign.active is True if kind == FIRE else sign.reason == "emergency"
+            if on and since_ms is None:
+                since_ms = sign.at_ms
+            elif not on and since_ms is not None:
+                yield Span(since_ms, sign.at_ms), "blind", "an alarm: passes have no names"
+                since_ms = None
+        if since_ms is not None:
+            yield Span(since_ms, FUTURE), "blind", "an alarm: passes have no names"
 
 
 def _losses(signs: Sequence[Sign], runs: Sequence[Run], lane: str | None) -> Iterator[Layer]:
