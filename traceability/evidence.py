@@ -74,7 +74,8 @@ def _alarm(tx: Tx, key: Key, seq: int, *, signed: str, other: str) -> None:
 
 
 _EVIDENCE = tables.evidence.c
-_OWN, _AT, _HEAD = (
+_OWN, _AT = _EVIDENCE.stream == bindparam("of"), _EVIDENCE.newest == bindparam("at")
+_HEAD = bindparam("head", type_=tables.Bytes())
     _EVIDENCE.stream == bindparam("of"),
     _EVIDENCE.newest == bindparam("at"),
     bindparam("head", type_=tables.Bytes()),
