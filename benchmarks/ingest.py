@@ -6,16 +6,7 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "traceability"))
-
-from centre_lines import chain
-
-from traceability.ledger import Ledger
-from traceability.streams import Key

@@ -74,7 +74,8 @@ def _alarm(tx: Tx, key: Key, seq: int, *, signed: str, other: str) -> None:
 
 
 _EVIDENCE = tables.evidence.c
-_OWN, _AT, _HEAD = _EVIDENCE.stream == bindparam("of"), _EVIDENCE.newest == bindparam("at"), bindparam("head")
+_OWN, _AT = _EVIDENCE.stream == bindparam("of"), _EVIDENCE.newest == bindparam("at")
+_HEAD = bindparam("head", type_=tables.Bytes())
 _LAST = (
     select(_EVIDENCE.rowid, _EVIDENCE.newest, _EVIDENCE.hash, _EVIDENCE.said, _EVIDENCE.at_ms)
     .where(_OWN)

@@ -26,7 +26,7 @@ def expire(tx: Tx, keep_ms: int) -> int:
     """Empty the bodies of one slice of what is older than that; how many records it was."""
     limit = tx.now_ms - keep_ms
     upto = tx.connection.execute(_UPTO).scalar_one()
-    rows = tx.connection.execute(_NEXT, {"upto": upto}).all()
+    rows = tx.connection.execute(_NEXT.limit(SLICE_ROWS), {"upto": upto}).all()
     old = list(takewhile(lambda row: row.at_ms < limit, rows))
     if old:
         _bury(tx, upto, old[-1].rowid, Counter(row.stream for row in old))
@@ -50,7 +50,6 @@ _NEXT = (
     select(_RECORDS.rowid, _RECORDS.stream, _RECORDS.at_ms)
     .where(_RECORDS.rowid > bindparam("upto"))
     .order_by(_RECORDS.rowid)
-    .limit(SLICE_ROWS)
 )
 _NAMES = select(_STREAMS.site, _STREAMS.gateway).where(_STREAMS.id.in_(bindparam("ids", expanding=True)))
 _BURY = (

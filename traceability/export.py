@@ -45,7 +45,7 @@ def pieces(connection: Connection, wanted: Wanted) -> Iterator[tuple[tuple[str, 
             yield (stream.site, stream.gateway), lines
 
 
-def streams(wanted: Wanted) -> Select[tuple[int, str, str, str]]:
+def streams(wanted: Wanted) -> Select[int, str, str, str]:
     """The streams that are wanted: id, site, gateway, epoch; in the order of their names."""
     names = tables.streams.c
     chosen = select(names.id, names.site, names.gateway, names.epoch)

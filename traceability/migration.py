@@ -52,7 +52,7 @@ def _read_waits(connection: Connection) -> None:
             clocks.note(connection, stream, lines)
 
 
-def _slices(connection: Connection, wanted: Select[tuple[int, bytes]]) -> Iterator[list[Line]]:
+def _slices(connection: Connection, wanted: Select[int, bytes]) -> Iterator[list[Line]]:
     seq, number = 0, tables.records.c.seq
     while rows := connection.execute(wanted.where(number > seq).order_by(number).limit(SLICE_ROWS)).all():
         seq = rows[-1][0]

@@ -65,8 +65,9 @@ def prove(
 ) -> Iterator[Proof]:
     """The testimonies in order of site, gateway, epoch and number. Raises Unavailable, NotDurable."""
     with database.reading() as connection:
-        for stream, *name in connection.execute(streams(Wanted(site, gateway))).all():
-            yield from _of_stream(connection, stream, Key(*name), keys)
+        wanted = connection.execute(streams(Wanted(site, gateway))).all()
+        for stream, in_site, in_gateway, epoch in wanted:
+            yield from _of_stream(connection, stream, Key(in_site, in_gateway, epoch), keys)
 
 
 def _of_stream(connection: Connection, stream: int, key: Key, keys: GatewayKeys) -> Iterator[Proof]:

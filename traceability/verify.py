@@ -71,8 +71,8 @@ _MEANING: dict[Kind, str] = {
 def verify(database: Database, wanted: Wanted) -> Iterator[Checked]:
     """Each epoch that is wanted, one after the other. Raises Unavailable, NotDurable."""
     with database.reading() as connection:
-        for stream, *name in connection.execute(streams(wanted)).all():
-            yield _check(connection, stream, wanted.since_seq, Checked(*name))
+        for stream, site, gateway, epoch in connection.execute(streams(wanted)).all():
+            yield _check(connection, stream, wanted.since_seq, Checked(site, gateway, epoch))
 
 
 def _check(connection: Connection, stream: int, since_seq: int, checked: Checked) -> Checked:

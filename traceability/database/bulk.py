@@ -34,7 +34,8 @@ def put(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     staged, names = f"staged_{table.name}", ", ".join(columns)
     values = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in keys)
     connection.exec_driver_sql(
-        f"CREATE TEMPORARY TABLE IF NOT EXISTS {staged} ON COMMIT DELETE ROWS AS SELECT {names} FROM {table.name} LIMIT 0"
+        f"CREATE TEMPORARY TABLE IF NOT EXISTS {staged} ON COMMIT DELETE ROWS "
+        f"AS SELECT {names} FROM {table.name} LIMIT 0"
     )
     _copy(connection, staged, rows)
     connection.exec_driver_sql(

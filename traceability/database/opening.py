@@ -10,7 +10,7 @@ from traceability.database.sqlite import SqliteFile
 
 
 def open_database(setting: str) -> Database:
-    """What a `database` setting names; nothing is opened yet. Raises Misconfigured for an engine that is not known."""
+    """What a `database` setting names; nothing is opened yet. Raises Misconfigured for an unknown engine."""
     if "://" in setting:
         raise Misconfigured(
             f"centre.database: {setting.partition(':')[0]}:// is not supported by this version",

@@ -1,4 +1,4 @@
-"""The few things SQLite and PostgreSQL say differently, said once: keep if new, put over, many at once, take turns."""
+"""The few things SQLite and PostgreSQL say differently: keep if new, put over, many at once, take turns."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ class SqliteFile(Database):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._writer = _engine(self._connect, "BEGIN IMMEDIATE")
-        self._reader = _engine(self._look, "BEGIN")
+        self._writer, self._reader = _engine(self._connect), _engine(self._look)
+        event.listen(self._writer, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         self._version = VERSION
         self._connection: Connection | None = None
         self._lock: int | None = None
@@ -71,9 +71,10 @@ class SqliteFile(Database):
         """A connection that is read-only."""
         if not self.path.is_file():
             raise Unavailable(f"{self.path}: no ledger there", remedy="has `punchgate centre run` been started once?")
-        engine = self._reader if at_once else self._reader.execution_options(isolation_level="AUTOCOMMIT")
         try:
-            with engine.connect() as connection:
+            with self._reader.connect() as connection:
+                if at_once:
+                    connection.exec_driver_sql("BEGIN")
                 yield connection
         except (DBAPIError, sqlite3.Error) as error:
             raise NotDurable(f"{self.path}: {_reason(error)}", remedy="run as the user the centre runs as") from error
@@ -155,11 +156,9 @@ class SqliteFile(Database):
                 connection.close()
 
 
-def _engine(connect: Callable[[], sqlite3.Connection], begin: str) -> Engine:
+def _engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
     """Without a pool: what is closed is closed. Values are kept out of what errors say."""
-    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    return engine
+    return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
 
 def _reason(error: Exception) -> object:

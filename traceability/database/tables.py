@@ -19,10 +19,23 @@ All times are unix milliseconds of the centre's clock. `rowid` is the order of a
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Identity, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Dialect, Identity, Integer, LargeBinary, MetaData, Table, Text
 
 BIG = BigInteger().with_variant(Integer(), "sqlite")
 FLAG = Boolean().with_variant(Integer(), "sqlite")
+
+
+class Bytes(LargeBinary):
+    """bytes, which both drivers take and give as they are."""
+
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> None:
+        """Nothing to do."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        """Nothing to do."""
+
 
 metadata = MetaData()
 
@@ -61,8 +74,8 @@ records = Table(
     _row(),
     Column("stream", BIG, primary_key=True),
     Column("seq", BIG, primary_key=True),
-    Column("hash", LargeBinary, nullable=False),
-    Column("line", LargeBinary, nullable=False),
+    Column("hash", Bytes, nullable=False),
+    Column("line", Bytes, nullable=False),
     Column("at_ms", BIG, nullable=False),
 )
 spans = Table(
@@ -93,8 +106,8 @@ conflicts = Table(
     _row(),
     Column("stream", BIG, primary_key=True),
     Column("seq", BIG, primary_key=True),
-    Column("hash", LargeBinary, primary_key=True),
-    Column("line", LargeBinary, nullable=False),
+    Column("hash", Bytes, primary_key=True),
+    Column("line", Bytes, nullable=False),
     Column("at_ms", BIG, nullable=False),
 )
 breaks = Table(
@@ -112,7 +125,7 @@ refused = Table(
     Column("stream", BIG, primary_key=True),
     Column("seq", BIG, primary_key=True),
     Column("reason", Text, nullable=False),
-    Column("line", LargeBinary, nullable=False),
+    Column("line", Bytes, nullable=False),
     Column("told", BIG),
     Column("at_ms", BIG, nullable=False),
 )
@@ -166,9 +179,9 @@ evidence = Table(
     _row(),
     Column("stream", BIG, nullable=False),
     Column("newest", BIG, nullable=False),
-    Column("hash", LargeBinary, nullable=False),
+    Column("hash", Bytes, nullable=False),
     Column("said", Text, nullable=False),
-    Column("message", LargeBinary, nullable=False),
+    Column("message", Bytes, nullable=False),
     Column("at_ms", BIG, nullable=False),
 )
 expiry = Table("expiry", metadata, Column("upto", BIG, nullable=False))
