@@ -73,12 +73,8 @@ def sign_of(line: Line, dated: Dated, known_ms: int) -> Sign | None:
         device=_text(data.get("device")),
         portal=_text(data.get("portal")),
         reason=_text(data.get("reason")),
-<<<<<<< HEAD
-        lost=lost_of(data.get("lost")) if kind_of(line) == "records.lost" else None,
-=======
         active=data["active"] if isinstance(data.get("active"), bool) else None,
         lost=_lost(data.get("lost")) if kind_of(line) == "records.lost" else None,
->>>>>>> presence
     )
 
 
@@ -136,8 +132,7 @@ def _refs(line: Line) -> list[str]:
     return [f"{line.site}/{line.gateway}/{line.epoch}/{seq}" for seq in seqs]
 
 
-def lost_of(lost: Any) -> Lost | None:
-    """What the `lost` of a `records.lost` declares; None: nothing that could be understood."""
+def _lost(lost: Any) -> Lost | None:
     if not isinstance(lost, dict):
         return None
     first, last = _number(lost.get("first")), _number(lost.get("last"))

@@ -16,7 +16,6 @@ import structlog
 from sqlalchemy import bindparam, func, select, update
 
 from gateway.errors import Rejected
-from gateway.wire import compact
 from traceability import clocks
 from traceability.database import Connection, Database
 from traceability.database import tables as ledger
@@ -30,6 +29,7 @@ from traceability.presence.stays import Step
 from traceability.whereabouts import tables
 from traceability.whereabouts.desk import Desk, Entry, Said, desk_at, waiting
 from traceability.whereabouts.lines import Lines, Told
+from traceability.whereabouts.rows import body_of
 from traceability.whereabouts.shelf import Change, Shelf
 
 TURN_RECORDS = 2000
@@ -251,8 +251,8 @@ class _Work:
             "live": told.line.data.get("live") is not False,
             "lane": sign.lane if sign else None,
             "device": sign.device if sign else None,
-            "reason": sign.reason if sign else None,
-            "lost": compact(lost).decode() if (lost := told.line.data.get("lost")) is not None else None,
+            "portal": sign.portal if sign else None,
+            "body": None if sign is None else body_of(sign),
             "why": fact.why if isinstance(fact, Unplaced) else None,
         }
 

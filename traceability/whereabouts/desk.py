@@ -52,9 +52,7 @@ class Entry:
         if self.kind == "map":
             return self.body
         try:
-            words = json.loads(self.body)
-            if self.kind != "person":
-                words["known_ms"] = known_ms
+            words = json.loads(self.body) | {"known_ms": known_ms}
             said: Said = _SHAPES[self.kind].validate_python(words)
         except (ValueError, TypeError, ValidationError) as error:
             raise Rejected(f"entry {self.number}: {error}") from error
@@ -79,7 +77,7 @@ class Desk:
             case str():
                 self.atlas = self.atlas.having(_map(said, known_ms))
             case Person():
-                self.bindings.people[said.id] = said
+                self.bindings.introduce(said)
             case Binding():
                 self.bindings.add(said)
             case Move():

@@ -1,4 +1,4 @@
-"""Steps and stays as rows, and back: the columns that are searched, and the whole as JSON."""
+"""Signs, steps and stays as rows, and back: the columns that are searched, and the whole as JSON."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Iterable
 
 from pydantic import TypeAdapter
 
+from traceability.presence.coverage import Sign
 from traceability.presence.moments import FUTURE
 from traceability.presence.stays import Stay, Step
 
-_STEP, _STAY = TypeAdapter(Step), TypeAdapter(Stay)
+_STEP, _STAY, _SIGN = TypeAdapter(Step), TypeAdapter(Stay), TypeAdapter(Sign)
+_TELLING = ("device.", "gateway.", "portal.", "records.")
 
 Row = dict[str, object]
 
@@ -44,6 +46,15 @@ def stay_row(stay: Stay, known_ms: int) -> Row:
         "last_ms": possible.end_ms,
         "body": _STAY.dump_json(stay).decode(),
     }
+
+
+def body_of(sign: Sign) -> str | None:
+    """A sign, where it tells more than that its gateway lived and what stands in columns of its own."""
+    return _SIGN.dump_json(sign).decode() if sign.kind.startswith(_TELLING) else None
+
+
+def sign_of(body: str) -> Sign:
+    return _SIGN.validate_json(body)
 
 
 def steps_of(bodies: Iterable[str]) -> list[Step]:

@@ -1,7 +1,8 @@
 """The derived tables. `known_from` up to, not including, `known_to` (FUTURE: still) is when a row was our knowledge.
 
 - `entries`: what operators said, never changed; `known_ms` is set when it was taken into account.
-- `signs`: every record as a sign of life; `best_ms` null: it cannot be placed in time. `why`: what is wrong with it.
+- `signs`: every record as a sign of life; `best_ms` null: it cannot be placed in time. `body`: the
+  sign itself where it tells more than that the gateway lived. `why`: what is wrong with it.
 - `steps`: what moved or saw somebody; subject "" are flows, people without a name.
 - `stays`: who was where; `first_ms` and `last_ms` are the possible extent.
 - `beats`: heartbeats, one a minute and each change.
@@ -40,8 +41,8 @@ signs = Table(
     Column("live", FLAG, nullable=False),
     Column("lane", Text),
     Column("device", Text),
-    Column("reason", Text),
-    Column("lost", Text),
+    Column("portal", Text),
+    Column("body", Text),
     Column("why", Text),
 )
 steps = Table(

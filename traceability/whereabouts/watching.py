@@ -7,7 +7,6 @@ lived, and one for each lane and device.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,14 +16,13 @@ from traceability.database import Connection
 from traceability.database import tables as ledger
 from traceability.presence.coverage import Beat, Covered, Sign
 from traceability.presence.moments import Span
-from traceability.presence.reading import lost_of
 from traceability.presence.watch import STARTED, STOPPED, Run, Watch, Watches
 from traceability.whereabouts import tables
+from traceability.whereabouts.rows import sign_of
 
 DOWN, LOST = "device.down", "records.lost"
 G = tables.signs.c
-TELLING = or_(G.kind.like("device.%"), G.kind.like("gateway.%"), G.kind == LOST)
-WORDS = (G.seq, G.known_from, G.best_ms, G.kind, G.live, G.lane, G.device, G.reason, G.lost)
+WORDS = (G.body, G.seq, G.known_from, G.best_ms, G.kind, G.live, G.lane, G.device, G.portal)
 
 
 Stream = tuple[int, str, str, str]
@@ -54,9 +52,9 @@ def coverage_of(connection: Connection, site: str, window: Span, known_at_ms: in
 
 def _signs(connection: Connection, stream: Stream, own: ColumnElement[bool], window: Span) -> Iterator[Sign]:
     of_it = or_(G.best_ms < window.end_ms, G.kind == LOST)
-    telling = select(*WORDS).where(own, TELLING, G.best_ms.is_not(None), of_it)
-    first = select(func.min(G.seq)).where(own, G.best_ms.is_not(None)).group_by(G.lane, G.device)
-    named = select(*WORDS).where(own, G.seq.in_(first), ~TELLING, G.lane.is_not(None))
+    telling = select(*WORDS).where(own, G.body.is_not(None), of_it)
+    first = select(func.min(G.seq)).where(own, G.best_ms.is_not(None)).group_by(G.lane, G.device, G.portal)
+    named = select(*WORDS).where(own, G.seq.in_(first), G.body.is_(None), G.lane.is_not(None))
     for row in (*connection.execute(telling), *connection.execute(named)):
         yield _sign(stream, row)
 
@@ -77,11 +75,12 @@ def _heard_again(
 
 
 def _sign(stream: Stream, row: Any) -> Sign:
-    seq, known_ms, at_ms, kind, live, lane, device, reason, lost = row
+    body, seq, known_ms, at_ms, kind, live, lane, device, portal = row
+    if body is not None:
+        return sign_of(body)
     _, site, gateway, epoch = stream
     name = f"{site}/{gateway}/{epoch}/{seq}"
-    told = lost_of(json.loads(lost)) if lost is not None and kind == LOST else None
-    return Sign(name, known_ms, at_ms, site, gateway, epoch, seq, kind, bool(live), lane, device, reason, told)
+    return Sign(name, known_ms, at_ms, site, gateway, epoch, seq, kind, bool(live), lane, device, portal)
 
 
 def _runs(connection: Connection, stream: Stream, own: ColumnElement[bool], window: Span) -> Iterator[Run]:

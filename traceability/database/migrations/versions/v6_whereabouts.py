@@ -14,8 +14,6 @@ from traceability.database.migrations.columns import FLAG, WHOLE, text, whole
 revision = "6"
 down_revision = "5"
 
-TELLING = "kind LIKE 'device.%' OR kind LIKE 'gateway.%' OR kind = 'records.lost'"
-
 
 def upgrade() -> None:
     """From version 5."""
@@ -27,7 +25,7 @@ def upgrade() -> None:
         "signs", whole("stream"), whole("seq"), *_known(), whole("best_ms", null=True),
         whole("earliest_ms", null=True), whole("latest_ms", null=True), text("kind"),
         Column("live", FLAG, nullable=False), text("lane", null=True),
-        text("device", null=True), text("reason", null=True), text("lost", null=True), text("why", null=True),
+        text("device", null=True), text("portal", null=True), text("body", null=True), text("why", null=True),
         PrimaryKeyConstraint("stream", "seq", "known_from"), sqlite_with_rowid=False,
     )  # fmt: skip
     op.create_table(
@@ -46,7 +44,7 @@ def upgrade() -> None:
     )  # fmt: skip
     op.create_table("derived", Column("number", WHOLE, primary_key=True), whole("upto"), whole("known_ms"))
     op.create_index("signs_by_time", "signs", ["stream", "best_ms"])
-    _index("signs_that_tell", "signs", ["stream", "seq"], TELLING)
+    _index("signs_that_tell", "signs", ["stream", "seq"], "body IS NOT NULL")
     op.create_index("steps_of_subject", "steps", ["subject", "best_ms"])
     _index("steps_of_token", "steps", ["token"], "token IS NOT NULL")
     op.create_index("steps_at_lane", "steps", ["site", "lane", "best_ms"])
