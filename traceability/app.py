@@ -28,6 +28,7 @@ from traceability.identity import Identity, claim
 from traceability.ledger import Ledger
 from traceability.sign import GatewayKeys, Signer, signer, unsigned
 from traceability.subscription import Broker, Inbox, Subscription
+from traceability.whereabouts.keeper import Keeper
 
 DAY_MS = 86_400_000
 
@@ -95,6 +96,8 @@ def run(settings: Settings) -> None:
         log.warning("ledger.migrated", copy=str(database.copied))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: consumer.stop())
+    keeper = Keeper(open_database(settings.database), unix_ms)
+    keeper.start()
     link.start()
     for warning in [*_exposed(settings), *keys.flaws()]:
         log.warning("config.warning", reason=warning)
@@ -105,6 +108,7 @@ def run(settings: Settings) -> None:
     finally:
         notify("STOPPING=1")
         link.stop()
+        keeper.stop()
         ledger.close()
     log.info("centre.stopped", service=service)
 

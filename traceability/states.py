@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import bindparam, select, update
 
 from gateway.errors import Rejected
-from traceability import chain, spans
+from traceability import beats, chain, spans
 from traceability.database import Connection, tables
 from traceability.database.portable import hold_ledger, put
 from traceability.streams import MAX_SEQ, Key, Tx, stream_of
@@ -58,6 +58,7 @@ def read_state(payload: bytes) -> State:
 
 def hear(tx: Tx, site: str, gateway: str, state: State) -> Key | None:
     """Remember a state; returns the stream it is about when the gateway is there to be answered."""
+    beats.note(tx, site, gateway, online=state.status == "online", epoch=state.epoch, newest=state.newest)
     if state.epoch is None:
         _say(tx, site, gateway, state.status)
         return None

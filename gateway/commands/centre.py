@@ -14,7 +14,9 @@ from gateway import log
 from gateway.commands.authority import authority_group, enrol_command, revoke_command
 from gateway.commands.carry import import_command
 from gateway.commands.centre_options import centre_option, need_libraries, open_ledger, read_centre
+from gateway.commands.entries import ENTRIES
 from gateway.commands.evidence import evidence_command
+from gateway.commands.questions import QUESTIONS
 from gateway.errors import EXIT_FAILED, NotDurable
 from gateway.whole_file import whole_file
 from gateway.wire import compact, timestamp
@@ -32,6 +34,8 @@ command.add_command(import_command)
 command.add_command(authority_group)
 command.add_command(enrol_command)
 command.add_command(revoke_command)
+for each in (*QUESTIONS, *ENTRIES):
+    command.add_command(each)
 
 
 @command.command("run")

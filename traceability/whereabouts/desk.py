@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -79,7 +80,7 @@ class Desk:
             case Person():
                 self.bindings.introduce(said)
             case Binding():
-                self.bindings.add(said)
+                _keep(self.bindings, said)
             case Move():
                 self.moves[said.id] = said
             case Counted():
@@ -88,6 +89,24 @@ class Desk:
                 self.declarations.append(said)
                 self.void = voided(self.declarations)
         return said
+
+    def clashes(self, said: Said) -> list[str]:
+        """What a binding that was taken contradicts, in words."""
+        if not isinstance(said, Binding):
+            return []
+        return [
+            f"{clash.token} is {other.person}'s at that time by {other.id}"
+            for clash in self.bindings.refuse(said)
+            for other in (clash.first, clash.second)
+            if other.id != said.id
+        ]
+
+
+def _keep(bindings: Bindings, binding: Binding) -> None:
+    try:
+        bindings.add(binding)
+    except ValueError as error:
+        raise Rejected(str(error)) from error
 
 
 def _map(text: str, known_ms: int) -> Map:
@@ -104,6 +123,15 @@ def desk_at(connection: Connection, known_at_ms: int) -> Desk:
     for entry in _entries(connection, c.known_ms <= known_at_ms):
         assert entry.known_ms is not None
         desk.take(entry, entry.known_ms)
+    return desk
+
+
+def said_so_far(connection: Connection, now_ms: int) -> Desk:
+    """All that was said, also what is not taken into account yet."""
+    desk = desk_at(connection, now_ms)
+    for entry in waiting(connection):
+        with suppress(Rejected):
+            desk.take(entry, now_ms)
     return desk
 
 
