@@ -194,5 +194,8 @@ def _tell(config: Path, how: dict[str, Any], answer: Callable[[Inquiry], Any]) -
     from traceability.whereabouts.inquiry import Inquiry
     from traceability.whereabouts.telling import lines
 
-    told = answer(Inquiry(database, how["known_at"]))
+    inquiry = Inquiry(database, how["known_at"])
+    if how["known_at"] is None and (behind := inquiry.behind()):
+        click.echo(f"{behind} records are here that are not taken into account yet", err=True)
+    told = answer(inquiry)
     click.echo(as_json(told) if how["as_json"] else "\n".join(lines(told)))

@@ -17,6 +17,8 @@ from traceability.presence import oddities as odd
 from traceability.presence import roster as presence
 from traceability.presence import trajectory as way
 from traceability.presence.moments import Span
+from traceability.whereabouts.deriver import behind
+from traceability.whereabouts.desk import waiting
 from traceability.whereabouts.view import TableView
 
 Answer = TypeVar("Answer")
@@ -28,6 +30,11 @@ class Inquiry:
 
     database: Database
     as_known_at_ms: int | None = None
+
+    def behind(self) -> int:
+        """How many records are in the ledger that answers do not take into account yet, at most."""
+        with self.database.reading(at_once=True) as connection:
+            return behind(connection) or len(waiting(connection))
 
     def roster(self, site: str, as_of_ms: int) -> presence.Roster:
         """Who is on a site at a moment."""
