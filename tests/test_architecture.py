@@ -27,7 +27,9 @@ MAY_IMPORT = {
 ONE_PLACE = {
     "serial": {"gateway/port/serial_port.py"},
     "paho": {"gateway/uplink/connection.py", "traceability/subscription.py", "gateway/simulation/listener.py"},
-    "sqlite3": {"gateway/journal/schema.py", "traceability/database.py"},
+    "sqlite3": {"gateway/journal/schema.py", "traceability/database/sqlite.py"},
+    "alembic": {"traceability/migration.py", "traceability/database/migrations"},
+    "pg8000": set(),
     "tinydb": {"gateway/directory/registry.py"},
     "cryptography": {
         "gateway/signature.py",
@@ -120,8 +122,9 @@ def test_the_gateway_knows_nothing_of_the_centre(path: Path) -> None:
 
 @pytest.mark.parametrize("library", ONE_PLACE)
 def test_a_foreign_library_has_one_door(library: str) -> None:
-    doors = {name(path) for path in sources(*PACKAGES) if library in top_levels(path)}
-    assert doors <= ONE_PLACE[library]
+    for path in sources(*PACKAGES):
+        if library in top_levels(path):
+            assert {name(path), *map(str, path.relative_to(ROOT).parents)} & ONE_PLACE[library], name(path)
 
 
 @pytest.mark.parametrize("path", sources("gateway"), ids=name)

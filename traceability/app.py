@@ -23,11 +23,12 @@ from config import ConfigError, exposure, read_password, read_secret
 from gateway.errors import Misconfigured
 from gateway.wire import Topics
 from traceability.consumer import Consumer
-from traceability.database import database_path
+from traceability.database import open_database
 from traceability.identity import Identity, claim
 from traceability.ledger import Ledger
 from traceability.sign import GatewayKeys, Signer, signer, unsigned
 from traceability.subscription import Broker, Inbox, Subscription
+from traceability.whereabouts.keeper import Keeper
 
 DAY_MS = 86_400_000
 
@@ -80,31 +81,34 @@ class Secrets:
 def run(settings: Settings) -> None:
     """Run the centre until SIGTERM or SIGINT. Raises Misconfigured or NotDurable when it cannot start."""
     log = structlog.get_logger("traceability")
-    path, secrets = database_path(settings.database), _secrets(settings)
+    database, secrets = open_database(settings.database), _secrets(settings)
     sign = own_signer(settings)
     identity = claim(settings.state_dir)
     broker = _broker(settings, identity, secrets.password)
     service = settings.id or identity.service
     inbox: Inbox = SimpleQueue()
-    ledger = Ledger(path, service, unix_ms)
+    ledger = Ledger(database, service, unix_ms)
     link = Subscription(broker, Topics(settings.prefix), settings.share, inbox)
     keys = GatewayKeys(settings.gateway_keys)
     consumer = Consumer(ledger, link, inbox, settings.prefix, sign, keys, settings.keep_days * DAY_MS)
     ledger_id = ledger.open()
-    if ledger.copied is not None:
-        log.warning("ledger.migrated", copy=str(ledger.copied))
+    if database.copied is not None:
+        log.warning("ledger.migrated", copy=str(database.copied))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: consumer.stop())
+    keeper = Keeper(open_database(settings.database), unix_ms)
+    keeper.start()
     link.start()
     for warning in [*_exposed(settings), *keys.flaws()]:
         log.warning("config.warning", reason=warning)
-    log.info("centre.started", service=service, ledger=ledger_id, database=str(path), client_id=broker.client_id)
+    log.info("centre.started", service=service, ledger=ledger_id, database=database.name, client_id=broker.client_id)
     notify("READY=1")
     try:
         consumer.run()
     finally:
         notify("STOPPING=1")
         link.stop()
+        keeper.stop()
         ledger.close()
     log.info("centre.stopped", service=service)
 

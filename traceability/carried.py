@@ -51,7 +51,7 @@ def take(ledger: Ledger, file: IO[bytes], progress: Callable[[int], None], keys:
     carried = CarryReader(file)
     taken = Taken(carried.head)
     for lines in _groups(carried):
-        with ledger.group() as group:
+        with ledger.group([(carried.head.site, carried.head.gateway)]) as group:
             group.take(carried.head.site, carried.head.gateway, lines)
         taken.lines += len(lines)
         taken.counts.update(group.counts)

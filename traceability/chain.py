@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sqlalchemy import bindparam, select
+
 from gateway.wire import Line, read_line
 from traceability import spans
+from traceability.database import tables
+from traceability.database.portable import add
 from traceability.streams import Key, Tx
 
 
@@ -29,20 +33,24 @@ def compare(tx: Tx, key: Key, stream: int, seq: int, *, held: str | None, named:
     """The link between seq-1 (whose hash is `held`) and seq (which names `named`); None: that end is not here."""
     if held is None or named is None or held == named:
         return
-    added = tx.connection.execute(
-        "INSERT INTO breaks VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", (stream, seq, held, named, tx.now_ms)
-    )
-    if added.rowcount:
+    row = {"stream": stream, "seq": seq, "held": held, "named": named, "at_ms": tx.now_ms}
+    if add(tx.connection, tables.breaks, row):
         tx.counts["breaks"] += 1
         tx.alarm("chain.broken", key, seq=seq, held=held, named=named)
 
 
 def hash_at(tx: Tx, stream: int, seq: int) -> str | None:
     """Hash of the line that is held under this seq, in hex."""
-    row = tx.connection.execute("SELECT hash FROM records WHERE stream = ? AND seq = ?", (stream, seq)).fetchone()
-    return row[0].hex() if row else None
+    own_hash = tx.connection.scalar(_HASH, {"of": stream, "at": seq})
+    return None if own_hash is None else own_hash.hex()
 
 
 def _prev_at(tx: Tx, stream: int, seq: int) -> str | None:
-    row = tx.connection.execute("SELECT line FROM records WHERE stream = ? AND seq = ?", (stream, seq)).fetchone()
-    return read_line(row[0]).prev if row and row[0] else None
+    line = tx.connection.scalar(_LINE, {"of": stream, "at": seq})
+    return read_line(line).prev if line else None
+
+
+_RECORDS = tables.records.c
+_NAMED = (_RECORDS.stream == bindparam("of")) & (_RECORDS.seq == bindparam("at"))
+_HASH = select(_RECORDS.hash).where(_NAMED)
+_LINE = select(_RECORDS.line).where(_NAMED)

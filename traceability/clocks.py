@@ -8,13 +8,16 @@ nothing here depends on which came first.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import astuple, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, TypeGuard
 
+from sqlalchemy import bindparam, update
+
 from gateway.wire import Line
 from traceability.anchors import Anchor, Reading
-from traceability.database import Connection
+from traceability.database import Connection, tables
+from traceability.database.portable import add, put
 
 ANCHOR_TYPE, STEP_TYPE = "punchgate.clock.anchor.v1", "punchgate.clock.stepped.v1"
 MAX_NUMBER = 2**53
@@ -27,23 +30,23 @@ NO_CLOCK = Reading(0, "", 0, "none")
 def note(connection: Connection, stream: int, lines: Iterable[Line]) -> None:
     """Keep what these lines, new in the ledger, say of their clocks."""
     last_ns: dict[str, int] = {}
-    doubts: list[tuple[object, ...]] = []
+    doubts: list[dict[str, object]] = []
     for line in lines:
         reading = reading_of(line)
         if reading.boot:
             last_ns[reading.boot] = max(reading.boot_ns, last_ns.get(reading.boot, 0))
         if reading.state != "synced":
-            doubts.append((stream, line.seq, *_columns(reading)))
+            doubts.append({"stream": stream, "seq": line.seq} | asdict(reading))
         anchor = anchor_of(line)
         if anchor is not None:
             _keep_anchor(connection, stream, line.seq, anchor)
         if line.seq == 1:
             _keep_previous(connection, stream, line)
-    connection.executemany("INSERT OR REPLACE INTO doubts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", doubts)
-    connection.executemany(
-        "INSERT INTO boots VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET last_ns = max(last_ns, excluded.last_ns)",
-        [(stream, boot, boot_ns) for boot, boot_ns in last_ns.items()],
-    )
+    put(connection, tables.doubts, doubts)
+    for boot, boot_ns in last_ns.items():
+        row = {"stream": stream, "boot": boot, "last_ns": boot_ns}
+        if not add(connection, tables.boots, row):
+            connection.execute(_LATER, {"of": stream, "which": boot, "at_ns": boot_ns})
 
 
 def reading_of(line: Line) -> Reading:
@@ -82,8 +85,16 @@ def anchor_of(line: Line) -> Anchor | None:
 
 
 def _keep_anchor(connection: Connection, stream: int, seq: int, anchor: Anchor) -> None:
-    row = (stream, seq, anchor.boot, anchor.boot_ns, anchor.offset_ms, anchor.state, anchor.error_ms)
-    connection.execute("INSERT OR REPLACE INTO anchors VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    row = {
+        "stream": stream,
+        "seq": seq,
+        "boot": anchor.boot,
+        "boot_ns": anchor.boot_ns,
+        "offset_ms": anchor.offset_ms,
+        "state": anchor.state,
+        "error_ms": anchor.error_ms,
+    }
+    put(connection, tables.anchors, [row])
 
 
 def _keep_previous(connection: Connection, stream: int, line: Line) -> None:
@@ -91,16 +102,22 @@ def _keep_previous(connection: Connection, stream: int, line: Line) -> None:
     previous = line.data.get("previous")
     epoch = previous.get("epoch") if isinstance(previous, dict) else None
     if _is_word(epoch):
-        connection.execute("UPDATE streams SET previous = ? WHERE id = ?", (epoch, stream))
+        connection.execute(_FOLLOWS, {"of": stream, "epoch_before": epoch})
 
 
-def _columns(reading: Reading) -> tuple[object, ...]:
-    """In the order of the fields of Reading."""
-    return astuple(reading)
+_LATER = (
+    update(tables.boots)
+    .where(tables.boots.c.stream == bindparam("of"), tables.boots.c.boot == bindparam("which"))
+    .where(tables.boots.c.last_ns < bindparam("at_ns"))
+    .values(last_ns=bindparam("at_ns"))
+)
+_FOLLOWS = (
+    update(tables.streams).where(tables.streams.c.id == bindparam("of")).values(previous=bindparam("epoch_before"))
+)
 
 
 def _is_word(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and 0 < len(value) <= MAX_WORD
+    return isinstance(value, str) and 0 < len(value) <= MAX_WORD and value.isprintable()
 
 
 def _is_since_boot(value: object) -> TypeGuard[int]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable
+from contextlib import suppress
 from queue import Empty
 from typing import Any, Protocol
 
@@ -164,12 +165,13 @@ class Consumer:
     def _transact(self, deliveries: list[Delivery]) -> tuple[int, list[Receipt]]:
         """One transaction; returns how many deliveries it took before its time was over, and its receipts."""
         start, taken = time.monotonic(), 0
-        with self._ledger.group() as group:
+        gateways = self._gateways(deliveries)
+        with self._ledger.group(gateways) as group:
             while taken < len(deliveries) and (not taken or time.monotonic() - start < MAX_GROUP_S):
                 for key in self._take(group, deliveries[taken]):
                     self._cadence.touch(key, start)
                 taken += 1
-            receipts = [group.receipt(key) for key in self._due()]
+            receipts = [group.receipt(key) for key in self._due() if (key.site, key.gateway) in gateways]
         for alarm in group.alarms:
             self._raise_alarm(alarm)
         if group.counts["nameless"]:
@@ -179,6 +181,15 @@ class Consumer:
             ms = round(1000 * (time.monotonic() - start))
             self._log.debug("centre.committed", messages=taken, ms=ms, **group.counts)
         return taken, receipts
+
+    def _gateways(self, deliveries: list[Delivery]) -> set[tuple[str, str]]:
+        """Those (site, gateway) a group will write of: whose messages it takes, and who is due a receipt now."""
+        names = {(key.site, key.gateway) for key in self._due()}
+        for delivery in deliveries:
+            with suppress(Rejected):
+                site, gateway, _ = self._topics.parse(delivery.topic)
+                names.add((site, gateway))
+        return names
 
     def _take(self, group: Group, delivery: Delivery) -> set[Key]:
         part = "topic"

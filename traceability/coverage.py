@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Row, bindparam, func, select
 
 from gateway.errors import Unavailable
 from gateway.wire import timestamp
-from traceability import spans, times
-from traceability.database import Connection, reading
+from traceability import spans, states, times
+from traceability.database import Connection, Database, tables
 from traceability.dating import Chronicle
 from traceability.receipts import HOLE_AGE_MS
+from traceability.streams import Key
 
 MAX_SHOWN = 20
 
@@ -106,74 +108,72 @@ class Report:
             yield from _lines(stream)
 
 
-def survey(path: Path, now_ms: int) -> Report:
+def survey(database: Database, now_ms: int) -> Report:
     """Read the coverage of a ledger. Raises Unavailable, NotDurable."""
-    with reading(path) as connection:
-        connection.execute("BEGIN")
-        row = connection.execute("SELECT id FROM ledger ORDER BY rowid DESC LIMIT 1").fetchone()
-        if row is None:
-            raise Unavailable(f"{path}: the ledger is empty")
-        streams = connection.execute(
-            "SELECT id, site, gateway, epoch, held, expired, last_ms FROM streams ORDER BY site, gateway, epoch"
-        ).fetchall()
-        names = dict.fromkeys((site, gateway) for _, site, gateway, *_ in streams)
+    with database.reading(at_once=True) as connection:
+        ledger = states.last_id(connection)
+        if ledger is None:
+            raise Unavailable(f"{database.name}: the ledger is empty")
+        rows = connection.execute(_STREAMS).all()
+        names = dict.fromkeys((row.site, row.gateway) for row in rows)
         chronicles = {name: times.chronicle_of(connection, *name) for name in names}
-        return Report(row[0], [_coverage(connection, row, chronicles[row[1], row[2]], now_ms) for row in streams])
+        return Report(ledger, [_coverage(connection, row, chronicles[row.site, row.gateway], now_ms) for row in rows])
 
 
-def _coverage(connection: Connection, row: tuple[Any, ...], chronicle: Chronicle, now_ms: int) -> Coverage:
-    stream, site, gateway, epoch, held, expired, last_ms = row
-    state = _heard(connection, site, gateway, epoch)
-    missing = spans.holes(spans.read(connection, stream), _tail(connection, site, gateway, epoch))
+def _coverage(connection: Connection, row: Row[Any], chronicle: Chronicle, now_ms: int) -> Coverage:
+    stream, key = row.id, Key(row.site, row.gateway, row.epoch)
+    missing = spans.holes(spans.read(connection, stream), states.last_tail(connection, key))
     return Coverage(
-        site=site,
-        gateway=gateway,
-        epoch=epoch,
+        site=key.site,
+        gateway=key.gateway,
+        epoch=key.epoch,
         through=spans.through(connection, stream),
         seen=spans.top(connection, stream),
-        held=held,
-        expired=expired,
+        held=row.held,
+        expired=row.expired,
         missing=[Range(hole.first, hole.last) for hole in missing if now_ms - hole.since_ms >= HOLE_AGE_MS],
-        lost=_lost(connection, stream),
-        refused=[Refusal(*row) for row in _select(connection, "seq, reason", "refused", stream)],
-        conflicts=[seq for (seq,) in _select(connection, "DISTINCT seq", "conflicts", stream)],
-        breaks=[seq for (seq,) in _select(connection, "DISTINCT seq", "breaks", stream)],
-        dated=times.count(connection, stream, held, chronicle),
-        last_arrival=None if last_ms is None else timestamp(last_ms),
-        state=state,
+        lost=[Loss(*loss) for loss in connection.execute(_LOST, {"of": stream})],
+        refused=[Refusal(*refusal) for refusal in connection.execute(_REFUSED, {"of": stream})],
+        conflicts=list(connection.scalars(_CONFLICTS, {"of": stream})),
+        breaks=list(connection.scalars(_BREAKS, {"of": stream})),
+        dated=times.count(connection, stream, row.held, chronicle),
+        last_arrival=None if row.last_ms is None else timestamp(row.last_ms),
+        state=_heard(connection, key),
     )
 
 
-def _select(connection: Connection, columns: str, table: str, stream: int) -> list[tuple[Any, ...]]:
-    return connection.execute(f"SELECT {columns} FROM {table} WHERE stream = ? ORDER BY seq", (stream,)).fetchall()
-
-
-def _lost(connection: Connection, stream: int) -> list[Loss]:
-    rows = connection.execute(
-        "SELECT first, last, count, cause, "
-        "(SELECT count(*) FROM records r WHERE r.stream = l.stream AND r.seq BETWEEN l.first AND l.last) "
-        "FROM losses l WHERE stream = ? ORDER BY first, declared_seq",
-        (stream,),
-    )
-    return [Loss(*row) for row in rows]
-
-
-def _heard(connection: Connection, site: str, gateway: str, epoch: str) -> Heard | None:
-    row = connection.execute(
-        "SELECT status, epoch, newest, settled, at_ms FROM gateways WHERE site = ? AND gateway = ?", (site, gateway)
-    ).fetchone()
+def _heard(connection: Connection, key: Key) -> Heard | None:
+    row = connection.execute(_STATE, {"site": key.site, "gateway": key.gateway}).one_or_none()
     if row is None:
         return None
-    status, now_in, newest, settled, at_ms = row
-    return Heard(status, now_in == epoch, newest, settled, timestamp(at_ms))
+    return Heard(row.status, row.epoch == key.epoch, row.newest, row.settled, timestamp(row.at_ms))
 
 
-def _tail(connection: Connection, site: str, gateway: str, epoch: str) -> spans.Tail | None:
-    row = connection.execute(
-        "SELECT newest, newest_ms FROM gateways WHERE site = ? AND gateway = ? AND epoch = ? AND newest IS NOT NULL",
-        (site, gateway, epoch),
-    ).fetchone()
-    return spans.Tail(*row) if row else None
+_OF, _RECORD, _LOSS = bindparam("of", type_=tables.BIG), tables.records.c, tables.losses.c
+_STREAMS = select(tables.streams).order_by(tables.streams.c.site, tables.streams.c.gateway, tables.streams.c.epoch)
+_ARRIVED = (
+    select(func.count())
+    .where(_RECORD.stream == _LOSS.stream, _RECORD.seq.between(_LOSS.first, _LOSS.last))
+    .scalar_subquery()
+)
+_LOST = (
+    select(_LOSS.first, _LOSS.last, _LOSS["count"], _LOSS.cause, _ARRIVED)
+    .where(_LOSS.stream == _OF)
+    .order_by(_LOSS.first.nulls_first(), _LOSS.declared_seq)
+)
+_REFUSED = (
+    select(tables.refused.c.seq, tables.refused.c.reason)
+    .where(tables.refused.c.stream == _OF)
+    .order_by(tables.refused.c.seq)
+)
+_CONFLICTS, _BREAKS = (
+    select(table.c.seq).where(table.c.stream == _OF).distinct().order_by(table.c.seq)
+    for table in (tables.conflicts, tables.breaks)
+)
+_GATEWAY = tables.gateways.c
+_STATE = select(_GATEWAY.status, _GATEWAY.epoch, _GATEWAY.newest, _GATEWAY.settled, _GATEWAY.at_ms).where(
+    _GATEWAY.site == bindparam("site"), _GATEWAY.gateway == bindparam("gateway")
+)
 
 
 # --- for people

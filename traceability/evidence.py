@@ -12,10 +12,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from sqlalchemy import bindparam, delete, select
+
 from gateway.wire import Line
 from traceability import chain
+from traceability.database import tables
 from traceability.states import State
-from traceability.streams import Key, Tx, stream_of
+from traceability.streams import Key, Tx, plain, stream_of
 
 HOUR_MS = 3_600_000
 MAX_TIME = 40
@@ -26,13 +29,9 @@ def keep(tx: Tx, key: Key, state: State, message: bytes) -> None:
     if not state.newest or state.head is None:
         return
     stream, seq, head = stream_of(tx, key), state.newest, bytes.fromhex(state.head)
-    said = str(json.loads(message).get("time", ""))[:MAX_TIME]
+    said = plain(str(json.loads(message).get("time", "")))[:MAX_TIME]
     other, is_known = _other(tx, stream, seq, head), _is_known(tx, stream, seq, head)
-    last = tx.connection.execute(
-        "SELECT rowid, newest, hash, said, at_ms FROM evidence WHERE stream = ? "
-        "ORDER BY newest DESC, rowid DESC LIMIT 1",
-        (stream,),
-    ).fetchone()
+    last = tx.connection.execute(_LAST, {"of": stream}).one_or_none()
     if last is not None:
         row, newest, hash_then, said_then, at_ms = last
         is_same = (newest, hash_then) == (seq, head)
@@ -40,9 +39,10 @@ def keep(tx: Tx, key: Key, state: State, message: bytes) -> None:
             return
         is_proved = chain.hash_at(tx, stream, newest) == hash_then.hex() and newest <= seq
         if (is_same or is_proved) and at_ms // HOUR_MS == tx.now_ms // HOUR_MS:
-            tx.connection.execute("DELETE FROM evidence WHERE rowid = ?", (row,))
+            tx.connection.execute(_FORGET, {"row": row})
     tx.connection.execute(
-        "INSERT INTO evidence VALUES (?, ?, ?, ?, ?, ?)", (stream, seq, head, said, message, tx.now_ms)
+        tables.evidence.insert(),
+        {"stream": stream, "newest": seq, "hash": head, "said": said, "message": message, "at_ms": tx.now_ms},
     )
     if other is not None and not is_known:
         _alarm(tx, key, seq, signed=head.hex(), other=other)
@@ -50,18 +50,13 @@ def keep(tx: Tx, key: Key, state: State, message: bytes) -> None:
 
 def check(tx: Tx, key: Key, stream: int, new: Mapping[int, tuple[Line, str]]) -> None:
     """Compare lines that have just come (seq -> line and its hash) with what was testified of them before."""
-    rows = tx.connection.execute(
-        "SELECT DISTINCT newest, hash FROM evidence WHERE stream = ? AND newest BETWEEN ? AND ?",
-        (stream, min(new), max(new)),
-    ).fetchall()
-    for seq, head in rows:
+    for seq, head in tx.connection.execute(_BETWEEN, {"of": stream, "first": min(new), "last": max(new)}):
         if seq in new and new[seq][1] != head.hex():
             _alarm(tx, key, seq, signed=head.hex(), other=new[seq][1])
 
 
 def _is_known(tx: Tx, stream: int, seq: int, head: bytes) -> bool:
-    query = "SELECT 1 FROM evidence WHERE stream = ? AND newest = ? AND hash = ? LIMIT 1"
-    return tx.connection.execute(query, (stream, seq, head)).fetchone() is not None
+    return tx.connection.scalar(_SAME, {"of": stream, "at": seq, "head": head}) is not None
 
 
 def _other(tx: Tx, stream: int, seq: int, head: bytes) -> str | None:
@@ -69,11 +64,29 @@ def _other(tx: Tx, stream: int, seq: int, head: bytes) -> str | None:
     held = chain.hash_at(tx, stream, seq)
     if held is not None and held != head.hex():
         return held
-    query = "SELECT hash FROM evidence WHERE stream = ? AND newest = ? AND hash <> ? LIMIT 1"
-    row = tx.connection.execute(query, (stream, seq, head)).fetchone()
-    return row[0].hex() if row else None
+    other = tx.connection.scalar(_OTHER, {"of": stream, "at": seq, "head": head})
+    return None if other is None else other.hex()
 
 
 def _alarm(tx: Tx, key: Key, seq: int, *, signed: str, other: str) -> None:
     tx.counts["contradicted"] += 1
     tx.alarm("evidence.conflict", key, seq=seq, signed=signed, other=other)
+
+
+_EVIDENCE = tables.evidence.c
+_OWN, _AT = _EVIDENCE.stream == bindparam("of"), _EVIDENCE.newest == bindparam("at")
+_HEAD = bindparam("head", type_=tables.Bytes())
+_LAST = (
+    select(_EVIDENCE.rowid, _EVIDENCE.newest, _EVIDENCE.hash, _EVIDENCE.said, _EVIDENCE.at_ms)
+    .where(_OWN)
+    .order_by(_EVIDENCE.newest.desc(), _EVIDENCE.rowid.desc())
+    .limit(1)
+)
+_FORGET = delete(tables.evidence).where(_EVIDENCE.rowid == bindparam("row"))
+_BETWEEN = (
+    select(_EVIDENCE.newest, _EVIDENCE.hash)
+    .where(_OWN, _EVIDENCE.newest.between(bindparam("first"), bindparam("last")))
+    .distinct()
+)
+_SAME = select(_EVIDENCE.newest).where(_OWN, _AT, _EVIDENCE.hash == _HEAD).limit(1)
+_OTHER = select(_EVIDENCE.hash).where(_OWN, _AT, _EVIDENCE.hash != _HEAD).limit(1)

@@ -12,6 +12,10 @@ from __future__ import annotations
 from collections import Counter
 from itertools import takewhile
 
+from sqlalchemy import bindparam, select, update
+
+from traceability.database import tables
+from traceability.database.portable import hold
 from traceability.streams import Tx
 
 SLICE_ROWS = 2000
@@ -21,22 +25,43 @@ TOMBSTONE = b""
 def expire(tx: Tx, keep_ms: int) -> int:
     """Empty the bodies of one slice of what is older than that; how many records it was."""
     limit = tx.now_ms - keep_ms
-    (upto,) = tx.connection.execute("SELECT upto FROM expiry").fetchone()
-    rows = tx.connection.execute(
-        "SELECT rowid, stream, at_ms FROM records WHERE rowid > ? ORDER BY rowid LIMIT ?", (upto, SLICE_ROWS)
-    ).fetchall()
-    old = list(takewhile(lambda row: row[2] < limit, rows))
+    upto = tx.connection.execute(_UPTO).scalar_one()
+    rows = tx.connection.execute(_NEXT.limit(SLICE_ROWS), {"upto": upto}).all()
+    old = list(takewhile(lambda row: row.at_ms < limit, rows))
     if old:
-        _bury(tx, upto, old[-1][0], Counter(stream for _, stream, _ in old))
-    for table in ("conflicts", "refused"):
-        tx.connection.execute(f"UPDATE {table} SET line = ?1 WHERE at_ms < ?2 AND line <> ?1", (TOMBSTONE, limit))
+        _bury(tx, upto, old[-1].rowid, Counter(row.stream for row in old))
+    for emptied in _BESIDE:
+        tx.connection.execute(emptied, {"limit": limit})
     return len(old)
 
 
 def _bury(tx: Tx, after: int, last: int, streams: Counter[int]) -> None:
-    tx.connection.execute("UPDATE records SET line = ? WHERE rowid > ? AND rowid <= ?", (TOMBSTONE, after, last))
-    tx.connection.executemany(
-        "UPDATE streams SET expired = expired + ? WHERE id = ?",
-        [(count, stream) for stream, count in streams.items()],
-    )
-    tx.connection.execute("UPDATE expiry SET upto = ?", (last,))
+    names = tx.connection.execute(_NAMES, {"ids": list(streams)})
+    hold(tx.connection, [(site, gateway) for site, gateway in names])
+    tx.connection.execute(_BURY, {"after": after, "upto": last})
+    for stream, count in streams.items():
+        tx.connection.execute(_COUNT, {"of": stream, "more": count})
+    tx.connection.execute(_REACHED, {"last": last})
+
+
+_RECORDS, _STREAMS, _EXPIRY = tables.records.c, tables.streams.c, tables.expiry.c
+_UPTO = select(_EXPIRY.upto).with_for_update()
+_NEXT = (
+    select(_RECORDS.rowid, _RECORDS.stream, _RECORDS.at_ms)
+    .where(_RECORDS.rowid > bindparam("upto"))
+    .order_by(_RECORDS.rowid)
+)
+_NAMES = select(_STREAMS.site, _STREAMS.gateway).where(_STREAMS.id.in_(bindparam("ids", expanding=True)))
+_BURY = (
+    update(tables.records)
+    .where(_RECORDS.rowid > bindparam("after"), _RECORDS.rowid <= bindparam("upto"))
+    .values(line=TOMBSTONE)
+)
+_COUNT = (
+    update(tables.streams).where(_STREAMS.id == bindparam("of")).values(expired=_STREAMS.expired + bindparam("more"))
+)
+_REACHED = update(tables.expiry).values(upto=bindparam("last"))
+_BESIDE = [
+    update(table).where(table.c.at_ms < bindparam("limit"), table.c.line != TOMBSTONE).values(line=TOMBSTONE)
+    for table in (tables.conflicts, tables.refused)
+]

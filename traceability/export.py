@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import itemgetter
-from pathlib import Path
 
-from traceability.database import Connection, reading
+from sqlalchemy import Select, select
+
+from traceability.database import Connection, Database, tables
 
 SLICE_ROWS = 1000
 
@@ -30,34 +31,37 @@ class Wanted:
     since_seq: int = 1
 
 
-def slices(path: Path, wanted: Wanted) -> Iterator[list[bytes]]:
+def slices(database: Database, wanted: Wanted) -> Iterator[list[bytes]]:
     """The lines in order, up to SLICE_ROWS at a time. Raises Unavailable, NotDurable."""
-    with reading(path) as connection:
+    with database.reading() as connection:
         for _, lines in pieces(connection, wanted):
             yield lines
 
 
 def pieces(connection: Connection, wanted: Wanted) -> Iterator[tuple[tuple[str, str], list[bytes]]]:
     """The same over a connection, each slice with the site and the gateway it is of."""
-    streams = connection.execute(
-        "SELECT id, site, gateway FROM streams WHERE (?1 IS NULL OR site = ?1) AND (?2 IS NULL OR gateway = ?2) "
-        "AND (?3 IS NULL OR epoch = ?3) ORDER BY site, gateway, epoch",
-        (wanted.site, wanted.gateway, wanted.epoch),
-    ).fetchall()
-    for stream, *name in streams:
-        for lines in _of_stream(connection, stream, wanted.since_seq - 1):
-            yield (name[0], name[1]), lines
+    for stream in connection.execute(streams(wanted)).all():
+        for lines in _of_stream(connection, stream.id, wanted.since_seq - 1):
+            yield (stream.site, stream.gateway), lines
+
+
+def streams(wanted: Wanted) -> Select[int, str, str, str]:
+    """The streams that are wanted: id, site, gateway, epoch; in the order of their names."""
+    names = tables.streams.c
+    chosen = select(names.id, names.site, names.gateway, names.epoch)
+    for column in (names.site, names.gateway, names.epoch):
+        value = getattr(wanted, column.name)
+        chosen = chosen if value is None else chosen.where(column == value)
+    return chosen.order_by(names.site, names.gateway, names.epoch)
 
 
 def _of_stream(connection: Connection, stream: int, seq: int) -> Iterator[list[bytes]]:
-    while rows := connection.execute(
-        "SELECT seq, line FROM records WHERE stream = ? AND seq > ? AND line <> x'' ORDER BY seq LIMIT ?",
-        (stream, seq, SLICE_ROWS),
-    ).fetchall():
-        others = connection.execute(
-            "SELECT seq, line FROM conflicts WHERE stream = ? AND seq > ? AND seq <= ? AND line <> x'' "
-            "ORDER BY seq, rowid",
-            (stream, seq, rows[-1][0]),
-        ).fetchall()
-        seq = rows[-1][0]
-        yield [line for _, line in sorted(rows + others, key=itemgetter(0))]
+    records, conflicts = tables.records.c, tables.conflicts.c
+    kept = select(records.seq, records.line).where(records.stream == stream, records.line != b"")
+    other = select(conflicts.seq, conflicts.line).where(conflicts.stream == stream, conflicts.line != b"")
+    while rows := connection.execute(kept.where(records.seq > seq).order_by(records.seq).limit(SLICE_ROWS)).all():
+        last = rows[-1].seq
+        beside = other.where(conflicts.seq > seq, conflicts.seq <= last).order_by(conflicts.seq, conflicts.rowid)
+        others = connection.execute(beside).all()
+        seq = last
+        yield [line for _, line in sorted([*rows, *others], key=itemgetter(0))]

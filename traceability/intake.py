@@ -13,10 +13,16 @@ import json
 import re
 from collections.abc import Sequence
 
+from sqlalchemy import bindparam, delete, select, update
+
 from gateway.errors import Rejected
 from gateway.wire import MAX_LINE_BYTES, Line, line_hash, read_line
 from traceability import chain, clocks, evidence, losses, spans
-from traceability.streams import MAX_SEQ, Key, Tx, stream_of
+from traceability.database import tables
+from traceability.database.portable import add, append
+from traceability.streams import MAX_SEQ, Key, Tx, plain, stream_of
+
+ASKED_AT_ONCE = 500
 
 _EPOCH = re.compile(r"[0-9a-f]{16}")
 
@@ -50,23 +56,39 @@ def _read(raw: bytes, site: str, gateway: str) -> Line:
 
 
 def _keep(tx: Tx, key: Key, lines: list[Line]) -> None:
+    """What is new of these lines is written at once: nobody else writes of this gateway meanwhile."""
     stream = stream_of(tx, key)
+    held = _held(tx, stream, sorted({line.seq for line in lines}))
     new: dict[int, tuple[Line, str]] = {}
     for line in lines:
         own_hash = line_hash(line.raw)
-        if _insert(tx, stream, line, own_hash):
+        known = held.get(line.seq)
+        if known is None:
+            held[line.seq] = own_hash
             new[line.seq] = (line, own_hash)
+        elif known == own_hash:
+            tx.counts["repeated"] += 1
         else:
-            _known(tx, key, stream, line, own_hash)
+            _contradict(tx, key, stream, line, own_hash)
     if new:
+        append(tx.connection, tables.records, [_row(tx, stream, *both) for both in new.values()])
         _account(tx, key, stream, new)
 
 
-def _insert(tx: Tx, stream: int, line: Line, own_hash: str) -> bool:
-    """True if the name was free."""
-    row = (stream, line.seq, bytes.fromhex(own_hash), line.raw, tx.now_ms)
-    added = tx.connection.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", row)
-    return added.rowcount == 1
+def _held(tx: Tx, stream: int, seqs: Sequence[int]) -> dict[int, str]:
+    """The hashes of those of these seqs that are here."""
+    held: dict[int, str] = {}
+    for start in range(0, len(seqs), ASKED_AT_ONCE):
+        some = seqs[start : start + ASKED_AT_ONCE]
+        rows = tx.connection.execute(_HASHES, {"of": stream, "seqs": some})
+        held |= {seq: own_hash.hex() for seq, own_hash in rows}
+    return held
+
+
+def _row(tx: Tx, stream: int, line: Line, own_hash: str) -> dict[str, object]:
+    """As `records` and `conflicts` have it."""
+    own = bytes.fromhex(own_hash)
+    return {"stream": stream, "seq": line.seq, "hash": own, "line": line.raw, "at_ms": tx.now_ms}
 
 
 def _account(tx: Tx, key: Key, stream: int, new: dict[int, tuple[Line, str]]) -> None:
@@ -74,10 +96,8 @@ def _account(tx: Tx, key: Key, stream: int, new: dict[int, tuple[Line, str]]) ->
     tx.counts["new"] += len(new)
     for first, last in spans.runs(new):
         spans.cover(tx.connection, stream, first, last, tx.now_ms)
-        tx.connection.execute("DELETE FROM refused WHERE stream = ? AND seq BETWEEN ? AND ?", (stream, first, last))
-    tx.connection.execute(
-        "UPDATE streams SET held = held + ?, last_ms = ? WHERE id = ?", (len(new), tx.now_ms, stream)
-    )
+        tx.connection.execute(_NOT_REFUSED, {"of": stream, "first": first, "last": last})
+    tx.connection.execute(_COUNT, {"of": stream, "more": len(new), "at_ms": tx.now_ms})
     chain.check(tx, key, stream, new)
     evidence.check(tx, key, stream, new)
     clocks.note(tx.connection, stream, [line for line, _ in new.values()])
@@ -86,14 +106,9 @@ def _account(tx: Tx, key: Key, stream: int, new: dict[int, tuple[Line, str]]) ->
             losses.declare(tx, key, stream, line)
 
 
-def _known(tx: Tx, key: Key, stream: int, line: Line, own_hash: str) -> None:
-    """The name is taken: by the same bytes, which is a repeat, or by others."""
-    if chain.hash_at(tx, stream, line.seq) == own_hash:
-        tx.counts["repeated"] += 1
-        return
-    row = (stream, line.seq, bytes.fromhex(own_hash), line.raw, tx.now_ms)
-    added = tx.connection.execute("INSERT INTO conflicts VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", row)
-    if added.rowcount:
+def _contradict(tx: Tx, key: Key, stream: int, line: Line, own_hash: str) -> None:
+    """Other bytes under a name that is taken."""
+    if add(tx.connection, tables.conflicts, _row(tx, stream, line, own_hash)):
         tx.counts["conflicts"] += 1
         tx.alarm("record.conflict", key, seq=line.seq, hash=own_hash)
 
@@ -116,11 +131,8 @@ def _refuse(tx: Tx, site: str, gateway: str, raw: bytes, reason: str) -> set[Key
 
 
 def _write_refusal(tx: Tx, key: Key, stream: int, seq: int, raw: bytes, reason: str) -> None:
-    row = (stream, seq, reason, raw[:MAX_LINE_BYTES], tx.now_ms)
-    added = tx.connection.execute(
-        "INSERT INTO refused (stream, seq, reason, line, at_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", row
-    )
-    if added.rowcount:
+    row = {"stream": stream, "seq": seq, "reason": plain(reason), "line": raw[:MAX_LINE_BYTES], "at_ms": tx.now_ms}
+    if add(tx.connection, tables.refused, row):
         spans.cover(tx.connection, stream, seq, seq, tx.now_ms)
         tx.counts["refused"] += 1
         tx.alarm("record.refused", key, seq=seq, reason=reason)
@@ -139,3 +151,16 @@ def _name(raw: bytes) -> tuple[str, int] | None:
     if not (isinstance(epoch, str) and _EPOCH.fullmatch(epoch)):
         return None
     return (epoch, seq) if type(seq) is int and 1 <= seq <= MAX_SEQ else None
+
+
+_RECORDS, _REFUSED = tables.records.c, tables.refused.c
+_OF, _FIRST, _LAST = (bindparam(name, type_=tables.BIG) for name in ("of", "first", "last"))
+_HASHES = select(_RECORDS.seq, _RECORDS.hash).where(
+    _RECORDS.stream == _OF, _RECORDS.seq.in_(bindparam("seqs", expanding=True))
+)
+_NOT_REFUSED = delete(tables.refused).where(_REFUSED.stream == _OF, _REFUSED.seq.between(_FIRST, _LAST))
+_COUNT = (
+    update(tables.streams)
+    .where(tables.streams.c.id == _OF)
+    .values(held=tables.streams.c.held + bindparam("more"), last_ms=bindparam("at_ms"))
+)

@@ -1,6 +1,6 @@
 """The ledger: every record once, and what can be said about it, in one transaction.
 
-    with ledger.group() as group:            nothing of it counts until the block has ended
+    with ledger.group(gateways) as group:    nothing of it counts until the block has ended
         group.take("hq", "edge-01", lines)   records, conflicts, refusals, losses, the chain
         group.hear("hq", "edge-01", state)   what a gateway says about itself
         group.receipt(key)                   what may be told, numbered from the same database
@@ -12,12 +12,12 @@ together, and a centre may be killed at any instruction: what was committed is a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
-from traceability import evidence, expiry, intake, migration, receipts, states
+from traceability import evidence, expiry, intake, receipts, states
 from traceability.database import Database
+from traceability.database.portable import hold
 from traceability.receipts import Receipt
 from traceability.states import State
 from traceability.streams import Alarm, Key, Tx
@@ -58,37 +58,36 @@ class Group:
 
 
 class Ledger:
-    """The writing side of one database file; belongs to one thread.
+    """The writing side of one database; belongs to one thread.
 
     `service` is the name in receipts; `now_ms` reads the wall clock (unix ms).
     """
 
-    def __init__(self, path: Path, service: str, now_ms: Callable[[], int]) -> None:
-        self._database = Database(path, migration.bring_forward)
+    def __init__(self, database: Database, service: str, now_ms: Callable[[], int]) -> None:
+        self.database = database
         self._service = service
         self._now_ms = now_ms
 
     @contextmanager
-    def group(self) -> Iterator[Group]:
-        """One transaction. Raises NotDurable if it could not be committed: then nothing of it happened."""
-        with self._database.writing() as connection:
+    def group(self, gateways: Iterable[tuple[str, str]]) -> Iterator[Group]:
+        """One transaction over what is of these gateways (site, gateway), and of no others.
+
+        Raises NotDurable if it could not be committed: then nothing of it happened.
+        """
+        with self.database.writing() as connection:
+            hold(connection, gateways)
             yield Group(Tx(connection, self._now_ms()), self._service)
 
     def expire(self, keep_ms: int) -> int:
         """Empty one slice of bodies older than that; how many. Raises NotDurable."""
-        with self._database.writing() as connection:
+        with self.database.writing() as connection:
             return expiry.expire(Tx(connection, self._now_ms()), keep_ms)
 
     def open(self) -> str:
-        """Make or open the file; returns the ledger's id. Raises NotDurable."""
-        with self._database.writing() as connection:
+        """Make or open it; returns the ledger's id. Raises NotDurable."""
+        with self.database.writing() as connection:
             return states.ledger_id(Tx(connection, self._now_ms()))
-
-    @property
-    def copied(self) -> Path | None:
-        """The copy of a ledger of an earlier version that was brought forward; None: there was no need."""
-        return self._database.copied
 
     def close(self) -> None:
         """Checkpoint and close."""
-        self._database.close()
+        self.database.close()

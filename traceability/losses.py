@@ -14,6 +14,7 @@ from typing import Any, get_args
 from gateway.records import LossCause
 from gateway.wire import Line
 from traceability import spans
+from traceability.database import tables
 from traceability.streams import MAX_SEQ, Key, Tx, stream_of
 
 LOST_TYPE = "punchgate.records.lost.v1"
@@ -33,8 +34,17 @@ def declare(tx: Tx, key: Key, stream: int, line: Line) -> None:
     where = stream_of(tx, of)
     first, last = _range(lost, MAX_SEQ if of != key else line.seq - 1) if placed else (None, None)
     cause = next((cause for cause in CAUSES if cause == lost.get("cause")), "unknown")
-    row = (where, first, last, _count(lost), cause, stream, line.seq, tx.now_ms)
-    tx.connection.execute("INSERT INTO losses VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    row = {
+        "stream": where,
+        "first": first,
+        "last": last,
+        "count": _count(lost),
+        "cause": cause,
+        "declared_by": stream,
+        "declared_seq": line.seq,
+        "at_ms": tx.now_ms,
+    }
+    tx.connection.execute(tables.losses.insert(), row)
     if first is not None and last is not None:
         spans.cover(tx.connection, where, first, last, tx.now_ms)
     tx.counts["lost"] += 1

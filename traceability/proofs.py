@@ -11,12 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
+
+from sqlalchemy import select
 
 from gateway.errors import Rejected
 from gateway.wire import line_hash, read_line, timestamp
-from traceability.database import Connection, reading
+from traceability.database import Connection, Database, tables
+from traceability.export import Wanted, streams
 from traceability.sign import Forged, GatewayKeys
 from traceability.streams import Key
 
@@ -58,23 +60,21 @@ class Proof:
         return f"{self.site}/{self.gateway}/{self.epoch}  {verdict}  {said}"
 
 
-def prove(path: Path, keys: GatewayKeys, site: str | None = None, gateway: str | None = None) -> Iterator[Proof]:
+def prove(
+    database: Database, keys: GatewayKeys, site: str | None = None, gateway: str | None = None
+) -> Iterator[Proof]:
     """The testimonies in order of site, gateway, epoch and number. Raises Unavailable, NotDurable."""
-    with reading(path) as connection:
-        streams = connection.execute(
-            "SELECT id, site, gateway, epoch FROM streams WHERE (?1 IS NULL OR site = ?1) "
-            "AND (?2 IS NULL OR gateway = ?2) ORDER BY site, gateway, epoch",
-            (site, gateway),
-        ).fetchall()
-        for stream, *name in streams:
-            yield from _of_stream(connection, stream, Key(*name), keys)
+    with database.reading() as connection:
+        wanted = connection.execute(streams(Wanted(site, gateway))).all()
+        for stream, in_site, in_gateway, epoch in wanted:
+            yield from _of_stream(connection, stream, Key(in_site, in_gateway, epoch), keys)
 
 
 def _of_stream(connection: Connection, stream: int, key: Key, keys: GatewayKeys) -> Iterator[Proof]:
     walk = _Walk(connection, stream)
-    rows = connection.execute(
-        "SELECT newest, hash, said, message, at_ms FROM evidence WHERE stream = ? ORDER BY newest, rowid", (stream,)
-    ).fetchall()
+    said_of = tables.evidence.c
+    wanted = select(said_of.newest, said_of.hash, said_of.said, said_of.message, said_of.at_ms)
+    rows = connection.execute(wanted.where(said_of.stream == stream).order_by(said_of.newest, said_of.rowid)).all()
     for newest, head, said, message, at_ms in rows:
         signature = _signature(keys, key, (newest, head.hex(), said), message)
         stored = walk.stored(newest, head.hex())
@@ -125,11 +125,10 @@ class _Walk:
         return "same" if self._hash == head else "other"
 
     def _step(self, seq: int) -> bool:
-        rows = self._connection.execute(
-            "SELECT seq, line FROM records WHERE stream = ? AND seq > ? AND seq <= ? AND line <> x'' "
-            "ORDER BY seq LIMIT ?",
-            (self._stream, self._at, seq, SLICE_ROWS),
-        ).fetchall()
+        records = tables.records.c
+        kept = select(records.seq, records.line).where(records.stream == self._stream, records.line != b"")
+        between = kept.where(records.seq > self._at, records.seq <= seq)
+        rows = self._connection.execute(between.order_by(records.seq).limit(SLICE_ROWS)).all()
         for number, line in rows:
             if number != self._at + 1 or (self._hash is not None and _prev(line) != self._hash):
                 self.since = number

@@ -21,8 +21,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import bindparam, func, or_, select, update
+
 from gateway.wire import MAX_MISSING_RANGES, timestamp
 from traceability import spans
+from traceability.database import tables
 from traceability.spans import Hole, Span, Tail
 from traceability.states import ledger_id, may_listen, tail_of
 from traceability.streams import Key, Tx, stream_of
@@ -123,21 +126,12 @@ def _held(whole: Account, refusals: Refusals) -> Account:
 def _heads(tx: Tx, stream: int, seen: int) -> list[dict[str, object]]:
     """Records a gateway can tell by whether it is the one whose lines are here: the last of them, and, where other
     bytes came under the name of one, the first and the last such."""
-    query = (
-        "SELECT seq, hash FROM records WHERE stream = ?1 AND seq IN ("
-        "(SELECT max(seq) FROM records WHERE stream = ?1 AND seq <= ?2),"
-        "(SELECT min(seq) FROM conflicts WHERE stream = ?1), (SELECT max(seq) FROM conflicts WHERE stream = ?1)"
-        ") ORDER BY seq"
-    )
-    rows = tx.connection.execute(query, (stream, seen)).fetchall()
+    rows = tx.connection.execute(_HEADS, {"of": stream, "seen": seen})
     return [{"seq": seq, "hash": own_hash.hex()} for seq, own_hash in rows]
 
 
 def _next_number(tx: Tx, stream: int, ledger: str) -> int:
-    row = tx.connection.execute(
-        "UPDATE streams SET receipt = receipt + 1, told = ? WHERE id = ? RETURNING receipt", (ledger, stream)
-    ).fetchone()
-    return int(row[0])
+    return int(tx.connection.execute(_NEXT, {"of": stream, "by": ledger}).scalar_one())
 
 
 # --- refused records
@@ -145,17 +139,46 @@ def _next_number(tx: Tx, stream: int, ledger: str) -> int:
 
 def _refusals(tx: Tx, stream: int) -> Refusals:
     """Those not told yet first, lowest first; then the latest told, once more."""
-    rows = tx.connection.execute(
-        "SELECT seq, reason, told FROM refused WHERE stream = ? ORDER BY told IS NOT NULL, told DESC, seq LIMIT ?",
-        (stream, MAX_REFUSALS + 1),
-    ).fetchall()
+    rows = tx.connection.execute(_REFUSED, {"of": stream}).all()
     listed, rest = rows[:MAX_REFUSALS], rows[MAX_REFUSALS:]
     hold = rest[0][0] if rest and rest[0][2] is None else None
     return Refusals(tuple((seq, reason) for seq, reason, _ in listed), hold)
 
 
 def _mark_told(tx: Tx, stream: int, refusals: Refusals, number: int) -> None:
-    tx.connection.executemany(
-        "UPDATE refused SET told = ? WHERE stream = ? AND seq = ? AND told IS NULL",
-        [(number, stream, seq) for seq, _ in refusals.told],
+    if refusals.told:
+        seqs = [seq for seq, _ in refusals.told]
+        tx.connection.execute(_MARK, {"of": stream, "seqs": seqs, "number": number})
+
+
+_STREAMS, _RECORDS, _CONFLICTS, _UNTAKEN = (
+    table.c for table in (tables.streams, tables.records, tables.conflicts, tables.refused)
+)
+_OF = bindparam("of", type_=tables.BIG)
+_LAST = select(func.max(_RECORDS.seq)).where(_RECORDS.stream == _OF, _RECORDS.seq <= bindparam("seen"))
+_SAME_NAME = [select(which(_CONFLICTS.seq)).where(_CONFLICTS.stream == _OF) for which in (func.min, func.max)]
+_HEADS = (
+    select(_RECORDS.seq, _RECORDS.hash)
+    .where(
+        _RECORDS.stream == _OF,
+        or_(*(_RECORDS.seq == seq.scalar_subquery() for seq in (_LAST, *_SAME_NAME))),
     )
+    .order_by(_RECORDS.seq)
+)
+_NEXT = (
+    update(tables.streams)
+    .where(_STREAMS.id == _OF)
+    .values(receipt=_STREAMS.receipt + 1, told=bindparam("by"))
+    .returning(_STREAMS.receipt)
+)
+_REFUSED = (
+    select(_UNTAKEN.seq, _UNTAKEN.reason, _UNTAKEN.told)
+    .where(_UNTAKEN.stream == _OF)
+    .order_by(_UNTAKEN.told.is_not(None), _UNTAKEN.told.desc(), _UNTAKEN.seq)
+    .limit(MAX_REFUSALS + 1)
+)
+_MARK = (
+    update(tables.refused)
+    .where(_UNTAKEN.stream == _OF, _UNTAKEN.seq.in_(bindparam("seqs", expanding=True)), _UNTAKEN.told.is_(None))
+    .values(told=bindparam("number"))
+)

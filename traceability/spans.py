@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from traceability.database import Connection
+from sqlalchemy import bindparam, delete, select
+
+from traceability.database import Connection, tables
+from traceability.database.portable import put
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,34 +47,28 @@ def cover(connection: Connection, stream: int, first: int, last: int, now_ms: in
     """Account for first..last. Any overlap with what is there is fine."""
     merged = list(_touching(connection, stream, first, last))
     since_ms = merged[-1].since_ms if merged else _since_behind(connection, stream, last, now_ms)
-    connection.executemany(
-        "DELETE FROM spans WHERE stream = ? AND first = ?", [(stream, span.first) for span in merged]
-    )
     first = min([first, *(span.first for span in merged)])
     last = max([last, *(span.last for span in merged)])
-    connection.execute("INSERT INTO spans VALUES (?, ?, ?, ?)", (stream, first, last, since_ms))
+    for span in merged:
+        if span.first != first:
+            connection.execute(_REMOVE, {"of": stream, "at": span.first})
+    put(connection, tables.spans, [{"stream": stream, "first": first, "last": last, "since_ms": since_ms}])
 
 
-def read(connection: Connection, stream: int, limit: int = -1) -> list[Span]:
+def read(connection: Connection, stream: int, limit: int | None = None) -> list[Span]:
     """The lowest spans in order; all of them without a limit."""
-    rows = connection.execute(
-        "SELECT first, last, since_ms FROM spans WHERE stream = ? ORDER BY first LIMIT ?", (stream, limit)
-    )
-    return [Span(*row) for row in rows]
+    wanted = _ALL if limit is None else _ALL.limit(limit)
+    return [Span(*row) for row in connection.execute(wanted, {"of": stream})]
 
 
 def through(connection: Connection, stream: int) -> int:
     """Every seq up to this one is accounted for; 0: not even the first."""
-    row = connection.execute("SELECT last FROM spans WHERE stream = ? AND first = 1", (stream,)).fetchone()
-    return row[0] if row else 0
+    return connection.scalar(_FROM_ONE, {"of": stream}) or 0
 
 
 def top(connection: Connection, stream: int) -> int:
     """The highest seq accounted for; 0 for none."""
-    row = connection.execute(
-        "SELECT last FROM spans WHERE stream = ? ORDER BY first DESC LIMIT 1", (stream,)
-    ).fetchone()
-    return row[0] if row else 0
+    return connection.scalar(_TOP, {"of": stream}) or 0
 
 
 def holes(spans: Iterable[Span], tail: Tail | None) -> Iterator[Hole]:
@@ -101,11 +98,7 @@ def runs(seqs: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 def _touching(connection: Connection, stream: int, first: int, last: int) -> Iterator[Span]:
     """Spans that overlap or adjoin first..last, highest first."""
-    rows = connection.execute(
-        "SELECT first, last, since_ms FROM spans WHERE stream = ? AND first <= ? ORDER BY first DESC",
-        (stream, last + 1),
-    )
-    for row in rows:
+    for row in connection.execute(_UP_TO, {"of": stream, "at": last + 1}):
         span = Span(*row)
         if span.last < first - 1:
             return
@@ -113,7 +106,16 @@ def _touching(connection: Connection, stream: int, first: int, last: int) -> Ite
 
 
 def _since_behind(connection: Connection, stream: int, last: int, now_ms: int) -> int:
-    row = connection.execute(
-        "SELECT since_ms FROM spans WHERE stream = ? AND first > ? ORDER BY first LIMIT 1", (stream, last)
-    ).fetchone()
-    return row[0] if row else now_ms
+    since_ms = connection.scalar(_BEHIND, {"of": stream, "at": last})
+    return now_ms if since_ms is None else since_ms
+
+
+_SPANS = tables.spans.c
+_OWN, _AT = _SPANS.stream == bindparam("of"), bindparam("at", type_=tables.BIG)
+_WHOLE = select(_SPANS.first, _SPANS.last, _SPANS.since_ms).where(_OWN)
+_ALL = _WHOLE.order_by(_SPANS.first)
+_UP_TO = _WHOLE.where(_SPANS.first <= _AT).order_by(_SPANS.first.desc())
+_FROM_ONE = select(_SPANS.last).where(_OWN, _SPANS.first == 1)
+_TOP = select(_SPANS.last).where(_OWN).order_by(_SPANS.first.desc()).limit(1)
+_BEHIND = select(_SPANS.since_ms).where(_OWN, _SPANS.first > _AT).order_by(_SPANS.first).limit(1)
+_REMOVE = delete(tables.spans).where(_OWN, _SPANS.first == _AT)

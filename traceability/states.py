@@ -12,12 +12,16 @@ either: its next receipt will tell it.
 from __future__ import annotations
 
 import secrets
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import bindparam, select, update
 
 from gateway.errors import Rejected
-from traceability import chain, spans
+from traceability import beats, chain, spans
+from traceability.database import Connection, tables
+from traceability.database.portable import hold_ledger, put
 from traceability.streams import MAX_SEQ, Key, Tx, stream_of
 
 MAX_STATE_BYTES = 64 * 1024
@@ -54,6 +58,7 @@ def read_state(payload: bytes) -> State:
 
 def hear(tx: Tx, site: str, gateway: str, state: State) -> Key | None:
     """Remember a state; returns the stream it is about when the gateway is there to be answered."""
+    beats.note(tx, site, gateway, online=state.status == "online", epoch=state.epoch, newest=state.newest)
     if state.epoch is None:
         _say(tx, site, gateway, state.status)
         return None
@@ -70,19 +75,19 @@ def hear(tx: Tx, site: str, gateway: str, state: State) -> Key | None:
 
 def tail_of(tx: Tx, key: Key) -> spans.Tail | None:
     """What the gateway last said it has in this epoch; None if it was never heard or is in another one."""
-    row = tx.connection.execute(
-        "SELECT newest, newest_ms FROM gateways WHERE site = ? AND gateway = ? AND epoch = ?",
-        (key.site, key.gateway, key.epoch),
-    ).fetchone()
-    return spans.Tail(*row) if row and row[0] is not None else None
+    return last_tail(tx.connection, key)
+
+
+def last_tail(connection: Connection, key: Key) -> spans.Tail | None:
+    """The same, asked of any connection."""
+    row = connection.execute(_TAIL, asdict(key)).one_or_none()
+    return None if row is None else spans.Tail(*row)
 
 
 def may_listen(tx: Tx, key: Key) -> bool:
     """False if the gateway is known to be offline or in another epoch, where nothing will fill a hole."""
-    row = tx.connection.execute(
-        "SELECT status, epoch FROM gateways WHERE site = ? AND gateway = ?", (key.site, key.gateway)
-    ).fetchone()
-    return row is None or (row[0] == "online" and row[1] in (None, key.epoch))
+    row = tx.connection.execute(_STATUS, {"site": key.site, "gateway": key.gateway}).one_or_none()
+    return row is None or (row.status == "online" and row.epoch in (None, key.epoch))
 
 
 # --- ledger ids
@@ -90,14 +95,24 @@ def may_listen(tx: Tx, key: Key) -> bool:
 
 def ledger_id(tx: Tx) -> str:
     """The id of this database, minted when there is none yet."""
-    row = tx.connection.execute("SELECT id FROM ledger ORDER BY rowid DESC LIMIT 1").fetchone()
-    return row[0] if row else mint(tx, "created")
+    return last_id(tx.connection) or mint(tx, "created", None)
 
 
-def mint(tx: Tx, cause: str) -> str:
-    """A new random ledger id, 16 hex digits, in force from this transaction on."""
+def last_id(connection: Connection) -> str | None:
+    """The id in force; None before the first."""
+    return connection.scalar(_LAST_ID)
+
+
+def mint(tx: Tx, cause: str, instead_of: str | None) -> str:
+    """A new random ledger id, 16 hex digits, in force from this transaction on; or the one another centre has minted
+    `instead_of` the same meanwhile.
+    """
+    hold_ledger(tx.connection)
+    present = last_id(tx.connection)
+    if present is not None and present != instead_of:
+        return present
     fresh = secrets.token_hex(8)
-    tx.connection.execute("INSERT INTO ledger VALUES (?, ?, ?)", (fresh, tx.now_ms, cause))
+    tx.connection.execute(tables.ledger.insert(), {"id": fresh, "minted_ms": tx.now_ms, "cause": cause})
     return fresh
 
 
@@ -106,35 +121,50 @@ def mint(tx: Tx, cause: str) -> str:
 
 def _say(tx: Tx, site: str, gateway: str, status: str) -> None:
     """A status without an epoch: what was known otherwise stays."""
-    tx.connection.execute(
-        "INSERT INTO gateways (site, gateway, status, at_ms) VALUES (?, ?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET status = excluded.status, at_ms = excluded.at_ms",
-        (site, gateway, status, tx.now_ms),
-    )
+    row = {"site": site, "gateway": gateway, "status": status, "at_ms": tx.now_ms}
+    put(tx.connection, tables.gateways, [row])
 
 
 def _remember(tx: Tx, key: Key, state: State, top: int) -> None:
     """Keep the state. A tail that was missing already keeps the time it has been missing since."""
     tail = tail_of(tx, key)
     pending = tail is not None and tail.newest > top
-    row = (
-        key.site, key.gateway, state.status, key.epoch, state.oldest, state.newest,
-        tail.since_ms if tail and pending else tx.now_ms, state.settled, state.head, tx.now_ms,
-    )  # fmt: skip
-    tx.connection.execute("INSERT OR REPLACE INTO gateways VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    row = {
+        "site": key.site,
+        "gateway": key.gateway,
+        "status": state.status,
+        "epoch": key.epoch,
+        "oldest": state.oldest,
+        "newest": state.newest,
+        "newest_ms": tail.since_ms if tail and pending else tx.now_ms,
+        "settled": state.settled,
+        "head": state.head,
+        "at_ms": tx.now_ms,
+    }
+    put(tx.connection, tables.gateways, [row])
 
 
 def _compare_settled(tx: Tx, key: Key, stream: int, state: State) -> None:
     settled, through = state.settled or 0, spans.through(tx.connection, stream)
-    query = "SELECT told, behind FROM streams WHERE id = ?"
-    told, behind = tx.connection.execute(query, (stream,)).fetchone()
+    told, behind = tx.connection.execute(_TOLD, {"of": stream}).one()
     if settled <= through:
         if behind is not None:
-            tx.connection.execute("UPDATE streams SET behind = NULL WHERE id = ?", (stream,))
+            tx.connection.execute(_SET_BEHIND, {"of": stream, "now_behind": None})
         return
     own = ledger_id(tx)
     caught_up = behind is None or through >= behind
     if caught_up and told == own and state.ledger in (None, own):
-        fresh = mint(tx, f"restored: {key} had settled {settled}, {through} are here")
+        fresh = mint(tx, f"restored: {key} had settled {settled}, {through} are here", own)
         tx.alarm("ledger.restored", key, settled=settled, through=through, ledger=fresh, before=own)
-    tx.connection.execute("UPDATE streams SET behind = ? WHERE id = ?", (max(settled, behind or 0), stream))
+    tx.connection.execute(_SET_BEHIND, {"of": stream, "now_behind": max(settled, behind or 0)})
+
+
+_GATEWAYS, _STREAMS, _LEDGER = tables.gateways.c, tables.streams.c, tables.ledger.c
+_SAID = (_GATEWAYS.site == bindparam("site")) & (_GATEWAYS.gateway == bindparam("gateway"))
+_TAIL = select(_GATEWAYS.newest, _GATEWAYS.newest_ms).where(
+    _SAID, _GATEWAYS.epoch == bindparam("epoch"), _GATEWAYS.newest.is_not(None)
+)
+_STATUS = select(_GATEWAYS.status, _GATEWAYS.epoch).where(_SAID)
+_LAST_ID = select(_LEDGER.id).order_by(_LEDGER.rowid.desc()).limit(1)
+_TOLD = select(_STREAMS.told, _STREAMS.behind).where(_STREAMS.id == bindparam("of"))
+_SET_BEHIND = update(tables.streams).where(_STREAMS.id == bindparam("of")).values(behind=bindparam("now_behind"))

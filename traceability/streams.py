@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from traceability.database import Connection
+from sqlalchemy import bindparam, select
+
+from traceability.database import Connection, tables
 
 MAX_SEQ = 2**53 - 1
 """Beyond it JSON numbers stop being exact, and RFC 8785 refuses to sign them."""
@@ -46,12 +48,29 @@ class Tx:
         self.alarms.append(Alarm(event, stream, fields))
 
 
+def plain(text: str) -> str:
+    """Text that any database takes: NUL and halves of surrogate pairs, which JSON can say, become `?`."""
+    return text.replace("\0", "?").encode(errors="replace").decode()
+
+
 def stream_of(tx: Tx, key: Key) -> int:
     """The row of a stream, made when the stream is heard of first."""
-    names = (key.site, key.gateway, key.epoch)
-    query = "SELECT id FROM streams WHERE site = ? AND gateway = ? AND epoch = ?"
-    row = tx.connection.execute(query, names).fetchone()
-    if row is None:
-        insert = "INSERT INTO streams (site, gateway, epoch, first_ms) VALUES (?, ?, ?, ?) RETURNING id"
-        row = tx.connection.execute(insert, (*names, tx.now_ms)).fetchone()
-    return int(row[0])
+    names = {"site": key.site, "gateway": key.gateway, "epoch": key.epoch}
+    stream = tx.connection.scalar(_KNOWN, names)
+    if stream is None:
+        stream = tx.connection.execute(_NEW, names | {"first_ms": tx.now_ms}).scalar_one()
+    return int(stream)
+
+
+_STREAMS = tables.streams.c
+_KNOWN = select(_STREAMS.id).where(
+    _STREAMS.site == bindparam("site"),
+    _STREAMS.gateway == bindparam("gateway"),
+    _STREAMS.epoch == bindparam("epoch"),
+)
+_NEW = (
+    tables.streams.insert()
+    .values(site=bindparam("site"), gateway=bindparam("gateway"), epoch=bindparam("epoch"))
+    .values(first_ms=bindparam("first_ms"))
+    .returning(_STREAMS.id)
+)

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, fields
 from typing import Any, get_args
+
+from sqlalchemy import bindparam, select
 
 from gateway.wire import Line, read_line, timestamp
 from traceability import clocks
 from traceability.anchors import Anchor, Reading
-from traceability.database import Connection, reading
+from traceability.database import Connection, Database, tables
 from traceability.dating import Basis, Chronicle, Dated
 from traceability.export import Wanted, pieces
-
-SLICE_ROWS = 2000
-DOUBT = "time_ms, boot, boot_ns, state, error_ms, live, waited_ms, device_error_ms"
-"""In the order of the fields of Reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +39,9 @@ class Time:
         return f"{self.id}  {self.time}  {_told(self.dated)}"
 
 
-def tell(path: Path, wanted: Wanted) -> Iterator[list[Time]]:
+def tell(database: Database, wanted: Wanted) -> Iterator[list[Time]]:
     """The records in the order of the export. Raises Unavailable, NotDurable."""
-    with reading(path) as connection:
+    with database.reading() as connection:
         before, chronicle = ("", ""), Chronicle([], {})
         for name, lines in pieces(connection, wanted):
             if name != before:
@@ -54,10 +51,7 @@ def tell(path: Path, wanted: Wanted) -> Iterator[list[Time]]:
 
 def chronicle_of(connection: Connection, site: str, gateway: str) -> Chronicle:
     """The boots of one gateway, over all its epochs."""
-    streams = connection.execute(
-        "SELECT id, epoch, previous FROM streams WHERE site = ? AND gateway = ? ORDER BY first_ms, id",
-        (site, gateway),
-    ).fetchall()
+    streams = connection.execute(_EPOCHS, {"site": site, "gateway": gateway}).all()
     places = _places([(epoch, previous) for _, epoch, previous in streams])
     anchors: list[Anchor] = []
     last_ns: dict[str, int] = {}
@@ -65,11 +59,9 @@ def chronicle_of(connection: Connection, site: str, gateway: str) -> Chronicle:
         name = f"{site}/{gateway}/{epoch}"
         anchors += [
             Anchor(f"{name}/{seq}", boot, boot_ns, offset_ms, state, error_ms, (*places[epoch], seq))
-            for seq, boot, boot_ns, offset_ms, state, error_ms in connection.execute(
-                "SELECT seq, boot, boot_ns, offset_ms, state, error_ms FROM anchors WHERE stream = ?", (stream,)
-            )
+            for seq, boot, boot_ns, offset_ms, state, error_ms in connection.execute(_ANCHORS, {"of": stream})
         ]
-        for boot, boot_ns in connection.execute("SELECT boot, last_ns FROM boots WHERE stream = ?", (stream,)):
+        for boot, boot_ns in connection.execute(_BOOTS, {"of": stream}):
             last_ns[boot] = max(boot_ns, last_ns.get(boot, 0))
     return Chronicle(anchors, last_ns)
 
@@ -78,7 +70,7 @@ def count(connection: Connection, stream: int, held: int, chronicle: Chronicle) 
     """How the records of a stream are dated, by basis."""
     bases: Counter[str] = Counter(dict.fromkeys(get_args(Basis), 0))
     doubts = 0
-    for row in connection.execute(f"SELECT {DOUBT} FROM doubts WHERE stream = ?", (stream,)):
+    for row in connection.execute(_DOUBTS, {"of": stream}):
         doubts += 1
         bases[chronicle.date(Reading(*row)).basis] += 1
     bases["clock"] += held - doubts
@@ -141,3 +133,18 @@ def _told(dated: Dated) -> str:
     error = f"± {dated.error_ms / 1000:.3f} s" if dated.error_ms is not None else f"± ?, {between}"
     witness = f"anchor {dated.by}" if dated.by else "its own clock"
     return f"{_stamp(dated.time_ms)} {error}, by {witness}, {dated.quality}"
+
+
+_STREAMS, _ANCHOR, _BOOT, _DOUBT = (
+    table.c for table in (tables.streams, tables.anchors, tables.boots, tables.doubts)
+)
+_EPOCHS = (
+    select(_STREAMS.id, _STREAMS.epoch, _STREAMS.previous)
+    .where(_STREAMS.site == bindparam("site"), _STREAMS.gateway == bindparam("gateway"))
+    .order_by(_STREAMS.first_ms, _STREAMS.id)
+)
+_ANCHORS = select(
+    _ANCHOR.seq, _ANCHOR.boot, _ANCHOR.boot_ns, _ANCHOR.offset_ms, _ANCHOR.state, _ANCHOR.error_ms
+).where(_ANCHOR.stream == bindparam("of"))
+_BOOTS = select(_BOOT.boot, _BOOT.last_ns).where(_BOOT.stream == bindparam("of"))
+_DOUBTS = select(*(_DOUBT[field.name] for field in fields(Reading))).where(_DOUBT.stream == bindparam("of"))

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Literal
+
+from sqlalchemy import select
 
 from gateway.errors import Rejected
 from gateway.wire import GENESIS, line_hash, read_line
 from traceability import spans
-from traceability.database import Connection, reading
-from traceability.export import Wanted
+from traceability.database import Connection, Database, tables
+from traceability.export import Wanted, streams
 
 SLICE_ROWS = 2000
 
@@ -67,16 +68,11 @@ _MEANING: dict[Kind, str] = {
 }
 
 
-def verify(path: Path, wanted: Wanted) -> Iterator[Checked]:
+def verify(database: Database, wanted: Wanted) -> Iterator[Checked]:
     """Each epoch that is wanted, one after the other. Raises Unavailable, NotDurable."""
-    with reading(path) as connection:
-        streams = connection.execute(
-            "SELECT id, site, gateway, epoch FROM streams WHERE (?1 IS NULL OR site = ?1) "
-            "AND (?2 IS NULL OR gateway = ?2) AND (?3 IS NULL OR epoch = ?3) ORDER BY site, gateway, epoch",
-            (wanted.site, wanted.gateway, wanted.epoch),
-        ).fetchall()
-        for stream, *name in streams:
-            yield _check(connection, stream, wanted.since_seq, Checked(*name))
+    with database.reading() as connection:
+        for stream, site, gateway, epoch in connection.execute(streams(wanted)).all():
+            yield _check(connection, stream, wanted.since_seq, Checked(site, gateway, epoch))
 
 
 def _check(connection: Connection, stream: int, since_seq: int, checked: Checked) -> Checked:
@@ -103,13 +99,11 @@ def _check(connection: Connection, stream: int, since_seq: int, checked: Checked
 
 def _rows(connection: Connection, stream: int, since_seq: int) -> Iterator[tuple[int, bytes, bytes]]:
     """In slices, each its own short transaction, as the export reads."""
-    seq = since_seq - 1
-    while rows := connection.execute(
-        "SELECT seq, line, hash FROM records WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?",
-        (stream, seq, SLICE_ROWS),
-    ).fetchall():
-        seq = rows[-1][0]
-        yield from rows
+    seq, records = since_seq - 1, tables.records.c
+    kept = select(records.seq, records.line, records.hash).where(records.stream == stream)
+    while rows := connection.execute(kept.where(records.seq > seq).order_by(records.seq).limit(SLICE_ROWS)).all():
+        seq = rows[-1].seq
+        yield from (tuple(row) for row in rows)
 
 
 def _prev(raw: bytes) -> str | None:

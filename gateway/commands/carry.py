@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gateway import assembly
 from gateway.carry import CarryWriter, Head, Seal
 from gateway.clock import Clock
-from gateway.commands.centre_options import centre_option, read_centre
+from gateway.commands.centre_options import centre_option, open_ledger
 from gateway.commands.options import config_option
 from gateway.commands.progress import progress
 from gateway.commands.signing import own_signer
@@ -20,10 +21,10 @@ from gateway.journal.export import export, wanted
 from gateway.journal.schema import Error
 from gateway.whole_file import whole_file
 from gateway.wire import timestamp
-from traceability import carried
-from traceability.database import database_path
-from traceability.ledger import Ledger
 from traceability.sign import GatewayKeys
+
+if TYPE_CHECKING:
+    from traceability.carried import Taken
 
 
 @click.command("export")
@@ -73,8 +74,11 @@ def import_command(config: Path, as_json: bool, file: Path) -> int:
     before changes nothing. Of a gateway whose public key is in centre.gateway_keys only what it has signed is
     taken. Exit 1 if the file is refused, or a record in it is refused or contradicts another.
     """
-    settings = read_centre(config).centre
-    ledger = Ledger(database_path(settings.database), settings.id or "import", Clock().unix_ms)
+    settings, database = open_ledger(config)
+    from traceability import carried
+    from traceability.ledger import Ledger
+
+    ledger = Ledger(database, settings.id or "import", Clock().unix_ms)
     try:
         with file.open("rb") as source:
             taken = carried.take(ledger, source, progress("importing"), GatewayKeys(settings.gateway_keys))
@@ -88,7 +92,7 @@ def import_command(config: Path, as_json: bool, file: Path) -> int:
     return EXIT_FAILED if taken.is_finding else 0
 
 
-def _report(taken: carried.Taken, file: Path, *, as_json: bool) -> None:
+def _report(taken: Taken, file: Path, *, as_json: bool) -> None:
     head, counts = taken.head, taken.counts
     for alarm in taken.alarms:
         fields = ", ".join(f"{name} {value}" for name, value in alarm.fields.items())

@@ -13,15 +13,14 @@ import click
 from gateway import log
 from gateway.commands.authority import authority_group, enrol_command, revoke_command
 from gateway.commands.carry import import_command
-from gateway.commands.centre_options import centre_option, read_centre
+from gateway.commands.centre_options import centre_option, need_libraries, open_ledger, read_centre
+from gateway.commands.entries import ENTRIES
 from gateway.commands.evidence import evidence_command
+from gateway.commands.questions import QUESTIONS
 from gateway.errors import EXIT_FAILED, NotDurable
 from gateway.whole_file import whole_file
 from gateway.wire import compact, timestamp
-from traceability import app, coverage, export, times, verify
-from traceability.database import database_path
 from traceability.dating import Basis
-from traceability.manifest import Manifest
 from traceability.sign import unsigned
 
 
@@ -35,6 +34,8 @@ command.add_command(import_command)
 command.add_command(authority_group)
 command.add_command(enrol_command)
 command.add_command(revoke_command)
+for each in (*QUESTIONS, *ENTRIES):
+    command.add_command(each)
 
 
 @command.command("run")
@@ -42,6 +43,9 @@ command.add_command(revoke_command)
 def run(config: Path) -> None:
     """Take records from the broker into the ledger and answer with receipts, until SIGTERM."""
     settings = read_centre(config)
+    need_libraries()
+    from traceability import app
+
     log.configure(settings.log.level, settings.log.format)
     app.run(settings.centre)
 
@@ -51,7 +55,10 @@ def run(config: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def show_coverage(config: Path, as_json: bool) -> None:
     """What is here of each gateway and epoch, and what is missing, lost, contradicting. 1: somebody should look."""
-    report = coverage.survey(database_path(read_centre(config).centre.database), app.unix_ms())
+    _, database = open_ledger(config)
+    from traceability import app, coverage
+
+    report = coverage.survey(database, app.unix_ms())
     if as_json:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
     else:
@@ -75,9 +82,13 @@ def show_export(
     config: Path, site: str | None, gateway: str | None, epoch: str | None, since_seq: int, manifest: Path | None
 ) -> None:
     """Print the stored lines unchanged, one a line, ordered by site, gateway, epoch, seq."""
-    settings, wanted = read_centre(config).centre, export.Wanted(site, gateway, epoch, since_seq)
+    settings, database = open_ledger(config)
+    from traceability import app, export
+    from traceability.manifest import Manifest
+
+    wanted = export.Wanted(site, gateway, epoch, since_seq)
     sign, account = app.own_signer(settings) if manifest else unsigned, Manifest(wanted)
-    for lines in export.slices(database_path(settings.database), wanted):
+    for lines in export.slices(database, wanted):
         printed = b"\n".join(lines) + b"\n"
         _print(printed)
         if manifest:
@@ -98,8 +109,11 @@ def show_flaws(
     config: Path, site: str | None, gateway: str | None, epoch: str | None, since_seq: int, as_json: bool
 ) -> int:
     """Compute the hash chain of the stored lines anew. 1: a line was changed, or does not follow the one before."""
+    _, database = open_ledger(config)
+    from traceability import export, verify
+
     wanted, flawed = export.Wanted(site, gateway, epoch, since_seq), False
-    for checked in verify.verify(database_path(read_centre(config).centre.database), wanted):
+    for checked in verify.verify(database, wanted):
         flawed = flawed or bool(checked.flaws)
         click.echo(json.dumps(checked.as_dict()) if as_json else "\n".join(checked.text()))
     return EXIT_FAILED if flawed else 0
@@ -123,8 +137,11 @@ def show_times(
     as_json: bool,
 ) -> None:
     """When each record happened, and how that is known: by its own clock, by an anchor, or by the order only."""
+    _, database = open_ledger(config)
+    from traceability import export, times
+
     wanted = export.Wanted(site, gateway, epoch, since_seq)
-    for told in times.tell(database_path(read_centre(config).centre.database), wanted):
+    for told in times.tell(database, wanted):
         chosen = [time for time in told if basis in (None, time.dated.basis)]
         rows = [json.dumps(time.as_dict()) if as_json else time.text() for time in chosen]
         _print("".join(f"{row}\n" for row in rows).encode())

@@ -1,16 +1,21 @@
-"""What the commands that work on the centre's ledger share: its configuration."""
+"""What the commands that work on the centre's ledger share: its configuration, its database, its libraries."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from config import CentreSettings, ConfigError, load_centre
+from config.centre import Centre
 from gateway.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from traceability.database import Database
 
 CENTRE_FILE = Path("/etc/punchgate/centre.toml")
 
@@ -35,3 +40,27 @@ def read_centre(file: Path) -> CentreSettings:
         return load_centre(file, os.environ)
     except ConfigError as error:
         raise Misconfigured(str(error)) from error
+
+
+def open_ledger(file: Path) -> tuple[Centre, Database]:
+    """The centre's settings, and the ledger they name. Raises Misconfigured.
+
+    From here on the modules of the ledger can be imported; before, on a box that is no centre, they cannot.
+    """
+    settings = read_centre(file).centre
+    need_libraries()
+    from traceability.database import open_database
+
+    return settings, open_database(settings.database)
+
+
+def need_libraries() -> None:
+    """Raises Misconfigured where the libraries of the ledger are not installed."""
+    try:
+        for library in ("sqlalchemy", "alembic", "pg8000"):
+            import_module(library)
+    except ModuleNotFoundError as error:
+        raise Misconfigured(
+            f"the centre's libraries are not installed here ({error.name})",
+            remedy="pip install 'punchgate[centre]', or the package punchgate-centre",
+        ) from error

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import click
 
-from gateway.commands.centre_options import centre_option, read_centre
+from gateway.commands.centre_options import centre_option, open_ledger
 from gateway.errors import EXIT_FAILED
-from traceability.database import database_path
-from traceability.proofs import prove
 from traceability.sign import GatewayKeys
 
 
@@ -21,9 +19,11 @@ from traceability.sign import GatewayKeys
 @click.option("--json", "as_json", is_flag=True, help="For programs: one object a line, with the signed message.")
 def evidence_command(config: Path, site: str | None, gateway: str | None, as_json: bool) -> int:
     """Which lines are proved by what a gateway has signed, and when. 1: a signature or a line is not what it was."""
-    settings = read_centre(config).centre
+    settings, database = open_ledger(config)
+    from traceability.proofs import prove
+
     code = 0
-    for proof in prove(database_path(settings.database), GatewayKeys(settings.gateway_keys), site, gateway):
+    for proof in prove(database, GatewayKeys(settings.gateway_keys), site, gateway):
         click.echo(json.dumps(proof.as_dict(), ensure_ascii=False) if as_json else proof.text())
         code = EXIT_FAILED if proof.is_finding else code
     return code

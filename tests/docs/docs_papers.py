@@ -20,6 +20,7 @@ from gateway.uplink import presence
 from gateway.uplink.presence import Head, Mood
 from gateway.uplink.settlement import Held, Settlement
 from gateway.wire import compact, line_hash
+from traceability.database import open_database
 from traceability.ledger import Ledger
 from traceability.states import State
 from traceability.streams import Key
@@ -85,13 +86,13 @@ def receipt() -> bytes:
         tempfile.TemporaryDirectory() as folder,
         patch("traceability.states.secrets.token_hex", return_value=LEDGER),
     ):
-        ledger = Ledger(Path(folder) / "ledger.sqlite", "centre-1", lambda: next(times))
+        ledger = Ledger(open_database(str(Path(folder) / "ledger.sqlite")), "centre-1", lambda: next(times))
         ledger.open()
-        with ledger.group() as group:
+        with ledger.group([("hq", "edge-01")]) as group:
             group.take("hq", "edge-01", [*lines[:12], *lines[14:25], spoilt, *lines[26:30]])
             group.hear("hq", "edge-01", State(status="online", epoch=morning.EPOCH, newest=NEWEST))
             key = Key("hq", "edge-01", morning.EPOCH)
-        with ledger.group() as group:
+        with ledger.group([("hq", "edge-01")]) as group:
             message = group.receipt(key).message
         ledger.close()
     return json.dumps(message, separators=(",", ":")).encode()

@@ -14,15 +14,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from alembic import command
+from alembic.config import Config
 from centre_lines import EPOCH
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from sqlalchemy import create_engine
 
 from gateway.simulation.broker import Broker
 from gateway.wire import Receipt, Topics, pack, read_receipt
-from traceability import coverage, export, schema
+from traceability import coverage, export
+from traceability.database import open_database
+from traceability.database.sqlite import APPLICATION_ID
 
 PREFIX = "punchgate/v1"
 WITHIN_S = 15.0
@@ -55,17 +60,24 @@ def eventually(holds: Callable[[], Any], within_s: float = WITHIN_S) -> Any:
 def make_old(path: Path, version: int) -> None:
     """A closed ledger as that version of the schema would have left it."""
     new = path.rename(path.with_name("new.sqlite"))
-    connection = sqlite3.connect(path)
-    for step in schema.STEPS[:version]:
-        connection.executescript(step)
-    connection.execute("ATTACH ? AS new", (str(new),))
-    for (table,) in connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'").fetchall():
-        columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table})"))
-        connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")
-    connection.execute(f"PRAGMA main.application_id = {schema.APPLICATION_ID}")
-    connection.execute(f"PRAGMA main.user_version = {version}")
-    connection.commit()
-    connection.close()
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        steps = Config()
+        steps.set_main_option("script_location", "traceability:database/migrations")
+        steps.attributes["connection"] = connection
+        command.upgrade(steps, str(version))
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+    engine.dispose()
+    old = sqlite3.connect(path)
+    old.execute("ATTACH ? AS new", (str(new),))
+    for (table,) in old.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'").fetchall():
+        columns = ", ".join(row[1] for row in old.execute(f"PRAGMA main.table_info({table})"))
+        old.execute(f"DELETE FROM main.{table}")
+        old.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")
+    old.execute(f"PRAGMA main.application_id = {APPLICATION_ID}")
+    old.execute(f"PRAGMA main.user_version = {version}")
+    old.commit()
+    old.close()
 
 
 class FakeGateway:
@@ -199,10 +211,10 @@ class Bench:
 
     def stored(self) -> list[bytes]:
         """Every line in the ledger, in the order of the export."""
-        return [line for lines in export.slices(self.database, export.Wanted()) for line in lines]
+        return [line for lines in export.slices(open_database(str(self.database)), export.Wanted()) for line in lines]
 
     def coverage(self) -> coverage.Report:
-        return coverage.survey(self.database, time.time_ns() // 1_000_000)
+        return coverage.survey(open_database(str(self.database)), time.time_ns() // 1_000_000)
 
     def clear(self) -> None:
         for thing in self._things:

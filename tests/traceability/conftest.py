@@ -8,6 +8,7 @@ import pytest
 from centre_bench import Bench, Wall
 
 from gateway.simulation.broker import Broker, iotcore, mosquitto
+from traceability.database import open_database
 from traceability.ledger import Ledger
 
 
@@ -18,7 +19,7 @@ def wall() -> Wall:
 
 @pytest.fixture
 def ledger(tmp_path: Path, wall: Wall) -> Iterator[Ledger]:
-    ledger = Ledger(tmp_path / "ledger.sqlite", "centre-1", wall)
+    ledger = Ledger(open_database(str(tmp_path / "ledger.sqlite")), "centre-1", wall)
     ledger.open()
     yield ledger
     ledger.close()

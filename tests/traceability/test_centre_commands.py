@@ -12,6 +12,7 @@ from centre_bench import CENTRE, Bench, CentreProcess, eventually
 from centre_lines import EPOCH, chain, line, loss
 
 from gateway.simulation.broker import Broker
+from traceability.database import open_database
 from traceability.ledger import Ledger
 
 
@@ -29,19 +30,19 @@ def punchgate(*words: str) -> subprocess.CompletedProcess[bytes]:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A centre's file with a ledger: of edge-01 four records are here and two declared lost."""
-    ledger = Ledger(tmp_path / "ledger.sqlite", "centre-1", lambda: 1_800_000_000_000)
+    ledger = Ledger(open_database(str(tmp_path / "ledger.sqlite")), "centre-1", lambda: 1_800_000_000_000)
     ledger.open()
     lines = chain(3)
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", "edge-01", [*lines, loss(6, "0" * 64, epoch=EPOCH, first=4, last=5, cause="quota")])
     ledger.close()
     return centre_file(tmp_path, database=str(tmp_path / "ledger.sqlite"))
 
 
 def spoil(file: Path) -> None:
-    ledger = Ledger(file.parent / "ledger.sqlite", "centre-1", lambda: 1_000_000_000_000)
+    ledger = Ledger(open_database(str(file.parent / "ledger.sqlite")), "centre-1", lambda: 1_000_000_000_000)
     others = chain(4, gateway="edge-02")
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", "edge-02", [others[0], others[3], line(1, "0" * 64, gateway="edge-02", lane="x")])
     ledger.close()
 

@@ -21,6 +21,7 @@ from gateway.wire import Topics
 from traceability import consumer as consumer_module
 from traceability import remedies
 from traceability.consumer import Consumer
+from traceability.database import open_database
 from traceability.ledger import Ledger
 from traceability.sign import unsigned
 from traceability.subscription import Connected, Delivery, Died, Disconnected, Inbox, Refused, filters
@@ -56,9 +57,9 @@ class Desk:
         self.failures = 0
         self.inbox: Inbox = SimpleQueue()
         self.link = FakeLink(self.done)
-        self.ledger = Ledger(path, "centre-1", Wall())
-        self._writing = self.ledger._database.writing  # the seam where a disk fails
-        self.ledger._database.writing = self._noted  # type: ignore[method-assign, assignment]
+        self.ledger = Ledger(open_database(str(path)), "centre-1", Wall())
+        self._writing = self.ledger.database.writing  # the seam where a disk fails
+        self.ledger.database.writing = self._noted  # type: ignore[method-assign, assignment]
         self.consumer = Consumer(self.ledger, self.link, self.inbox, PREFIX, unsigned)
         self.thread = threading.Thread(target=self.consumer.run)
         self.thread.start()
@@ -190,7 +191,9 @@ def test_a_topic_that_is_no_gateways_is_counted_and_acknowledged(desk: Desk, top
 
 def test_a_dead_broker_thread_ends_the_process_as_the_bug_it_is(tmp_path: Path) -> None:
     inbox: Inbox = SimpleQueue()
-    consumer = Consumer(Ledger(tmp_path / "l.sqlite", "c", Wall()), FakeLink([]), inbox, PREFIX, unsigned)
+    consumer = Consumer(
+        Ledger(open_database(str(tmp_path / "l.sqlite")), "c", Wall()), FakeLink([]), inbox, PREFIX, unsigned
+    )
     inbox.put(Died(ValueError("struct")))
     with pytest.raises(RuntimeError, match="thread died"):
         consumer.run()

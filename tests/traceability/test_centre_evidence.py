@@ -15,6 +15,7 @@ from test_centre_commands import centre_file, punchgate
 
 from gateway.signature import signer
 from gateway.wire import compact, line_hash, timestamp
+from traceability.database import open_database
 from traceability.ledger import Ledger
 from traceability.proofs import Proof, prove
 from traceability.sign import Forged, GatewayKeys
@@ -37,7 +38,7 @@ class Centre:
         self.ledger, self.keys, self.wall, self.path = ledger, keys, wall, path
 
     def take(self, *lines: bytes) -> list[str]:
-        with self.ledger.group() as group:
+        with self.ledger.group([("hq", "edge-01")]) as group:
             group.take("hq", "edge-01", lines)
         return [alarm.event for alarm in group.alarms]
 
@@ -45,12 +46,12 @@ class Centre:
         state = {"status": "online", "epoch": EPOCH, "newest": newest, "head": head or line_hash(LINES[newest - 1])}
         payload = compact(SIGN(state | {"time": timestamp(self.wall.ms)} | words))
         assert self.keys.check("hq", "edge-01", payload)
-        with self.ledger.group() as group:
+        with self.ledger.group([("hq", "edge-01")]) as group:
             group.hear("hq", "edge-01", read_state(payload), payload)
         return [alarm.event for alarm in group.alarms]
 
     def proofs(self) -> list[Proof]:
-        return list(prove(self.path, self.keys))
+        return list(prove(open_database(str(self.path)), self.keys))
 
     def spoil(self, statement: str, *values: Any) -> None:
         """As somebody with the right to write to the file would do it."""
@@ -164,7 +165,7 @@ def test_a_testimony_changed_in_the_ledger_is_no_proof(centre: Centre, change: s
 def test_without_the_key_nothing_is_proved_and_nothing_accused(centre: Centre) -> None:
     centre.take(*LINES)
     centre.hear(4)
-    (proof,) = prove(centre.path, GatewayKeys(None))
+    (proof,) = prove(open_database(str(centre.path)), GatewayKeys(None))
     assert (proof.signature, proof.since, proof.is_finding) == ("no key", None, False)
 
 

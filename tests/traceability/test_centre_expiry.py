@@ -9,6 +9,7 @@ from centre_bench import Bench, Wall, eventually
 from centre_lines import EPOCH, chain, extend, line
 
 from traceability import coverage, expiry, export, times
+from traceability.database import open_database
 from traceability.ledger import Ledger
 from traceability.streams import Key
 from traceability.verify import verify
@@ -19,20 +20,20 @@ LINES = extend(chain(6), 6, lane="person-42")
 
 
 def take(ledger: Ledger, *seqs: int) -> dict[str, int]:
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", "edge-01", [LINES[seq - 1] for seq in seqs])
     return dict(group.counts)
 
 
 def exported(path: Path) -> list[bytes]:
-    return [line for lines in export.slices(path, export.Wanted()) for line in lines]
+    return [line for lines in export.slices(open_database(str(path)), export.Wanted()) for line in lines]
 
 
 @pytest.fixture
 def path(ledger: Ledger, wall: Wall, tmp_path: Path) -> Path:
     """Records 7..9 are forty days old, 1..3 a day."""
     take(ledger, 7, 8, 9)
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", "edge-01", [line(8, "0" * 64, lane="person-43"), line(12, "0" * 64, gateway="edge-02")])
     wall.forward(39 * DAY_S)
     take(ledger, 1, 2, 3)
@@ -43,12 +44,14 @@ def path(ledger: Ledger, wall: Wall, tmp_path: Path) -> Path:
 
 def test_nothing_is_printed_of_what_has_expired_and_it_still_counts(ledger: Ledger, path: Path) -> None:
     assert exported(path) == LINES[:3]
-    assert [time.id for many in times.tell(path, export.Wanted()) for time in many] == [
+    assert [time.id for many in times.tell(open_database(str(path)), export.Wanted()) for time in many] == [
         f"hq/edge-01/{EPOCH}/{seq}" for seq in (1, 2, 3)
     ]
-    (stream,) = coverage.survey(path, 0).streams
+    (stream,) = coverage.survey(open_database(str(path)), 0).streams
     assert (stream.held, stream.expired, stream.through) == (6, 3, 3)
-    assert "  expired 3: number and hash are here, the body is gone" in list(coverage.survey(path, 0).lines())
+    assert "  expired 3: number and hash are here, the body is gone" in list(
+        coverage.survey(open_database(str(path)), 0).lines()
+    )
 
 
 def test_the_bytes_are_nowhere_in_the_file(ledger: Ledger, path: Path) -> None:
@@ -59,21 +62,21 @@ def test_the_bytes_are_nowhere_in_the_file(ledger: Ledger, path: Path) -> None:
 
 def test_a_repeat_is_known_and_other_bytes_still_contradict(ledger: Ledger, path: Path) -> None:
     assert take(ledger, 8) == {"repeated": 1}
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", "edge-01", [line(9, "0" * 64)])
     assert group.counts["conflicts"] == 1
 
 
 def test_the_chain_is_checked_over_what_has_expired(ledger: Ledger, path: Path) -> None:
     assert take(ledger, 4, 5, 6, 10, 11) == {"new": 5}
-    (checked,) = verify(path, export.Wanted())
+    (checked,) = verify(open_database(str(path)), export.Wanted())
     assert (checked.lines, checked.expired, checked.flaws) == (8, 3, [])
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         assert group.receipt(Key("hq", "edge-01", EPOCH)).message["through"] == 12, "12 was refused"
 
 
 def test_a_line_behind_an_expired_one_that_does_not_fit_is_a_broken_chain(ledger: Ledger, path: Path) -> None:
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", "edge-01", [line(10, "e" * 64)])
     assert [alarm.event for alarm in group.alarms] == ["chain.broken"]
 
@@ -89,8 +92,8 @@ def test_each_record_is_looked_at_once_a_slice_at_a_time(
 
 
 def test_a_running_centre_lets_go_of_what_is_too_old(bench: Bench) -> None:
-    ledger = Ledger(bench.database, "before", lambda: 1_000_000_000_000)
-    with ledger.group() as group:
+    ledger = Ledger(open_database(str(bench.database)), "before", lambda: 1_000_000_000_000)
+    with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", "edge-01", LINES[:3])
     ledger.close()
     centre = bench.centre(keep_days=30)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gateway.errors import Misconfigured, NotDurable, Unavailable
 from gateway.wire import line_hash, read_line
 from traceability import coverage, export
-from traceability.database import database_path
+from traceability.database import open_database
 from traceability.ledger import Group, Ledger
 from traceability.receipts import Receipt
 from traceability.streams import MAX_SEQ, Key
@@ -26,24 +26,28 @@ KEY = Key("hq", "edge-01", EPOCH)
 
 
 def take(ledger: Ledger, lines: list[bytes], gateway: str = "edge-01") -> Group:
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", gateway, lines)
     return group
 
 
 def receipt(ledger: Ledger, key: Key = KEY) -> Receipt:
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         return group.receipt(key)
 
 
 def stored(tmp_path: Path) -> list[bytes]:
-    return [line for lines in export.slices(tmp_path / "ledger.sqlite", export.Wanted()) for line in lines]
+    return [
+        line
+        for lines in export.slices(open_database(str(tmp_path / "ledger.sqlite")), export.Wanted())
+        for line in lines
+    ]
 
 
 @contextmanager
 def a_ledger() -> Iterator[tuple[Ledger, Path]]:
     with TemporaryDirectory() as folder:
-        ledger = Ledger(Path(folder) / "ledger.sqlite", "centre-1", Wall())
+        ledger = Ledger(open_database(str(Path(folder) / "ledger.sqlite")), "centre-1", Wall())
         yield ledger, Path(folder)
         ledger.close()
 
@@ -73,7 +77,7 @@ def test_other_bytes_under_a_taken_name_are_kept_beside_and_alarmed_once(ledger:
     assert stored(tmp_path) == [*lines[:2], forged, lines[2]]
     kept = sqlite3.connect(tmp_path / "ledger.sqlite").execute("SELECT line FROM conflicts").fetchall()
     assert kept == [(forged,)]
-    assert coverage.survey(tmp_path / "ledger.sqlite", 0).streams[0].conflicts == [2]
+    assert coverage.survey(open_database(str(tmp_path / "ledger.sqlite")), 0).streams[0].conflicts == [2]
 
 
 def test_two_lines_under_one_name_in_one_message_are_a_conflict_too(ledger: Ledger) -> None:
@@ -103,7 +107,7 @@ def test_any_order_repetition_and_batching_give_the_same_ledger_and_the_same_rec
 def test_a_receipt_never_settles_what_is_not_in_the_ledger(batches: list[list[int]], pace_s: int) -> None:
     lines, held, wall = chain(30), set[int](), Wall()
     with TemporaryDirectory() as folder:
-        ledger = Ledger(Path(folder) / "ledger.sqlite", "centre-1", wall)
+        ledger = Ledger(open_database(str(Path(folder) / "ledger.sqlite")), "centre-1", wall)
         for batch in batches:
             take(ledger, [lines[seq - 1] for seq in batch])
             held |= set(batch)
@@ -200,7 +204,7 @@ def test_the_centre_advances_over_what_was_declared_lost_and_marks_it(ledger: Le
     lines = chain(2)
     take(ledger, [*lines, loss(6, "1" * 64, epoch=EPOCH, first=3, last=5, count=3, cause="quota")])
     assert receipt(ledger).message["through"] == 6
-    lost = coverage.survey(tmp_path / "ledger.sqlite", 0).streams[0].lost
+    lost = coverage.survey(open_database(str(tmp_path / "ledger.sqlite")), 0).streams[0].lost
     assert lost == [coverage.Loss(3, 5, 3, "quota", 0)]
 
 
@@ -228,7 +232,7 @@ def test_what_was_declared_lost_and_comes_after_all_is_kept_and_counted(ledger: 
     take(ledger, [loss(9, "1" * 64, epoch=EPOCH, first=1, last=8, cause="pruned")])
     take(ledger, lines)
     assert stored(tmp_path)[:3] == lines
-    assert coverage.survey(tmp_path / "ledger.sqlite", 0).streams[0].lost[0].arrived == 3
+    assert coverage.survey(open_database(str(tmp_path / "ledger.sqlite")), 0).streams[0].lost[0].arrived == 3
 
 
 # --- the chain
@@ -239,12 +243,12 @@ def test_a_broken_link_is_found_whichever_end_comes_last(tmp_path: Path) -> None
     lines[3] = line(4, "e" * 64)
     for trial in range(12):
         random.Random(trial).shuffle(order := lines[:5])
-        ledger = Ledger(tmp_path / f"{trial}.sqlite", "centre-1", Wall())
+        ledger = Ledger(open_database(str(tmp_path / f"{trial}.sqlite")), "centre-1", Wall())
         ledger.open()
         for each in order:
             take(ledger, [each])
         ledger.close()
-        assert coverage.survey(tmp_path / f"{trial}.sqlite", 0).streams[0].breaks == [4, 5]
+        assert coverage.survey(open_database(str(tmp_path / f"{trial}.sqlite")), 0).streams[0].breaks == [4, 5]
 
 
 def test_a_break_is_alarmed_with_both_hashes(ledger: Ledger) -> None:
@@ -273,17 +277,17 @@ def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
     other.execute("CREATE TABLE cats (name)")
     other.commit()
     with pytest.raises(NotDurable, match="another program"):
-        Ledger(tmp_path / "ledger.sqlite", "centre-1", Wall()).open()
+        Ledger(open_database(str(tmp_path / "ledger.sqlite")), "centre-1", Wall()).open()
 
 
 def test_a_postgresql_database_is_refused_with_what_to_write_instead() -> None:
     with pytest.raises(Misconfigured, match=r"postgresql:// is not supported.*ledger\.sqlite"):
-        database_path("postgresql://db/punchgate")
+        open_database("postgresql://db/punchgate")
 
 
 def test_without_a_ledger_a_question_says_so(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="no ledger there"):
-        coverage.survey(tmp_path / "ledger.sqlite", 0)
+        coverage.survey(open_database(str(tmp_path / "ledger.sqlite")), 0)
 
 
 def test_what_fails_in_the_middle_leaves_nothing_behind(ledger: Ledger, tmp_path: Path) -> None:
@@ -291,7 +295,7 @@ def test_what_fails_in_the_middle_leaves_nothing_behind(ledger: Ledger, tmp_path
     take(ledger, lines[:2])
 
     def cut_short() -> None:
-        with ledger.group() as group:
+        with ledger.group([("hq", "edge-01")]) as group:
             group.take("hq", "edge-01", lines)
             group.receipt(KEY)
             raise ZeroDivisionError
@@ -303,7 +307,9 @@ def test_what_fails_in_the_middle_leaves_nothing_behind(ledger: Ledger, tmp_path
 
 
 def test_two_writers_on_one_file_take_turns(tmp_path: Path, wall: Wall) -> None:
-    one, other = (Ledger(tmp_path / "ledger.sqlite", name, wall) for name in ("centre-1", "centre-2"))
+    one, other = (
+        Ledger(open_database(str(tmp_path / "ledger.sqlite")), name, wall) for name in ("centre-1", "centre-2")
+    )
     lines = chain(40)
     for at in range(0, 40, 4):
         take(one, lines[at : at + 3])
@@ -327,7 +333,11 @@ def test_export_is_ordered_and_filtered(ledger: Ledger, tmp_path: Path, monkeypa
     assert stored(tmp_path) == other + later + first
     path = tmp_path / "ledger.sqlite"
     wanted = export.Wanted(gateway="edge-01", epoch=EPOCH, since_seq=5)
-    assert [read_line(line).seq for lines in export.slices(path, wanted) for line in lines] == [5, 6, 7]
+    assert [read_line(line).seq for lines in export.slices(open_database(str(path)), wanted) for line in lines] == [
+        5,
+        6,
+        7,
+    ]
 
 
 def test_export_shows_contradicting_lines_behind_the_first_and_once(
@@ -346,7 +356,7 @@ def test_export_goes_on_over_what_arrives_meanwhile(
     monkeypatch.setattr(export, "SLICE_ROWS", 2)
     lines = chain(3)
     take(ledger, lines)
-    slices = export.slices(tmp_path / "ledger.sqlite", export.Wanted())
+    slices = export.slices(open_database(str(tmp_path / "ledger.sqlite")), export.Wanted())
     got = next(slices)
     more = extend(lines, 3)
     take(ledger, more[3:])

@@ -15,6 +15,7 @@ from test_centre_commands import centre_file, punchgate
 from gateway.errors import Rejected
 from gateway.signature import PublicKey
 from gateway.wire import line_hash
+from traceability.database import open_database
 from traceability.ledger import Ledger
 
 LINES, LATER = chain(3), chain(2, epoch=LATER_EPOCH)
@@ -22,8 +23,8 @@ LINES, LATER = chain(3), chain(2, epoch=LATER_EPOCH)
 
 @pytest.fixture
 def file(tmp_path: Path) -> str:
-    ledger = Ledger(tmp_path / "ledger.sqlite", "centre-1", lambda: 1_800_000_000_000)
-    with ledger.group() as group:
+    ledger = Ledger(open_database(str(tmp_path / "ledger.sqlite")), "centre-1", lambda: 1_800_000_000_000)
+    with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", "edge-01", [*LINES, *LATER, line(2, "0" * 64, lane="another")])
     ledger.close()
     key = lay(tmp_path / "centre.pem", pair(1)[0])

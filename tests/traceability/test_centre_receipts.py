@@ -21,19 +21,19 @@ LINES = chain(60)
 
 
 def take(ledger: Ledger, *seqs: int) -> None:
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", "edge-01", [LINES[seq - 1] for seq in seqs])
 
 
 def receipt(ledger: Ledger) -> Receipt:
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         receipt = group.receipt(KEY)
     read_receipt(compact(receipt.message))
     return receipt
 
 
 def hear(book: Ledger, status: str = "online", epoch: str = EPOCH, **words: object) -> Group:
-    with book.group() as group:
+    with book.group([("hq", "edge-01")]) as group:
         group.hear("hq", "edge-01", State.model_validate({"status": status, "epoch": epoch} | words))
     return group
 
@@ -59,7 +59,7 @@ def test_heads_name_the_last_record_that_is_told_and_where_other_bytes_came(ledg
     take(ledger, *range(1, 7), 9)
     heads = receipt(ledger).message["heads"]
     assert heads == [{"seq": 6, "hash": line_hash(LINES[5])}], "9 is not told yet"
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", "edge-01", [line(seq, "0" * 64) for seq in (3, 4, 5)])
     told = {head["seq"]: head["hash"] for head in receipt(ledger).message["heads"]}  # type: ignore[attr-defined]
     assert told == {seq: line_hash(LINES[seq - 1]) for seq in (3, 5, 6)}
@@ -106,7 +106,7 @@ def test_filling_a_part_of_a_hole_does_not_make_the_rest_young(ledger: Ledger, w
 
 
 def test_of_more_than_32_holes_the_lowest_are_listed_and_seen_tells_the_highest(ledger: Ledger, wall: Wall) -> None:
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", "edge-01", [line(seq, "0" * 64) for seq in range(2, 202, 2)])
     wall.forward(6)
     message = receipt(ledger).message
@@ -115,10 +115,10 @@ def test_of_more_than_32_holes_the_lowest_are_listed_and_seen_tells_the_highest(
 
 
 def test_a_full_list_is_never_beside_a_seen_that_settles_what_is_not_here(ledger: Ledger, wall: Wall) -> None:
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", "edge-01", [line(seq, "0" * 64) for seq in range(2, 66, 2)])
     wall.forward(6)
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", "edge-01", [line(80, "0" * 64)])
     full = receipt(ledger).message
     assert (len(full["missing"]), full["through"], full["seen"]) == (32, 0, 80)
@@ -172,7 +172,7 @@ def test_holes_are_not_repeated_to_a_gateway_that_cannot_fill_them(ledger: Ledge
 
 def test_refused_records_that_do_not_fit_hold_everything_below_them_until_they_are_told(ledger: Ledger) -> None:
     wrong = [line(seq, "0" * 64, gateway="edge-02") for seq in range(1, 251)]
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", "edge-01", wrong)
     told: list[int] = []
     for through in (100, 200, 250):
@@ -224,13 +224,13 @@ def test_a_gateway_that_has_not_heard_the_present_id_proves_nothing(ledger: Ledg
 def test_one_restore_of_many_gateways_makes_one_new_id(ledger: Ledger) -> None:
     others = [Key("hq", f"edge-{n:02}", EPOCH) for n in range(5)]
     for key in others:
-        with ledger.group() as group:
+        with ledger.group([("hq", "edge-01")]) as group:
             group.take("hq", key.gateway, chain(1, gateway=key.gateway))
             group.receipt(key)
     alarms = 0
     for _ in range(2):
         for key in others:
-            with ledger.group() as group:
+            with ledger.group([("hq", "edge-01")]) as group:
                 group.hear("hq", key.gateway, State(status="online", epoch=EPOCH, settled=9))
                 group.receipt(key)
             alarms += len(group.alarms)
@@ -252,7 +252,7 @@ def test_a_head_that_is_not_the_hash_we_hold_is_a_broken_chain(ledger: Ledger) -
 
 def test_a_will_without_an_epoch_takes_the_gateway_offline_and_forgets_nothing(ledger: Ledger, wall: Wall) -> None:
     hear(ledger, newest=3)
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         assert group.hear("hq", "edge-01", read_state(b'{"status":"offline"}')) is None
     wall.forward(5)
     told = receipt(ledger)

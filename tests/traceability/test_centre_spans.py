@@ -1,21 +1,29 @@
 from __future__ import annotations
 
-import sqlite3
+import functools
 
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import create_engine
 
 from traceability import spans
+from traceability.database import Connection, tables
 from traceability.migration import bring_forward
 from traceability.spans import Hole, Tail
 
 ranges = st.tuples(st.integers(1, 60), st.integers(0, 9)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 
 
-def fresh() -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+@functools.cache
+def made() -> Connection:
+    connection = create_engine("sqlite://").connect()
     bring_forward(connection, 0)
     return connection
+
+
+def fresh() -> Connection:
+    made().execute(tables.spans.delete())
+    return made()
 
 
 @given(st.lists(ranges, max_size=40))

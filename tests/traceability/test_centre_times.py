@@ -17,7 +17,9 @@ from click.testing import CliRunner
 from gateway.commands.centre import command
 from gateway.errors import NotDurable, Unavailable
 from gateway.wire import timestamp
-from traceability import coverage, export, schema, times
+from traceability import coverage, export, times
+from traceability.database import open_database
+from traceability.database.base import VERSION
 from traceability.ledger import Ledger
 
 NOW_MS = 1_795_390_000_000
@@ -44,16 +46,22 @@ STORY = [
 
 
 def take(ledger: Ledger, *lines: bytes) -> None:
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", "edge-01", lines)
 
 
 def told(tmp_path: Path, **wanted: Any) -> list[times.Time]:
-    return [time for many in times.tell(tmp_path / "ledger.sqlite", export.Wanted(**wanted)) for time in many]
+    return [
+        time
+        for many in times.tell(open_database(str(tmp_path / "ledger.sqlite")), export.Wanted(**wanted))
+        for time in many
+    ]
 
 
 def counted(tmp_path: Path) -> list[dict[str, int]]:
-    return [stream.dated for stream in coverage.survey(tmp_path / "ledger.sqlite", NOW_MS).streams]
+    return [
+        stream.dated for stream in coverage.survey(open_database(str(tmp_path / "ledger.sqlite")), NOW_MS).streams
+    ]
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(5)))[::17])
@@ -168,15 +176,15 @@ def test_a_ledger_of_version_1_is_brought_forward_after_a_copy_was_made(ledger: 
     with pytest.raises(Unavailable, match="start `punchgate centre run`"):
         told(tmp_path)
     ledger.open()
-    assert ledger.copied == tmp_path / "ledger.sqlite.schema-1"
+    assert ledger.database.copied == tmp_path / "ledger.sqlite.schema-1"
     assert told(tmp_path) == before
-    with sqlite3.connect(ledger.copied) as copy:
+    with sqlite3.connect(ledger.database.copied) as copy:
         assert copy.execute("PRAGMA user_version").fetchone() == (1,)
         assert copy.execute("SELECT count(*) FROM records").fetchone() == (5,)
     ledger.close()
-    again = Ledger(path, "centre-1", lambda: NOW_MS)
+    again = Ledger(open_database(str(path)), "centre-1", lambda: NOW_MS)
     again.open()
-    assert again.copied is None
+    assert again.database.copied is None
     again.close()
 
 
@@ -196,7 +204,7 @@ def test_a_wait_is_kept_also_by_a_ledger_that_was_brought_forward_after_it_came(
     ledger.close()
     make_old(path, version)
     ledger.open()
-    assert ledger.copied == tmp_path / f"ledger.sqlite.schema-{version}"
+    assert ledger.database.copied == tmp_path / f"ledger.sqlite.schema-{version}"
     assert doubts(path) == before
 
 
@@ -214,7 +222,7 @@ def test_a_ledger_that_cannot_be_copied_is_not_changed(ledger: Ledger, tmp_path:
 def test_a_ledger_of_a_later_version_is_refused_untouched(ledger: Ledger, tmp_path: Path) -> None:
     ledger.close()
     with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
-        connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
     for ask in (ledger.open, lambda: told(tmp_path)):
         with pytest.raises(NotDurable, match="written by a newer punchgate"):
             ask()

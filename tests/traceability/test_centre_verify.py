@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from gateway.commands.centre import command
 from gateway.wire import line_hash
+from traceability.database import open_database
 from traceability.export import Wanted
 from traceability.ledger import Ledger
 from traceability.verify import Flaw, verify
@@ -22,7 +23,7 @@ LINES = chain(30)
 @pytest.fixture
 def path(ledger: Ledger, tmp_path: Path) -> Path:
     """Lines 1..30 without 20, of which nothing was changed."""
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", "edge-01", [*LINES[:19], *LINES[20:]])
     return tmp_path / "ledger.sqlite"
 
@@ -40,11 +41,13 @@ def change(path: Path, *seqs: int, with_hash: bool = False) -> None:
 
 
 def flaws(path: Path, since_seq: int = 1) -> list[Flaw]:
-    return [flaw for checked in verify(path, Wanted(since_seq=since_seq)) for flaw in checked.flaws]
+    return [
+        flaw for checked in verify(open_database(str(path)), Wanted(since_seq=since_seq)) for flaw in checked.flaws
+    ]
 
 
 def test_an_untouched_ledger_has_no_flaw_and_a_hole_is_none(path: Path) -> None:
-    (checked,) = verify(path, Wanted())
+    (checked,) = verify(open_database(str(path)), Wanted())
     assert (checked.epoch, checked.lines, checked.links, checked.flaws) == (EPOCH, 29, 28, [])
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from gateway.spans import Spans
 from gateway.uplink.settlement import Held, Settlement
 from gateway.wire import Receipt, compact, read_receipt
+from traceability.database import open_database
 from traceability.ledger import Ledger
 from traceability.states import State
 from traceability.streams import Key
@@ -30,12 +31,12 @@ batches = st.lists(st.lists(st.integers(1, COUNT), min_size=1, max_size=8), min_
 
 
 def receipt(ledger: Ledger) -> Receipt:
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         return read_receipt(compact(group.receipt(KEY).message))
 
 
 def take(ledger: Ledger, seqs: list[int]) -> None:
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", "edge-01", [LINES[seq - 1] for seq in seqs])
 
 
@@ -46,7 +47,7 @@ def test_lost_repeated_and_overtaken_receipts_settle_only_what_is_here_and_the_n
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         wall, of = Wall(), Settlement(EPOCH, Spans())
-        ledger = Ledger(Path(folder) / "ledger.sqlite", "centre-1", wall)
+        ledger = Ledger(open_database(str(Path(folder) / "ledger.sqlite")), "centre-1", wall)
         here: set[int] = set()
         under_way: list[Receipt] = []
         for batch in batches:
@@ -68,7 +69,7 @@ def test_all_receipts_of_a_connection_may_be_lost_that_of_the_next_birth_settles
     for seq in range(1, 11):
         take(ledger, [seq])
         receipt(ledger)
-    with ledger.group() as group:
+    with ledger.group([("hq", "edge-01")]) as group:
         key = group.hear("hq", "edge-01", State(status="online", epoch=EPOCH, newest=10, settled=0))
     assert key == KEY, "a birth wants a receipt"
     of.take(receipt(ledger), Held(1, 10))

@@ -8,6 +8,7 @@ After any error of a write the connection is thrown away and the next write open
 never be asked again and believed. This is the only module of the package that imports sqlite3.
 
 A file of an earlier version is brought forward when it is opened for writing, after a copy of it was put beside it.
+`user_version` says which it is, so that an earlier punchgate refuses what is newer.
 """
 
 from __future__ import annotations
@@ -20,50 +21,63 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from gateway.errors import Misconfigured, NotDurable, Unavailable
-from traceability.schema import APPLICATION_ID, VERSION
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
 
+from gateway.errors import NotDurable, Unavailable
+from traceability.database.base import VERSION, Connection, Database
+
+APPLICATION_ID = 0x70676C67
 BUSY_TIMEOUT_S = 10.0
 CACHE_KIB = 16_384
 
-Connection = sqlite3.Connection
-Migration = Callable[[Connection, int], None]
-"""Brings a file from its version (0: empty) to ours, inside a transaction."""
 
+class SqliteFile(Database):
+    """A ledger in a file of its own; writers take turns."""
 
-class Database:
-    """The writing side. Belongs to one thread; any number of processes may have one on the same file.
-
-    `copied` is the copy of a file that was brought forward; None: there was no need.
-    """
-
-    def __init__(self, path: Path, migration: Migration) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.copied: Path | None = None
-        self._migration = migration
+        self._writer, self._reader = _engine(self._connect), _engine(self._look)
+        event.listen(self._writer, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        self._version = VERSION
         self._connection: Connection | None = None
         self._lock: int | None = None
 
+    @property
+    def name(self) -> str:
+        """Its path."""
+        return str(self.path)
+
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction, alone on the file; committed and synced when the block ends.
-
-        Raises NotDurable if it could not be made durable: then nothing of it is in the ledger.
-        """
+        """One transaction, alone on the file."""
         try:
             with self._alone():
                 connection = self._open()
-                connection.execute("BEGIN IMMEDIATE")
                 try:
-                    yield connection
-                    connection.execute("COMMIT")
+                    with connection.begin():
+                        yield connection
                 except BaseException:
                     self._discard()
                     raise
-        except (sqlite3.Error, OSError) as error:
+        except (DBAPIError, sqlite3.Error, OSError) as error:
             raise NotDurable(
-                f"{self.path}: {error}", remedy="look at the disk: free space, permissions, kernel log"
+                f"{self.path}: {_reason(error)}", remedy="look at the disk: free space, permissions, kernel log"
             ) from error
+
+    @contextmanager
+    def reading(self, *, at_once: bool = False) -> Iterator[Connection]:
+        """A connection that is read-only."""
+        if not self.path.is_file():
+            raise Unavailable(f"{self.path}: no ledger there", remedy="has `punchgate centre run` been started once?")
+        try:
+            with self._reader.connect() as connection:
+                if at_once:
+                    connection.exec_driver_sql("BEGIN")
+                yield connection
+        except (DBAPIError, sqlite3.Error) as error:
+            raise NotDurable(f"{self.path}: {_reason(error)}", remedy="run as the user the centre runs as") from error
 
     def close(self) -> None:
         """Checkpoint and close, under the lock."""
@@ -86,7 +100,7 @@ class Database:
     def _open(self) -> Connection:
         if self._connection is None:
             _create(self.path)
-            connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            connection = self._writer.connect()
             try:
                 self._prepare(connection)
             except BaseException:
@@ -96,53 +110,59 @@ class Database:
         return self._connection
 
     def _prepare(self, connection: Connection) -> None:
-        version = _version(connection, self.path)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA secure_delete = ON")
-        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        if version == VERSION:
+        """Bring the tables forward, if they are not ours yet."""
+        if self._version == VERSION:
             return
-        if version:
-            self.copied = _copy(connection, self.path, version)
-        connection.execute("BEGIN IMMEDIATE")
-        self._migration(connection, version)
-        connection.execute("COMMIT")
+        from traceability.migration import bring_forward  # with Alembic, which most starts do not need
+
+        with connection.begin():
+            bring_forward(connection, self._version)
+            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+
+    def _connect(self) -> sqlite3.Connection:
+        """The writing connection; of an earlier version's file a copy is made here."""
+        raw = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        try:
+            self._version = _version(raw, self.path)
+            raw.execute("PRAGMA journal_mode = WAL")
+            raw.execute("PRAGMA synchronous = FULL")
+            raw.execute("PRAGMA foreign_keys = ON")
+            raw.execute("PRAGMA secure_delete = ON")
+            raw.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            if 0 < self._version < VERSION:
+                self.copied = _copy(raw, self.path, self._version)
+        except BaseException:
+            raw.close()
+            raise
+        return raw
+
+    def _look(self) -> sqlite3.Connection:
+        """A reading connection."""
+        raw = sqlite3.connect(
+            f"file:{quote(str(self.path))}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None
+        )
+        try:
+            _check(raw, self.path)
+        except BaseException:
+            raw.close()
+            raise
+        return raw
 
     def _discard(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(sqlite3.Error):
+            with suppress(sqlite3.Error, DBAPIError):
                 connection.close()
 
 
-def database_path(setting: str) -> Path:
-    """The file a `database` setting means. Raises Misconfigured for an engine that is not built in."""
-    if "://" in setting:
-        raise Misconfigured(
-            f"centre.database: {setting.partition(':')[0]}:// is not supported by this version",
-            remedy='give the path of an SQLite file, such as database = "ledger.sqlite"',
-        )
-    return Path(setting)
+def _engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
+    """Without a pool: what is closed is closed. Values are kept out of what errors say."""
+    return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
 
-@contextmanager
-def reading(path: Path) -> Iterator[Connection]:
-    """A read-only connection. Raises Unavailable without a ledger, NotDurable if it cannot be read."""
-    if not path.is_file():
-        raise Unavailable(f"{path}: no ledger there", remedy="has `punchgate centre run` been started once?")
-    try:
-        connection = sqlite3.connect(
-            f"file:{quote(str(path))}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None
-        )
-        try:
-            _check(connection, path)
-            yield connection
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise NotDurable(f"{path}: {error}", remedy="run as the user the centre runs as") from error
+def _reason(error: Exception) -> object:
+    return error.orig if isinstance(error, DBAPIError) else error
 
 
 def _create(path: Path) -> None:
@@ -152,7 +172,7 @@ def _create(path: Path) -> None:
         _sync(path.parent)
 
 
-def _copy(connection: Connection, path: Path, version: int) -> Path:
+def _copy(connection: sqlite3.Connection, path: Path, version: int) -> Path:
     """All of the file as it is, on the disk before anything is changed."""
     copy = path.with_name(f"{path.name}.schema-{version}")
     part = copy.with_name(f"{copy.name}.part")
@@ -177,7 +197,7 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _check(connection: Connection, path: Path) -> None:
+def _check(connection: sqlite3.Connection, path: Path) -> None:
     version = _version(connection, path)
     if version == 0:
         raise Unavailable(f"{path}: the ledger is empty", remedy="has `punchgate centre run` been started once?")
@@ -188,7 +208,7 @@ def _check(connection: Connection, path: Path) -> None:
         )
 
 
-def _version(connection: Connection, path: Path) -> int:
+def _version(connection: sqlite3.Connection, path: Path) -> int:
     """Schema version of our file; 0 for an empty one. Raises NotDurable for a newer or a foreign one."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()

@@ -1,0 +1,65 @@
+"""Two points and one line: who may only be in certain places, and on the way between them, and was elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from traceability.presence.answers import Scope, scope_of
+from traceability.presence.moments import HOUR_MS, Span
+from traceability.presence.trajectory import Leg, trajectory
+from traceability.presence.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """A subject may be on these sites only, during `span`, and at most `way_ms` on the way between them."""
+
+    subject: str
+    sites: tuple[str, ...]
+    span: Span
+    way_ms: int = 2 * HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """`elsewhere`: in another site; `perhaps_elsewhere`: it cannot be excluded; `too_long`: on the way."""
+
+    subject: str
+    kind: Literal["elsewhere", "perhaps_elsewhere", "too_long"]
+    site: str | None
+    zone: str | None
+    span: Span
+    records: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Breaches:
+    """By subject and time."""
+
+    scope: Scope
+    window: Span
+    breaches: tuple[Breach, ...]
+
+
+def breaches(view: View, allowances: Iterable[Allowance], window: Span) -> Breaches:
+    """Where the allowed line was left in a window."""
+    found: list[Breach] = []
+    sites: set[str] = set()
+    for allowance in sorted(allowances, key=lambda each: (each.subject, each.span)):
+        span = allowance.span.cut(window)
+        if span.length_ms:
+            told = trajectory(view, allowance.subject, span)
+            sites |= {*told.scope.sites, *allowance.sites}
+            found += (breach for leg in told.legs for breach in _breach(allowance, leg))
+    return Breaches(scope_of(view, sites, window, window.end_ms), window, tuple(found))
+
+
+def _breach(allowance: Allowance, leg: Leg) -> Iterator[Breach]:
+    if leg.site is None:
+        if leg.span.length_ms > allowance.way_ms:
+            yield Breach(allowance.subject, "too_long", None, leg.zone, leg.span, ())
+    elif leg.site not in allowance.sites:
+        kind: Literal["elsewhere", "perhaps_elsewhere"] = "elsewhere" if leg.kind == "stay" else "perhaps_elsewhere"
+        yield Breach(allowance.subject, kind, leg.site, leg.zone, leg.span, leg.records)

@@ -1,0 +1,109 @@
+"""What all answers share: about when, as known when, and what was watched of it. Answers are frozen and JSON-able."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gateway.wire import compact
+from traceability.presence.coverage import Covered, State
+from traceability.presence.moments import DAY_MS, MINUTE_MS, Span
+from traceability.presence.view import View
+
+LOOKBACK_MS = DAY_MS
+"""How far back an answer about one moment looks for what was not watched."""
+FRESH_MS = 3 * MINUTE_MS // 2
+"""A gateway says where it is every 30 s: three missed are a silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What an answer rests on. `complete`: all lanes of all its sites were observed over `looked_at`, but for the
+    end, of which a gateway that lives has not spoken yet (FRESH_MS). `gaps`: where they were not, that included.
+
+    `known_at_ms` None: all that has arrived.
+    """
+
+    as_of_ms: int
+    known_at_ms: int | None
+    sites: tuple[str, ...]
+    looked_at: Span
+    complete: bool
+    gaps: tuple[Covered, ...]
+
+
+def scope_of(view: View, sites: Iterable[str], looked_at: Span, as_of_ms: int) -> Scope:
+    """The coverage of these sites. A site of which no lane is known is not complete."""
+    names = tuple(sorted(set(sites)))
+    gaps: list[Covered] = []
+    complete = True
+    for site in names:
+        covered = view.coverage(site, looked_at)
+        gaps += (each for each in covered if each.state != "observed")
+        complete = complete and bool(covered)
+    complete = complete and all(_is_fresh(gap, looked_at) for gap in gaps)
+    return Scope(as_of_ms, view.known_at_ms, names, looked_at, complete, tuple(gaps))
+
+
+def _is_fresh(gap: Covered, looked_at: Span) -> bool:
+    """Whether it is but the time since the last heartbeat."""
+    return gap.state == "pending" and gap.span.end_ms == looked_at.end_ms and gap.span.length_ms <= FRESH_MS
+
+
+def until(as_of_ms: int, back_ms: int = LOOKBACK_MS) -> Span:
+    """The time before a moment, the moment included."""
+    return Span(as_of_ms - back_ms, as_of_ms + 1)
+
+
+def moment(at_ms: int) -> Span:
+    """A moment as a span."""
+    return Span(at_ms, at_ms + 1)
+
+
+def as_dict(answer: Any) -> dict[str, Any]:
+    """As programs get it; times are unix ms."""
+    return asdict(answer)
+
+
+def as_json(answer: Any) -> bytes:
+    """The same answer is the same bytes."""
+    return compact(as_dict(answer))
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """How long lanes were in one state of coverage: ms over all lanes, and which share of the time that is."""
+
+    state: State
+    lane_ms: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """What could not be seen: coverage by state, gaps, records that could not be placed, cards that are nobody's."""
+
+    scope: Scope
+    watched: tuple[Watched, ...]
+    undated: tuple[str, ...]
+    unreadable: tuple[str, ...]
+    unresolved: tuple[str, ...]
+
+
+def completeness(view: View, sites: Iterable[str], window: Span) -> Completeness:
+    """How much of these sites was watched in a window, and what was not understood."""
+    names = tuple(sorted(set(sites)))
+    spent: dict[State, int] = {}
+    for site in names:
+        for covered in view.coverage(site, window):
+            spent[covered.state] = spent.get(covered.state, 0) + covered.span.length_ms
+    whole = sum(spent.values()) or 1
+    unplaced = view.unplaced()
+    return Completeness(
+        scope_of(view, names, window, window.end_ms),
+        tuple(Watched(state, spent[state], round(spent[state] / whole, 6)) for state in sorted(spent)),
+        tuple(each.id for each in unplaced if each.why == "undated"),
+        tuple(each.id for each in unplaced if each.why == "unreadable"),
+        tuple(subject for subject in view.subjects(window) if subject.startswith("card/")),
+    )

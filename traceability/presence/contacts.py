@@ -1,0 +1,212 @@
+"""Who was with whom: how long two subjects shared a zone, at least, likely, at most; and the same lane in a minute.
+
+Each of the three is the time their stays have in common in that extent (`sure`, `likely`, `possible`), cut to the
+window; no moment is counted twice, however many stays in doubt overlap in it. So sure ≤ likely ≤ possible always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from traceability.presence.answers import Scope, scope_of
+from traceability.presence.atlas import Map
+from traceability.presence.moments import HOUR_MS, LEVELS, MINUTE_MS, Level, Span, total_ms
+from traceability.presence.stays import AGED_MS, Stay
+from traceability.presence.view import Place, View
+
+Near = Literal["zone", "building", "site"]
+Band = Literal["none", "short", "medium", "long"]
+BANDS: tuple[tuple[int, Band], ...] = ((0, "none"), (15 * MINUTE_MS, "short"), (4 * HOUR_MS, "medium"))
+BRUSH_MS = MINUTE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What makes a contact: how near (`near`), from how long on, and how long an open stay is likely to go on."""
+
+    near: Near = "zone"
+    threshold_ms: int = 0
+    brush_ms: int = BRUSH_MS
+    aged_ms: int = AGED_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Time in one zone. Near a building or site: the zone of the subject asked about."""
+
+    site: str
+    zone: str
+    sure_ms: int
+    likely_ms: int
+    possible_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Brush:
+    """Both went through one lane within a minute."""
+
+    site: str
+    lane: str
+    at_ms: int
+    other_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One other subject. `band` by the likely time: up to 15 min, up to 4 h, longer; `band_possible` by the most.
+
+    `first_ms`: the first moment they can have been together.
+    """
+
+    subject: str
+    sure_ms: int
+    likely_ms: int
+    possible_ms: int
+    band: Band
+    band_possible: Band
+    first_ms: int
+    zones: tuple[Shared, ...]
+    brushes: tuple[Brush, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """`contacts`: likely for the threshold or longer, the longest first; `possible`: it cannot be excluded."""
+
+    scope: Scope
+    subject: str
+    window: Span
+    contacts: tuple[Contact, ...]
+    possible: tuple[Contact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SecondContact:
+    """A contact of a contact, behind the first contact with `by`; `by` is the one met first."""
+
+    subject: str
+    by: str
+    met_ms: int
+    contact: Contact
+
+
+@dataclass(frozen=True, slots=True)
+class SecondDegree:
+    """Whom the contacts met after they had met the subject, until they were isolated."""
+
+    scope: Scope
+    subject: str
+    first: Contacts
+    second: tuple[SecondContact, ...]
+
+
+def contacts(view: View, subject: str, window: Span, rules: Rules | None = None) -> Contacts:
+    """Everybody who can have been with a subject in a window."""
+    rules = rules or Rules()
+    mine = view.of_subject(subject, window)
+    shared: dict[str, dict[Place, dict[Level, list[Span]]]] = {}
+    for stay in mine:
+        near = _near(view.atlas.at(stay.start.when.best_ms), stay, rules.near)
+        for other in view.in_zones(near, stay.extent("possible").cut(window)):
+            if other.subject != subject:
+                zones = shared.setdefault(other.subject, {}).setdefault(Place(stay.site, stay.zone), {})
+                for level in LEVELS:
+                    zones.setdefault(level, []).append(_common(stay, other, level, window, rules.aged_ms))
+    brushes = _brushes(view, subject, window, rules.brush_ms)
+    found = [
+        _contact(other, shared.get(other, {}), brushes.get(other, [])) for other in sorted(shared.keys() | brushes)
+    ]
+    found.sort(key=lambda each: (-each.likely_ms, -each.possible_ms, each.subject))
+    least_ms = max(1, rules.threshold_ms)
+    likely = [each for each in found if each.likely_ms >= least_ms or each.brushes]
+    possible = [each for each in found if each.likely_ms < least_ms <= each.possible_ms and not each.brushes]
+    scope = scope_of(view, {stay.site for stay in mine}, window, window.end_ms)
+    return Contacts(scope, subject, window, tuple(likely), tuple(possible))
+
+
+def second_degree(
+    view: View, subject: str, window: Span, isolated: Mapping[str, int] | None = None, rules: Rules | None = None
+) -> SecondDegree:
+    """Contacts of the likely contacts, in order of time. `isolated`: from when on somebody met nobody, unix ms."""
+    until, rules = isolated or {}, rules or Rules()
+    first = contacts(view, subject, _before(window, until.get(subject)), rules)
+    known = {subject, *(each.subject for each in first.contacts)}
+    second: dict[str, SecondContact] = {}
+    for link in sorted(first.contacts, key=lambda each: (each.first_ms, each.subject)):
+        later = _before(Span(link.first_ms, window.end_ms), until.get(link.subject))
+        for each in contacts(view, link.subject, later, rules).contacts if later.length_ms else ():
+            other = SecondContact(each.subject, link.subject, link.first_ms, each)
+            held = second.get(each.subject)
+            if each.subject not in known and (held is None or each.first_ms < held.contact.first_ms):
+                second[each.subject] = other
+    ordered = sorted(second.values(), key=lambda each: (each.contact.first_ms, each.subject))
+    sites = set(first.scope.sites)
+    sites |= {shared.site for each in ordered for shared in each.contact.zones}
+    return SecondDegree(scope_of(view, sites, window, window.end_ms), subject, first, tuple(ordered))
+
+
+def band_of(ms: int) -> Band:
+    """The band of a time together."""
+    return next((band for most_ms, band in BANDS if ms <= most_ms), "long")
+
+
+def _near(now: Map, stay: Stay, near: Near) -> set[Place]:
+    """The zones that count as together with the one of a stay."""
+    here = {Place(stay.site, stay.zone)}
+    if near == "zone":
+        return here
+    building = now.zone(stay.site, stay.zone).building
+    same = (
+        zone
+        for zone in now.zones.values()
+        if zone.site == stay.site and (near == "site" or (building is not None and zone.building == building))
+    )
+    return here | {Place(zone.site, zone.id) for zone in same}
+
+
+def _common(mine: Stay, other: Stay, level: Level, window: Span, aged_ms: int) -> Span:
+    return mine.extent(level, aged_ms).cut(other.extent(level, aged_ms)).cut(window)
+
+
+def _contact(
+    subject: str, zones: Mapping[Place, Mapping[Level, Sequence[Span]]], brushes: Sequence[Brush]
+) -> Contact:
+    together = {level: [span for each in zones.values() for span in each[level]] for level in LEVELS}
+    sure_ms, likely_ms, possible_ms = (total_ms(together[level]) for level in LEVELS)
+    begins = [span.begin_ms for span in together["possible"] if span.length_ms]
+    begins += [max(brush.at_ms, brush.other_ms) for brush in brushes]
+    return Contact(
+        subject,
+        sure_ms,
+        likely_ms,
+        possible_ms,
+        band_of(likely_ms),
+        band_of(possible_ms),
+        min(begins, default=0),
+        tuple(
+            Shared(place.site, place.zone, *(total_ms(zones[place][level]) for level in LEVELS))
+            for place in sorted(zones)
+            if total_ms(zones[place]["possible"])
+        ),
+        tuple(brushes),
+    )
+
+
+def _brushes(view: View, subject: str, window: Span, brush_ms: int) -> dict[str, list[Brush]]:
+    """Others at the same lane at nearly the same time, moving or not."""
+    found: dict[str, list[Brush]] = {}
+    for step in view.steps_of(subject, window):
+        if step.lane is None:
+            continue
+        at_ms = step.when.best_ms
+        for other in view.steps_at(step.site, step.lane, Span(at_ms - brush_ms, at_ms + brush_ms + 1)):
+            if other.subject != subject and window.holds(other.when.best_ms):
+                brush = Brush(step.site, step.lane, at_ms, other.when.best_ms)
+                found.setdefault(other.subject, []).append(brush)
+    return found
+
+
+def _before(window: Span, at_ms: int | None) -> Span:
+    return window if at_ms is None else Span(window.begin_ms, max(window.begin_ms, min(window.end_ms, at_ms)))

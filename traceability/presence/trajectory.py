@@ -1,0 +1,151 @@
+"""Where one subject was, in order: stays, the time outside, and the time of which nothing is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from traceability.presence.answers import Scope, scope_of
+from traceability.presence.facts import OUTSIDE
+from traceability.presence.moments import Span
+from traceability.presence.stays import AGED_MS, Flag, Stay
+from traceability.presence.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A part of the way. `span` is likely, `sure` and `possible` are null but for stays; `records` are at the ends.
+
+    `stay`: in a zone; `possible`: perhaps in a zone; `outside`: it went out and came in again; `unknown`: neither.
+    """
+
+    kind: Literal["stay", "possible", "outside", "unknown"]
+    site: str | None
+    zone: str | None
+    span: Span
+    sure: Span | None = None
+    possible: Span | None = None
+    is_open: bool = False
+    flags: tuple[Flag, ...] = ()
+    records: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A punch that moved nobody: it was there, on that side if `zone` is known."""
+
+    at_ms: int
+    site: str
+    lane: str | None
+    zone: str | None
+    outcome: str | None
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """The way of one subject in a window; `dwell_ms` by (site, zone), likely."""
+
+    scope: Scope
+    subject: str
+    legs: tuple[Leg, ...]
+    sightings: tuple[Sighting, ...]
+    dwell_ms: tuple[tuple[str, str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Impossible:
+    """Two moves nobody can have made: at most `apart_ms` lie between them, at least `needed_ms` are needed."""
+
+    subject: str
+    before: str
+    after: str
+    from_site: str
+    to_site: str
+    apart_ms: int
+    needed_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImpossibleMoves:
+    """What cards did that people cannot: one was lent, copied or bound to the wrong person, or a clock is wrong."""
+
+    scope: Scope
+    moves: tuple[Impossible, ...]
+
+
+def trajectory(view: View, subject: str, window: Span, aged_ms: int = AGED_MS) -> Trajectory:
+    """Where a subject was; stays are cut to the window."""
+    stays = view.of_subject(subject, window)
+    legs = tuple(_legs(stays, window, aged_ms))
+    dwell: dict[tuple[str, str], int] = {}
+    for leg in legs:
+        if leg.kind == "stay" and leg.site is not None and leg.zone is not None:
+            dwell[leg.site, leg.zone] = dwell.get((leg.site, leg.zone), 0) + leg.span.length_ms
+    steps = view.steps_of(subject, window)
+    return Trajectory(
+        scope_of(view, {stay.site for stay in stays}, window, window.end_ms),
+        subject,
+        legs,
+        tuple(
+            Sighting(step.when.best_ms, step.site, step.lane, step.from_zone, step.outcome, step.id)
+            for step in steps
+            if step.role != "moved"
+        ),
+        tuple((site, zone, ms) for (site, zone), ms in sorted(dwell.items())),
+    )
+
+
+def impossible_moves(view: View, subjects: Sequence[str], window: Span) -> ImpossibleMoves:
+    """Moves of these subjects in a window that contradict each other. One site is not far from itself."""
+    found: list[Impossible] = []
+    for subject in sorted(set(subjects)):
+        moves = [step for step in view.steps_of(subject, window) if step.role == "moved"]
+        for before, after in pairwise(moves):
+            travel = view.atlas.at(before.when.best_ms).travel
+            if travel.contradicts(before, after):
+                apart_ms = after.when.last_ms - before.when.first_ms
+                needed_ms = travel.needed_ms(before.site, after.site)
+                found.append(Impossible(subject, before.id, after.id, before.site, after.site, apart_ms, needed_ms))
+    sites = {site for each in found for site in (each.from_site, each.to_site)}
+    return ImpossibleMoves(scope_of(view, sites, window, window.end_ms), tuple(found))
+
+
+def outside_between(before: Stay, after: Stay) -> bool:
+    """Whether somebody was seen going out, and coming in again."""
+    if before.end is None or before.end.how == "unknown" or after.start.how == "unknown":
+        return False
+    return before.end.zone == OUTSIDE and after.start.zone in {OUTSIDE, None}
+
+
+def _legs(stays: Sequence[Stay], window: Span, aged_ms: int) -> Iterator[Leg]:
+    former: Stay | None = None
+    for stay in stays:
+        if stay.is_likely:
+            if former is not None:
+                yield from _between(former, stay, window, aged_ms)
+            former = stay
+        yield _leg(stay, window, aged_ms)
+
+
+def _leg(stay: Stay, window: Span, aged_ms: int) -> Leg:
+    return Leg(
+        "stay" if stay.is_likely else "possible",
+        stay.site,
+        stay.zone,
+        stay.extent("likely", aged_ms).cut(window),
+        stay.extent("sure").cut(window),
+        stay.extent("possible").cut(window),
+        stay.end is None,
+        stay.flags,
+        (*stay.start.ids, *(() if stay.end is None else stay.end.ids)),
+    )
+
+
+def _between(former: Stay, stay: Stay, window: Span, aged_ms: int) -> Iterator[Leg]:
+    span = Span(former.extent("likely", aged_ms).end_ms, stay.start.when.best_ms).cut(window)
+    if span.length_ms:
+        kind: Literal["outside", "unknown"] = "outside" if outside_between(former, stay) else "unknown"
+        yield Leg(kind, None, OUTSIDE if kind == "outside" else None, span)

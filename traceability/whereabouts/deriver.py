@@ -1,0 +1,286 @@
+"""One turn: what is new in the ledger and what operators said goes into signs, steps and stays, in one transaction.
+
+A turn has one moment of knowledge, later than that of the turn before: what it changes is closed and opened then, so
+an answer as known at any turn is the answer that was given after it. Turns are taken one at a time, also where
+several centres share a database. A record dated better by an anchor that came later is a change like any other.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from sqlalchemy import bindparam, func, select, update
+
+from gateway.errors import Rejected
+from traceability import clocks
+from traceability.database import Connection, Database
+from traceability.database import tables as ledger
+from traceability.database.portable import hold_derivation, is_server
+from traceability.presence.bindings import Binding
+from traceability.presence.facts import Counted, Declaration, Fact, Move, Punch, Unplaced
+from traceability.presence.moments import FUTURE, PAST
+from traceability.presence.reading import fact_of, kind_of, name_of, sign_of
+from traceability.presence.resolve import flow_of, step_of
+from traceability.presence.stays import Step
+from traceability.whereabouts import tables
+from traceability.whereabouts.desk import Desk, Entry, Said, desk_at, waiting
+from traceability.whereabouts.lines import Lines, Told
+from traceability.whereabouts.rows import body_of
+from traceability.whereabouts.shelf import Change, Shelf
+
+TURN_RECORDS = 2000
+IN_FLIGHT_MS = 60_000
+"""On a server a row of an earlier number may be committed later, by this much at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a turn took into account; `known_ms`: the moment its answers are known since."""
+
+    records: int
+    entries: int
+    known_ms: int
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self.entries)
+
+
+class Deriver:
+    """Belongs to one thread, as its database does. `now_ms`: unix ms."""
+
+    def __init__(self, database: Database, now_ms: Callable[[], int], turn_records: int = TURN_RECORDS) -> None:
+        self._database = database
+        self._now_ms = now_ms
+        self._turn_records = turn_records
+        self._seen: deque[tuple[int, int]] = deque()
+        self._desk: tuple[int, Desk] | None = None
+
+    def turn(self) -> Turn:
+        """Take what is waiting, up to a bound. Raises NotDurable, and then nothing was taken."""
+        try:
+            with self._database.writing() as connection:
+                hold_derivation(connection)
+                return self._turn(connection)
+        except BaseException:
+            self._desk = None
+            raise
+
+    def _turn(self, connection: Connection) -> Turn:
+        upto, before_ms = progress(connection)
+        lines = Lines(connection)
+        last, new = lines.new(upto, self._turn_records)
+        said = waiting(connection)
+        if not new and not said:
+            return Turn(0, 0, before_ms)
+        known_ms = max(self._now_ms(), before_ms + 1)
+        work = _Work(connection, lines, self._desk_of(connection, before_ms), known_ms)
+        work.hear(said)
+        work.take(new)
+        work.date_anew(new)
+        work.finish()
+        self._desk = (known_ms, work.desk)
+        _go_on(connection, self._safe(last, upto, is_server(connection)), known_ms)
+        return Turn(len(new), len(said), known_ms)
+
+    def _desk_of(self, connection: Connection, before_ms: int) -> Desk:
+        if self._desk is not None and self._desk[0] == before_ms:
+            return self._desk[1]
+        return desk_at(connection, before_ms)
+
+    def _safe(self, last: int, upto: int, shared: bool) -> int:
+        """Up to where nothing can come any more."""
+        if not shared:
+            return last
+        now = self._now_ms()
+        self._seen.append((now, last))
+        while self._seen and self._seen[0][0] < now - IN_FLIGHT_MS:
+            upto = max(upto, self._seen.popleft()[1])
+        return upto
+
+
+@dataclass(slots=True)
+class _Work:
+    connection: Connection
+    lines: Lines
+    desk: Desk
+    known_ms: int
+    _changes: dict[str, Change] = field(default_factory=dict)
+    _whole: set[str] = field(default_factory=set)
+
+    # --- operators
+
+    def hear(self, said: Iterable[Entry]) -> None:
+        """Take entries into account; one that makes no sense is said aloud and changes nothing."""
+        for entry in said:
+            self.connection.execute(_KNOWN, {"it": entry.number, "now": self.known_ms})
+            void = self.desk.void
+            try:
+                what = self.desk.take(entry, self.known_ms)
+            except Rejected as error:
+                structlog.get_logger("traceability").error("entry.refused", number=entry.number, reason=error.message)
+                continue
+            self._place_anew(self._touched(what) | (void ^ self.desk.void))
+
+    def _touched(self, what: Said) -> set[str]:
+        """The facts that may make another step now."""
+        c = tables.steps.c
+        match what:
+            case Binding(token=token):
+                return set(self.connection.scalars(select(c.name).where(c.token == token, c.known_to == FUTURE)))
+            case Move(id=name):
+                return {name}
+            case str():
+                begin_ms = max(
+                    (held.from_ms for held in self.desk.atlas.maps if held.known_ms == self.known_ms), default=PAST
+                )
+                query = select(c.name, c.subject).where(c.best_ms >= begin_ms, c.known_to == FUTURE)
+                rows = self.connection.execute(query).all()
+                self._whole |= {subject for _, subject in rows if subject}
+                return {name for name, _ in rows}
+            case _:
+                return set()
+
+    def _place_anew(self, names: set[str]) -> None:
+        """Look again at what these facts mean."""
+        if not names:
+            return
+        places = self.lines.places_of(names)
+        facts: list[Fact] = [self.desk.moves[name] for name in sorted(names & self.desk.moves.keys())]
+        told = self.lines.at(places.values())
+        facts += (fact for each in told if (fact := fact_of(each.line, each.dated, self.known_ms)) is not None)
+        self._replace(facts)
+
+    # --- records
+
+    def take(self, new: Iterable[Told]) -> None:
+        """Records seen for the first time."""
+        rows = []
+        for told in new:
+            fact = fact_of(told.line, told.dated, self.known_ms)
+            rows.append(self._sign(told, fact))
+            for step in self._steps(fact):
+                self._change(step.subject).new.append(step)
+                self._remember(step, fact)
+        if rows:
+            self.connection.execute(tables.signs.insert(), rows)
+
+    def date_anew(self, new: Iterable[Told]) -> None:
+        """What an anchor among the new records dates better than it was."""
+        anchored = {(each.line.site, each.line.gateway) for each in new if clocks.anchor_of(each.line) is not None}
+        fresh = {each.place for each in new}
+        changed = [each for each in self.lines.in_doubt(anchored) if each.place not in fresh]
+        if not changed:
+            return
+        rows = [{"in_": each.place[0], "at": each.place[1], "now": self.known_ms} for each in changed]
+        self.connection.execute(_CLOSE_SIGN, rows)
+        facts = [(each, fact_of(each.line, each.dated, self.known_ms)) for each in changed]
+        self.connection.execute(tables.signs.insert(), [self._sign(each, fact) for each, fact in facts])
+        self._replace([fact for _, fact in facts if fact is not None])
+
+    def finish(self) -> None:
+        """Write what has changed."""
+        shelf = Shelf(self.connection, self.known_ms, lambda at_ms: self.desk.atlas.at(at_ms).travel)
+        for subject in sorted(self._changes):
+            shelf.apply(subject, self._changes[subject])
+        for subject in sorted(self._whole):
+            shelf.derive(subject)
+
+    # --- inside
+
+    def _replace(self, facts: list[Fact]) -> None:
+        """The steps these facts make now instead of those they made."""
+        names = sorted({fact.id for fact in facts})
+        shelf = Shelf(self.connection, self.known_ms, lambda at_ms: self.desk.atlas.at(at_ms).travel)
+        held = {(step.id, step.subject): step for step in shelf.held(names)}
+        for change in self._changes.values():
+            for step in change.gone:
+                held.pop((step.id, step.subject), None)
+            for step in change.new:
+                held[step.id, step.subject] = step
+        for name in names:
+            of_name = [step for (of, _), step in held.items() if of == name]
+            fact = next(each for each in facts if each.id == name)
+            made = list(self._steps(fact))
+            for step in of_name:
+                if step not in made:
+                    self._take_out(step)
+            for step in made:
+                if step not in of_name:
+                    self._change(step.subject).new.append(step)
+                    self._remember(step, fact)
+
+    def _take_out(self, step: Step) -> None:
+        change = self._change(step.subject)
+        if step in change.new:
+            change.new.remove(step)
+        else:
+            change.gone.append(step)
+
+    def _steps(self, fact: Fact | None) -> list[Step]:
+        if not isinstance(fact, Punch | Move):
+            return []
+        void = fact.id in self.desk.void
+        step = step_of(fact, self.desk.bindings, self.desk.atlas, void=void)
+        steps = [] if step is None else [step]
+        if isinstance(fact, Punch) and fact.moves_count:
+            steps.append(flow_of(fact, self.desk.atlas, void=void))
+        return steps
+
+    def _change(self, subject: str) -> Change:
+        return self._changes.setdefault(subject, Change())
+
+    def _remember(self, step: Step, fact: Fact | None) -> None:
+        self._change(step.subject).tokens[step.id] = fact.token if isinstance(fact, Punch) else None
+
+    def _sign(self, told: Told, fact: Fact | None) -> dict[str, Any]:
+        sign = sign_of(told.line, told.dated, self.known_ms)
+        best, earliest, latest = told.dates
+        return {
+            "stream": told.place[0],
+            "seq": told.place[1],
+            "known_from": self.known_ms,
+            "known_to": FUTURE,
+            "best_ms": best,
+            "earliest_ms": earliest,
+            "latest_ms": latest,
+            "kind": kind_of(told.line),
+            "live": told.line.data.get("live") is not False,
+            "lane": sign.lane if sign else None,
+            "device": sign.device if sign else None,
+            "portal": sign.portal if sign else None,
+            "body": None if sign is None else body_of(sign),
+            "why": fact.why if isinstance(fact, Unplaced) else None,
+        }
+
+
+def progress(connection: Connection) -> tuple[int, int]:
+    """Up to which row of the ledger all was taken, and when the last turn was (unix ms; 0: never)."""
+    c = tables.derived.c
+    row = connection.execute(select(c.upto, c.known_ms)).first()
+    return (0, 0) if row is None else (row[0], row[1])
+
+
+def behind(connection: Connection) -> int:
+    """How many rows of the ledger are waiting, at most."""
+    newest = connection.scalar(select(func.max(ledger.records.c.rowid))) or 0
+    return int(max(0, newest - progress(connection)[0]))
+
+
+def _go_on(connection: Connection, upto: int, known_ms: int) -> None:
+    row = {"upto": upto, "known_ms": known_ms}
+    if not connection.execute(update(tables.derived).values(**row)).rowcount:
+        connection.execute(tables.derived.insert(), {"number": 1, **row})
+
+
+_KNOWN = update(tables.entries).where(tables.entries.c.number == bindparam("it")).values(known_ms=bindparam("now"))
+_CLOSE_SIGN = (
+    update(tables.signs)
+    .where(tables.signs.c.stream == bindparam("in_"), tables.signs.c.seq == bindparam("at"))
+    .where(tables.signs.c.known_to == FUTURE)
+    .values(known_to=bindparam("now"))
+)
+__all__ = ["Counted", "Declaration", "Deriver", "Turn", "behind", "name_of", "progress"]

@@ -1,0 +1,119 @@
+"""Record lines with when they happened: of those that are new, and of any by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from sqlalchemy import exists, select, tuple_
+
+from gateway.wire import Line, read_line
+from traceability import clocks, times
+from traceability.database import Connection
+from traceability.database import tables as ledger
+from traceability.dating import Chronicle, Dated
+from traceability.presence.moments import FUTURE, when_of
+from traceability.whereabouts import tables
+
+CHUNK = 400
+Place = tuple[int, int]
+"""Stream and seq."""
+Dates = tuple[int | None, int | None, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One record: where it is in the ledger, what it says, when that was."""
+
+    place: Place
+    line: Line
+    dated: Dated
+
+    @property
+    def dates(self) -> Dates:
+        """Best estimate, and between which moments; as signs keep it."""
+        when = when_of(self.dated)
+        return (None, None, None) if when is None else (when.best_ms, when.earliest_ms, when.latest_ms)
+
+
+@dataclass(slots=True)
+class Lines:
+    """Reads lines in one transaction; what dates them is read once for each gateway."""
+
+    connection: Connection
+    _chronicles: dict[tuple[str, str], Chronicle] = field(default_factory=dict)
+
+    def new(self, upto: int, limit: int) -> tuple[int, list[Told]]:
+        """Records behind a row of the ledger that are no sign yet, at most so many; and the last row looked at."""
+        r, s = ledger.records.c, tables.signs.c
+        known = exists().where(s.stream == r.stream, s.seq == r.seq)
+        query = (
+            select(r.rowid, r.stream, r.seq, r.line)
+            .where(r.rowid > upto, r.line != b"", ~known)
+            .order_by(r.rowid)
+            .limit(limit)
+        )
+        rows = self.connection.execute(query).all()
+        return max((row[0] for row in rows), default=upto), [self._told((row[1], row[2]), row[3]) for row in rows]
+
+    def at(self, places: Iterable[Place]) -> Iterator[Told]:
+        """Those of them that are there and have not expired."""
+        r = ledger.records.c
+        wanted = sorted(set(places))
+        for begin in range(0, len(wanted), CHUNK):
+            chunk = wanted[begin : begin + CHUNK]
+            query = select(r.stream, r.seq, r.line).where(tuple_(r.stream, r.seq).in_(chunk), r.line != b"")
+            for stream, seq, line in self.connection.execute(query):
+                yield self._told((stream, seq), line)
+
+    def in_doubt(self, gateways: Iterable[tuple[str, str]]) -> list[Told]:
+        """Records of these gateways, signs already, that are dated otherwise now than their signs say."""
+        changed: list[Told] = []
+        for site, gateway in sorted(set(gateways)):
+            places = self._doubted(site, gateway)
+            held = self._held_dates(site, gateway) if places else {}
+            for told in self.at(place for place in places if place in held):
+                if held[told.place] != told.dates:
+                    changed.append(told)
+        return changed
+
+    def places_of(self, names: Iterable[str]) -> dict[str, Place]:
+        """Where records are, by their ids; ids that are no record's are left out."""
+        s = ledger.streams.c
+        streams = {
+            f"{site}/{gateway}/{epoch}": stream
+            for stream, site, gateway, epoch in self.connection.execute(select(s.id, s.site, s.gateway, s.epoch))
+        }
+        found: dict[str, Place] = {}
+        for name in names:
+            stream, _, seq = name.rpartition("/")
+            if stream in streams and seq.isdecimal():
+                found[name] = (streams[stream], int(seq))
+        return found
+
+    def _told(self, place: Place, raw: bytes) -> Told:
+        line = read_line(bytes(raw))
+        return Told(place, line, self._chronicle(line.site, line.gateway).date(clocks.reading_of(line)))
+
+    def _chronicle(self, site: str, gateway: str) -> Chronicle:
+        name = (site, gateway)
+        if name not in self._chronicles:
+            self._chronicles[name] = times.chronicle_of(self.connection, *name)
+        return self._chronicles[name]
+
+    def _doubted(self, site: str, gateway: str) -> list[Place]:
+        d, s = ledger.doubts.c, ledger.streams.c
+        query = (
+            select(d.stream, d.seq).join(ledger.streams, s.id == d.stream).where(s.site == site, s.gateway == gateway)
+        )
+        return [(stream, seq) for stream, seq in self.connection.execute(query)]
+
+    def _held_dates(self, site: str, gateway: str) -> dict[Place, Dates]:
+        g, s = tables.signs.c, ledger.streams.c
+        query = (
+            select(g.stream, g.seq, g.best_ms, g.earliest_ms, g.latest_ms)
+            .join(ledger.streams, s.id == g.stream)
+            .where(s.site == site, s.gateway == gateway, g.known_to == FUTURE)
+        )
+        rows = self.connection.execute(query)
+        return {(stream, seq): (best, first, last) for stream, seq, best, first, last in rows}

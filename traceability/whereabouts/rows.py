@@ -1,0 +1,68 @@
+"""Signs, steps and stays as rows, and back: the columns that are searched, and the whole as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import TypeAdapter
+
+from traceability.presence.coverage import Sign
+from traceability.presence.moments import FUTURE
+from traceability.presence.stays import Stay, Step
+
+_STEP, _STAY, _SIGN = TypeAdapter(Step), TypeAdapter(Stay), TypeAdapter(Sign)
+_TELLING = ("device.", "gateway.", "portal.", "records.")
+
+Row = dict[str, object]
+
+
+def step_row(step: Step, token: str | None, known_ms: int) -> Row:
+    """A step that is known from now on."""
+    return {
+        "name": step.id,
+        "subject": step.subject,
+        "known_from": known_ms,
+        "known_to": FUTURE,
+        "token": token,
+        "site": step.site,
+        "lane": step.lane,
+        "role": step.role,
+        "best_ms": step.when.best_ms,
+        "body": _STEP.dump_json(step).decode(),
+    }
+
+
+def stay_row(stay: Stay, known_ms: int) -> Row:
+    """A stay that is known from now on."""
+    possible = stay.extent("possible")
+    return {
+        "subject": stay.subject,
+        "name": stay.id,
+        "known_from": known_ms,
+        "known_to": FUTURE,
+        "site": stay.site,
+        "zone": stay.zone,
+        "first_ms": possible.begin_ms,
+        "last_ms": possible.end_ms,
+        "body": _STAY.dump_json(stay).decode(),
+    }
+
+
+def body_of(sign: Sign) -> str | None:
+    """A sign, where it tells more than that its gateway lived and what stands in columns of its own."""
+    return _SIGN.dump_json(sign).decode() if sign.kind.startswith(_TELLING) else None
+
+
+def sign_of(body: str) -> Sign:
+    return _SIGN.validate_json(body)
+
+
+def steps_of(bodies: Iterable[str]) -> list[Step]:
+    """In the order of time."""
+    return sorted((_STEP.validate_json(body) for body in bodies), key=lambda step: step.order)
+
+
+def stays_of(bodies: Iterable[str]) -> list[Stay]:
+    """By subject, likely beginning and id."""
+    found = (_STAY.validate_json(body) for body in bodies)
+    return sorted(found, key=lambda stay: (stay.subject, stay.start.when.best_ms, stay.id))

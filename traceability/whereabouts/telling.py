@@ -1,0 +1,179 @@
+"""Answers as a person reads them: the zone of time is the reader's machine's; what could not be seen stands below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from functools import singledispatch
+from typing import Any
+
+from traceability.presence.answers import Scope
+from traceability.presence.contacts import Contact, Contacts, SecondDegree
+from traceability.presence.moments import FUTURE, MINUTE_MS, PAST, Span
+from traceability.presence.roster import Headcount, Present, Roster
+from traceability.presence.trajectory import Leg, Trajectory
+from traceability.presence.visits import PlacesInvolved, Visitor, Visitors
+
+MAX_GAPS = 10
+
+
+@singledispatch
+def lines(answer: Any) -> Iterator[str]:
+    """The answer in lines; any other than those below as names and values."""
+    yield from _words(answer, "")
+    yield from scope(answer.scope)
+
+
+@lines.register
+def _(answer: Roster) -> Iterator[str]:
+    yield f"{answer.site}: {len(answer.present)} there, {len(answer.possible)} possibly"
+    yield from (_present(each) for each in answer.present)
+    yield from (f"possibly {_present(each)}" for each in answer.possible)
+    yield from scope(answer.scope)
+
+
+@lines.register
+def _(answer: Headcount) -> Iterator[str]:
+    yield f"{answer.site}: {answer.total_low} to {answer.total_high} people"
+    yield f"with a name {answer.named}, possibly {answer.named_possible} more"
+    unnamed = answer.unnamed
+    yield f"without a name {unnamed.low} to {unnamed.high}: {unnamed.passed_in} in, {unnamed.passed_out} out"
+    for title, counts in (("kind", answer.by_kind), ("employer", answer.by_employer), ("zone", answer.by_zone)):
+        yield from (f"by {title}  {name}  {count}" for name, count in counts)
+    yield from scope(answer.scope)
+
+
+@lines.register
+def _(answer: Trajectory) -> Iterator[str]:
+    yield answer.subject
+    yield from (_leg(leg) for leg in answer.legs)
+    yield from (f"seen     {clock(each.at_ms)}  {each.site}/{each.lane}  {each.outcome}" for each in answer.sightings)
+    yield from (f"dwell    {site}/{zone}  {minutes(ms)}" for site, zone, ms in answer.dwell_ms)
+    yield from scope(answer.scope)
+
+
+@lines.register
+def _(answer: Contacts) -> Iterator[str]:
+    yield f"{answer.subject}: {len(answer.contacts)} contacts, {len(answer.possible)} possibly"
+    yield from (_contact(each) for each in answer.contacts)
+    yield from (f"possibly {_contact(each)}" for each in answer.possible)
+    yield from scope(answer.scope)
+
+
+@lines.register
+def _(answer: SecondDegree) -> Iterator[str]:
+    yield from lines(answer.first)
+    yield f"of the second degree: {len(answer.second)}"
+    yield from (f"{_contact(each.contact)}  by {each.by}, met {clock(each.met_ms)}" for each in answer.second)
+
+
+@lines.register
+def _(answer: Visitors) -> Iterator[str]:
+    zones = ", ".join(answer.zones) or "all zones"
+    yield f"{answer.site} ({zones}), {span(answer.window)}: {len(answer.visitors)}, {len(answer.possible)} possibly"
+    yield from (_visitor(each) for each in answer.visitors)
+    yield from (f"possibly {_visitor(each)}" for each in answer.possible)
+    yield from scope(answer.scope)
+
+
+@lines.register
+def _(answer: PlacesInvolved) -> Iterator[str]:
+    yield f"{answer.subject}, {span(answer.window)}: {len(answer.places)} places"
+    for place in answer.places:
+        when = ", ".join(span(each) for each in place.spans)
+        yield f"{place.site}/{place.zone}  {minutes(place.likely_ms)}, at most {minutes(place.possible_ms)}  {when}"
+        yield from (f"  with {other}" for other in place.others)
+        yield from (f"  possibly with {other}" for other in place.others_possible)
+    yield from scope(answer.scope)
+
+
+def scope(told: Scope) -> Iterator[str]:
+    """What the answer rests on."""
+    known = "" if told.known_at_ms is None else f", as known at {clock(told.known_at_ms)} ({told.known_at_ms})"
+    yield f"as of {clock(told.as_of_ms)}{known}"
+    if told.complete:
+        yield "all lanes were watched"
+        return
+    if not told.gaps:
+        yield "no lane of it is known"
+    for gap in told.gaps[:MAX_GAPS]:
+        yield f"not seen: {gap.site}/{gap.lane}  {span(gap.span)}  {gap.state}{f': {gap.why}' if gap.why else ''}"
+    if len(told.gaps) > MAX_GAPS:
+        yield f"not seen: … and {len(told.gaps) - MAX_GAPS} more; --json lists all"
+
+
+def clock(at_ms: int) -> str:
+    """A moment, to the second."""
+    if at_ms in (PAST, FUTURE):
+        return "?"
+    return datetime.fromtimestamp(at_ms / 1000).astimezone().isoformat(" ", "seconds")
+
+
+def span(told: Span) -> str:
+    """From when to when; on one day the second without its date."""
+    begin, end = clock(told.begin_ms), clock(told.end_ms)
+    return f"{begin} – {end[11:] if begin[:10] == end[:10] else end}"
+
+
+def minutes(ms: int) -> str:
+    """A length of time."""
+    return f"{ms / MINUTE_MS:.1f} min"
+
+
+def _present(each: Present) -> str:
+    person = " ".join(word for word in (each.kind, each.employer, each.unit) if word)
+    aged = "  not seen for long" if each.aged else ""
+    flags = f"  {', '.join(each.flags)}" if each.flags else ""
+    return f"{each.subject}  {each.zone}  since {clock(each.since_ms)}  {person}{flags}{aged}".rstrip()
+
+
+def _leg(leg: Leg) -> str:
+    where = f"{leg.site}/{leg.zone}" if leg.zone else leg.site or ""
+    flags = f"  {', '.join(leg.flags)}" if leg.flags else ""
+    return f"{leg.kind:8} {span(leg.span)}  {where}{'  still' if leg.is_open else ''}{flags}".rstrip()
+
+
+def _contact(each: Contact) -> str:
+    zones = ", ".join(f"{shared.site}/{shared.zone}" for shared in each.zones)
+    brushes = f"  {len(each.brushes)} times at one lane" if each.brushes else ""
+    times = f"{minutes(each.likely_ms)} ({minutes(each.sure_ms)} to {minutes(each.possible_ms)})"
+    return f"{each.subject}  {times}  {each.band}  {zones}{brushes}"
+
+
+def _visitor(each: Visitor) -> str:
+    flags = f"  {', '.join(each.flags)}" if each.flags else ""
+    when = span(Span(each.first_ms, each.last_ms))
+    return f"{each.subject}  {minutes(each.likely_ms)} (at most {minutes(each.possible_ms)})  {when}{flags}"
+
+
+def _words(told: Any, indent: str) -> Iterator[str]:
+    for each in fields(told):
+        value = getattr(told, each.name)
+        if isinstance(value, Scope):
+            continue
+        if is_dataclass(value) and not isinstance(value, Span):
+            yield f"{indent}{each.name}"
+            yield from _words(value, indent + "  ")
+        elif isinstance(value, tuple) and any(is_dataclass(one) for one in value):
+            yield from _rows(each.name, value, indent)
+        else:
+            yield f"{indent}{each.name}  {_value(each.name, value)}"
+
+
+def _rows(name: str, values: Iterable[Any], indent: str) -> Iterator[str]:
+    for value in values:
+        yield f"{indent}- {name.removesuffix('s')}"
+        yield from _words(value, indent + "  ")
+
+
+def _value(name: str, value: Any) -> str:
+    if isinstance(value, Span):
+        return span(value)
+    if isinstance(value, int) and name.endswith("at_ms"):
+        return clock(value)
+    if isinstance(value, int) and name.endswith("_ms"):
+        return minutes(value)
+    if isinstance(value, tuple):
+        return ", ".join(" ".join(map(str, one)) if isinstance(one, tuple) else str(one) for one in value)
+    return "–" if value is None else str(value)

@@ -1,0 +1,124 @@
+"""The `View` of presence that tables give: each selection is one indexed query.
+
+It is bound to a connection that sees one state of the database, and to one moment of knowledge: that of the last turn
+of the deriver, or an earlier one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, and_, or_, select, tuple_, union
+
+from traceability.database import Connection
+from traceability.database import tables as ledger
+from traceability.presence.atlas import Atlas
+from traceability.presence.bindings import Bindings, Person
+from traceability.presence.coverage import Covered
+from traceability.presence.facts import Counted, Unplaced, order_of
+from traceability.presence.moments import Span
+from traceability.presence.stays import Stay, Step
+from traceability.presence.view import Place
+from traceability.whereabouts import tables
+from traceability.whereabouts.deriver import progress
+from traceability.whereabouts.desk import Desk, desk_at
+from traceability.whereabouts.rows import stays_of, steps_of
+from traceability.whereabouts.watching import coverage_of
+
+
+class TableView:
+    """All that was known at `known_at_ms`; None: at the last turn."""
+
+    def __init__(self, connection: Connection, known_at_ms: int | None = None) -> None:
+        self._connection = connection
+        latest_ms = progress(connection)[1]
+        self.known_at_ms: int = latest_ms if known_at_ms is None else min(known_at_ms, latest_ms)
+
+    @property
+    def atlas(self) -> Atlas:
+        return self._desk.atlas
+
+    @property
+    def bindings(self) -> Bindings:
+        """Who carries which credential."""
+        return self._desk.bindings
+
+    def person(self, subject: str) -> Person | None:
+        return self._desk.bindings.person_of(subject)
+
+    def of_subject(self, subject: str, window: Span) -> list[Stay]:
+        return self._stays(window, tables.stays.c.subject == subject)
+
+    def in_zones(self, places: Collection[Place], window: Span) -> list[Stay]:
+        c = tables.stays.c
+        return self._stays(window, tuple_(c.site, c.zone).in_([(place.site, place.zone) for place in sorted(places)]))
+
+    def in_site(self, site: str, window: Span) -> list[Stay]:
+        return self._stays(window, tables.stays.c.site == site)
+
+    def steps_of(self, subject: str, window: Span) -> list[Step]:
+        return self._steps(window, tables.steps.c.subject == subject)
+
+    def steps_at(self, site: str, lane: str, window: Span) -> list[Step]:
+        c = tables.steps.c
+        return self._steps(window, and_(c.site == site, c.lane == lane, c.subject != ""))
+
+    def flows(self, site: str, window: Span) -> list[Step]:
+        c = tables.steps.c
+        return self._steps(window, and_(c.site == site, c.subject == ""))
+
+    def counted(self, site: str, window: Span) -> list[Counted]:
+        found = [held for held in self._desk.counts.values() if held.site == site and held.id not in self._desk.void]
+        return sorted((held for held in found if window.holds(held.when.best_ms)), key=order_of)
+
+    def subjects(self, window: Span) -> list[str]:
+        t, s = tables.steps.c, tables.stays.c
+        stepping = select(t.subject).where(self._known(tables.steps), _during(window), t.subject != "")
+        staying = select(s.subject).where(self._known(tables.stays), _meeting(window))
+        return sorted(self._connection.scalars(union(stepping, staying)))
+
+    def unplaced(self) -> list[Unplaced]:
+        g, s = tables.signs.c, ledger.streams.c
+        query = (
+            select(s.site, s.gateway, s.epoch, g.seq, g.known_from, g.why)
+            .join(ledger.streams, s.id == g.stream)
+            .where(g.why.is_not(None), self._known(tables.signs))
+        )
+        found = [
+            Unplaced(f"{site}/{gateway}/{epoch}/{seq}", known_ms, why)
+            for site, gateway, epoch, seq, known_ms, why in self._connection.execute(query)
+        ]
+        return sorted((each for each in found if each.id not in self._desk.void), key=lambda each: each.id)
+
+    def coverage(self, site: str, window: Span) -> Sequence[Covered]:
+        return coverage_of(self._connection, site, window, self.known_at_ms)
+
+    # --- inside
+
+    @cached_property
+    def _desk(self) -> Desk:
+        return desk_at(self._connection, self.known_at_ms)
+
+    def _known(self, table: Table) -> ColumnElement[bool]:
+        return and_(table.c.known_from <= self.known_at_ms, table.c.known_to > self.known_at_ms)
+
+    def _stays(self, window: Span, which: ColumnElement[bool]) -> list[Stay]:
+        query = select(tables.stays.c.body).where(which, self._known(tables.stays), _meeting(window))
+        return stays_of(self._connection.scalars(query))
+
+    def _steps(self, window: Span, which: ColumnElement[bool]) -> list[Step]:
+        query = select(tables.steps.c.body).where(which, self._known(tables.steps), _during(window))
+        return steps_of(self._connection.scalars(query))
+
+
+def _meeting(window: Span) -> Any:
+    """As `Span.meets`, for the possible extent of a stay."""
+    c = tables.stays.c
+    return or_(and_(c.first_ms < window.end_ms, c.last_ms > window.begin_ms), c.first_ms == window.begin_ms)
+
+
+def _during(window: Span) -> Any:
+    c = tables.steps.c
+    return and_(c.best_ms >= window.begin_ms, c.best_ms < window.end_ms, c.role != "void")
