@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from gateway.whole_file import whole_file
 def command() -> None:
     """This box at its centre: ask for a certificate, take the answer.
 
-    `request` writes a file; carry it to the centre, where `punchgate centre enrol` answers with another; `accept`
-    takes that. Two people compare the fingerprints. The same again renews.
+    Over the network: `code`, with a one-time code of `punchgate centre enrol-code`; `renew` does the rest.
+
+    By two files: `request` writes one; carry it to the centre, where `punchgate centre enrol` answers with another;
+    `accept` takes that. Two people compare the fingerprints. The same again renews.
     """
 
 
@@ -63,6 +66,21 @@ def accept(config: Path, site: str | None, name: str | None, file: Path, fingerp
     except Rejected as error:
         raise Rejected(f"{file}: {error.message}; nothing was changed", remedy=error.remedy) from error
     for path in written:
+        click.echo(f"wrote {path}")
+    click.echo("the daemon takes them up at its next start, or: systemctl reload punchgate")
+
+
+@command.command("code")
+@config_option
+@_site_and_id
+@click.argument("text", metavar="CODE")
+@click.option("--centre", "url", required=True, metavar="URL", help="Where the centre answers: https://host[:port].")
+def by_code(config: Path, site: str | None, name: str | None, text: str, url: str) -> None:
+    """Be let in over the network, once, by a code that the centre has made; `-` reads it from standard input."""
+    from gateway.identity.network import enrol_at
+
+    given = sys.stdin.readline() if text == "-" else text
+    for path in enrol_at(url, given, _who(config, site, name), config):
         click.echo(f"wrote {path}")
     click.echo("the daemon takes them up at its next start, or: systemctl reload punchgate")
 
