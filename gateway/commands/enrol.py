@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from gateway.commands.options import config_option
+from gateway.commands.renewal import renew
 from gateway.errors import Misconfigured, Rejected
 from gateway.identity.papers import MAX_BYTES, Answer, named, same
 from gateway.whole_file import whole_file
@@ -83,6 +84,9 @@ def by_code(config: Path, site: str | None, name: str | None, text: str, url: st
     for path in enrol_at(url, given, _who(config, site, name), config):
         click.echo(f"wrote {path}")
     click.echo("the daemon takes them up at its next start, or: systemctl reload punchgate")
+
+
+command.add_command(renew)
 
 
 def confirm(whose: str, here: str, said: str | None) -> None:

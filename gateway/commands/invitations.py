@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,34 +19,30 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 LONGEST = timedelta(days=90)
 
 
-class Span(click.ParamType):
-    """`30m`, `24h`, `7d`."""
+def span(text: str) -> timedelta:
+    """`30m`, `24h`, `7d`. Raises BadParameter."""
+    found = re.fullmatch(r"([1-9][0-9]{0,4})([mhd])", text)
+    given = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
+    if given is None or given > LONGEST:
+        raise click.BadParameter(f"{text!r} is not a span like 30m, 24h or 7d, at most {LONGEST.days}d")
+    return given
 
-    name = "span"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """See click."""
-        if isinstance(value, timedelta):
-            return value
-        found = re.fullmatch(r"([1-9][0-9]{0,4})([mhd])", str(value))
-        span = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
-        if span is None or span > LONGEST:
-            self.fail(f"{value!r} is not a span like 30m, 24h or 7d, at most {LONGEST.days}d", param, ctx)
-        return span
+def valid_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How long a code lasts, handed over as `valid: str` for `span`."""
+    return click.option("--valid", default="24h", show_default=True, help="How long, as 30m, 24h or 7d.")(function)
 
 
 @click.command("enrol-code")
 @centre_option
 @click.argument("site", required=False)
 @click.argument("name", metavar="ID", required=False)
-@click.option("--valid", type=Span(), default="24h", show_default=True, help="How long, as 30m, 24h or 7d.")
+@valid_option
 @click.option("--replace", is_flag=True, help="Another box has this name and goes: its certificates end then.")
 @click.option(
     "--list", "is_list", is_flag=True, help="The codes there are, whose, until when; not the codes themselves."
 )
-def enrol_code(
-    config: Path, site: str | None, name: str | None, valid: timedelta, replace: bool, is_list: bool
-) -> None:
+def enrol_code(config: Path, site: str | None, name: str | None, valid: str, replace: bool, is_list: bool) -> None:
     """Print a one-time code by which the box ID at SITE is let in (`punchgate enrol code`). An older one ends."""
     settings = read_centre(config).centre
     authority = room().Authority(settings.authority)
@@ -60,7 +58,7 @@ def enrol_code(
         if not replace and authority.counting(gateway):
             remedy = "give the box another id; if it takes the other's place, or has lost its keys: --replace"
             raise Rejected(f"there is a {gateway}, whose certificate counts", remedy=remedy)
-        code, made = Invitations(authority.folder).invite(gateway, authority.ca, valid, replace)
+        code, made = Invitations(authority.folder).invite(gateway, authority.ca, span(valid), replace)
     click.echo(code.text())
     click.echo(f"for {gateway}, once, until {made.until}; on the box, with the address of this centre:", err=True)
     click.echo(f"punchgate enrol code {code.text()} --centre https://… --site {site} --id {name}", err=True)
