@@ -24,6 +24,7 @@ from gateway.errors import Misconfigured
 from gateway.wire import Topics
 from traceability.consumer import Consumer
 from traceability.database import open_database
+from traceability.front import open_front
 from traceability.identity import Identity, claim
 from traceability.ledger import Ledger
 from traceability.sign import GatewayKeys, Signer, signer, unsigned
@@ -68,6 +69,26 @@ class Settings(Protocol):
     def keep_days(self) -> int: ...
     @property
     def gateway_keys(self) -> Path | None: ...
+    @property
+    def insecure(self) -> bool: ...
+    @property
+    def authority(self) -> Path: ...
+    @property
+    def gateways_url(self) -> str | None: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def listen_host(self) -> str: ...
+    @property
+    def listen_port(self) -> int: ...
+    @property
+    def must_listen(self) -> bool: ...
+    @property
+    def listens_in_private(self) -> bool: ...
+    @property
+    def listen_cert_file(self) -> Path | None: ...
+    @property
+    def listen_key_file(self) -> Path | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +119,7 @@ def run(settings: Settings) -> None:
         signal.signal(number, lambda *_: consumer.stop())
     keeper = Keeper(open_database(settings.database), unix_ms)
     keeper.start()
+    front = open_front(settings, {"service": service, "ledger": ledger_id})
     link.start()
     for warning in [*_exposed(settings), *keys.flaws()]:
         log.warning("config.warning", reason=warning)
@@ -107,6 +129,8 @@ def run(settings: Settings) -> None:
         consumer.run()
     finally:
         notify("STOPPING=1")
+        if front is not None:
+            front.stop()
         link.stop()
         keeper.stop()
         ledger.close()

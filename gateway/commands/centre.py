@@ -17,6 +17,7 @@ from gateway.commands.centre_options import centre_option, need_libraries, open_
 from gateway.commands.entries import ENTRIES
 from gateway.commands.evidence import evidence_command
 from gateway.commands.questions import QUESTIONS
+from gateway.commands.invitations import enrol_code
 from gateway.errors import EXIT_FAILED, NotDurable
 from gateway.whole_file import whole_file
 from gateway.wire import compact, timestamp
@@ -36,6 +37,7 @@ command.add_command(enrol_command)
 command.add_command(revoke_command)
 for each in (*QUESTIONS, *ENTRIES):
     command.add_command(each)
+command.add_command(enrol_code)
 
 
 @command.command("run")
