@@ -15,6 +15,7 @@ from gateway.commands.authority import authority_group, enrol_command, revoke_co
 from gateway.commands.carry import import_command
 from gateway.commands.centre_options import centre_option, read_centre
 from gateway.commands.evidence import evidence_command
+from gateway.commands.orders import command_command
 from gateway.errors import EXIT_FAILED, NotDurable
 from gateway.whole_file import whole_file
 from gateway.wire import compact, timestamp
@@ -31,6 +32,7 @@ def command() -> None:
 
 
 command.add_command(evidence_command)
+command.add_command(command_command)
 command.add_command(import_command)
 command.add_command(authority_group)
 command.add_command(enrol_command)

@@ -43,6 +43,10 @@ class Watched(Protocol):
     def warnings(self) -> Sequence[str]:
         """What should be mended though the daemon works."""
 
+    @property
+    def downlink(self) -> dict[str, Any]:
+        """What came from the centre beside receipts, and what was turned away."""
+
 
 class Report:
     """Reads the running parts; `written` counts the bytes of records since the start."""
@@ -88,6 +92,7 @@ class Report:
                 "ring": asdict(full.waiting),
                 "trouble": None if trouble is None else {"kind": trouble.kind, "reason": trouble.text},
             },
+            "downlink": self._watched.downlink | {"refused": uplink.inbox.counts(), "deaf": uplink.inbox.deaf},
             "clock": {"state": quality.state, "source": quality.source, "error_ms": quality.error_ms},
             "warnings": list(self._watched.warnings),
             "autonomy_days": self.autonomy_days(),

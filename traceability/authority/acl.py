@@ -1,7 +1,7 @@
 """What each client may do at the broker: the access list of mosquitto, one block for each certificate.
 
-A gateway speaks for itself only and hears its own receipts; the centre hears all and answers all. Who has no block
-may do nothing. `check` is where the visit of `punchgate check` leaves its question.
+A gateway speaks for itself only and hears what is for it; the centre hears all and answers all. Who has no block may
+do nothing. `check` is where the visit of `punchgate check` leaves its question.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Iterable
 
 from gateway.identity.papers import named
 
-WRITES = ("records", "replay", "state", "device/#", "check")
-READS = ("receipt",)
-CENTRE_READS = ("records", "replay", "state")
-CENTRE_WRITES = ("receipt",)
+WRITES = ("records", "replay", "state", "device/#", "reply", "check")
+READS = ("receipt", "command", "directory/#")
+CENTRE_READS = ("records", "replay", "state", "reply")
+CENTRE_WRITES = ("receipt", "command", "directory/#")
 
 
 def acl(gateways: Iterable[str], centre: str, prefix: str) -> str:
