@@ -29,7 +29,7 @@ class Limit:
 
 
 LIMITS = {
-    RECEIPT: Limit(256 * 1024, 100.0, 400),
+    RECEIPT: Limit(256 * 1024, 500.0, 4000),
     "command": Limit(4096, 1.0, 20),
     "directory/tokens": Limit(2 * 1024 * 1024, 0.5, 10),
     "directory/lists": Limit(2 * 1024 * 1024, 0.5, 10),
@@ -37,6 +37,8 @@ LIMITS = {
 }
 BELOW = tuple(leaf for leaf in LIMITS if leaf != RECEIPT)
 """What is for the rest of the gateway."""
+KEPT = tuple(leaf for leaf in LIMITS if leaf != "command")
+"""What the broker keeps, so that it can be asked for again."""
 
 
 class Inbox:
@@ -74,7 +76,7 @@ class Inbox:
         self._left[leaf] = min(limit.burst, self._left[leaf] + (now - self._at[leaf]) * limit.a_second)
         self._at[leaf] = now
         if self._left[leaf] < 1:
-            self.missed |= leaf.startswith("directory/")
+            self.missed |= leaf in KEPT
             return self._turned_away(leaf, "too_many")
         self._left[leaf] -= 1
         return size <= limit.most_bytes or self._turned_away(leaf, "oversized")

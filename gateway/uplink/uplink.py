@@ -22,7 +22,7 @@ from gateway.log import Once
 from gateway.spans import Range
 from gateway.uplink.acknowledgements import Acknowledgements
 from gateway.uplink.connection import Connection, Greeting
-from gateway.uplink.inbox import BELOW, RECEIPT, Inbox
+from gateway.uplink.inbox import BELOW, KEPT, RECEIPT, Inbox
 from gateway.uplink.link import Link
 from gateway.uplink.outbox import Shipment
 from gateway.uplink.presence import Head, Mood, offline, online
@@ -214,11 +214,14 @@ class Uplink:
             if times := self._once.due("up"):
                 log.info("uplink.up", host=self._link.host, port=self._link.port, times=times)
             self.say_devices()
-            if self._rules.settle == "receipt":
+            by_receipt = self._rules.settle == "receipt"
+            if by_receipt:
                 connection.subscribe(self._topics.of(RECEIPT))
-                await connection.answered()
             if self.came_down is not None:
-                self._listen_below(connection)
+                self.inbox.begin()
+                connection.subscribe(*(self._topics.of(leaf) for leaf in BELOW))
+            if by_receipt:
+                await connection.answered()
             self.say_state()
             await self._centre_is_there()
             self._sender.attach(connection, self._greeting, self.settlement, self.head.held)
@@ -235,11 +238,6 @@ class Uplink:
             self._connection = None
             self._sender.detach()
             connection.close()
-
-    def _listen_below(self, connection: Connection) -> None:
-        """Ask for what the centre keeps at the broker for us; asked again, the broker tells it again."""
-        self.inbox.begin()
-        connection.subscribe(*(self._topics.of(leaf) for leaf in BELOW))
 
     def _farewell(self) -> tuple[str, bytes]:
         """Topic and document that say offline. The will is made, dated and signed now, whenever it is published."""
@@ -267,7 +265,8 @@ class Uplink:
             self._acknowledgements.tell()
             self._sender.tend()
             if self.inbox.missed:
-                self._listen_below(connection)
+                self.inbox.begin()
+                connection.subscribe(*(self._topics.of(leaf) for leaf in KEPT))
             now = self._clock.mono()
             oldest = self._sender.outbox.oldest_in_flight()
             if oldest is not None and now - oldest > PUBACK_TIMEOUT_S:

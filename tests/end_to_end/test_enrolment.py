@@ -24,7 +24,9 @@ from .site import Site, eventually, punchgate
 pytestmark = pytest.mark.needs("mosquitto")
 
 PREFIX = "punchgate/v1"
-LEAVES = ("records", "replay", "state", "device/reader-1", "check", "receipt", "command", "anything")
+UP = ("records", "replay", "state", "reply")
+DOWN = ("receipt", "command", "directory/tokens", "directory/lists", "directory/visits")
+LEAVES = (*UP, *DOWN, "device/reader-1", "check", "directory/anything", "command/more", "anything")
 
 
 def run(*arguments: object) -> str:
@@ -189,7 +191,9 @@ def parties(organisation: Organisation, make_site: SiteMaker) -> Iterator[dict[s
         party.close()
 
 
-def test_by_delivery_a_gateway_speaks_for_itself_only_and_the_centre_alone_settles(parties: dict[str, Party]) -> None:
+def test_by_delivery_a_gateway_speaks_for_itself_only_and_the_centre_alone_settles_and_commands(
+    parties: dict[str, Party],
+) -> None:
     """Everybody says everything under every name; what arrives is what the access list means."""
     for name, party in parties.items():
         for gateway in ("edge-01", "edge-02"):
@@ -205,10 +209,9 @@ def test_by_delivery_a_gateway_speaks_for_itself_only_and_the_centre_alone_settl
         name: {(topic.removeprefix(f"{PREFIX}/hq/"), said.decode()) for topic, said in party.heard if said != b"last"}
         for name, party in parties.items()
     }
-    edges, own = ("edge-01", "edge-02"), ("records", "replay", "state")
-    heard_by_centre = {(f"{gateway}/{leaf}", gateway) for gateway in edges for leaf in own}
+    edges = ("edge-01", "edge-02")
     assert arrived == {
-        "centre": heard_by_centre,
-        "edge-01": {("edge-01/receipt", "centre")},
-        "edge-02": {("edge-02/receipt", "centre")},
+        "centre": {(f"{gateway}/{leaf}", gateway) for gateway in edges for leaf in UP},
+        "edge-01": {(f"edge-01/{leaf}", "centre") for leaf in DOWN},
+        "edge-02": {(f"edge-02/{leaf}", "centre") for leaf in DOWN},
     }

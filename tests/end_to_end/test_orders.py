@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from .site import Site, eventually, punchgate
 
 pytestmark = pytest.mark.needs("mosquitto")
 
+VOUCHED = (sys.executable, str(Path(__file__).with_name("vouched.py")))
 CENTRE, STRANGER, EDGE = (signer(pair(number)[0], "key") for number in (1, 2, 3))
 
 
@@ -67,7 +70,7 @@ def counts(site: Site) -> dict[str, int]:
 def test_the_centre_tells_a_gateway_to_do_something_and_hears_what_became_of_it(keyed: Site) -> None:
     """Send again, say how you are, what should be mended; what cannot be done is said."""
     reader = keyed.reader("reader-1")
-    keyed.start()
+    keyed.start(wrapper=VOUCHED)
     keyed.wait_up()
     keyed.wait_connected()
     newest = keyed.wait_captured(reader, "0C00000001")["newest"]
@@ -83,7 +86,7 @@ def test_the_centre_tells_a_gateway_to_do_something_and_hears_what_became_of_it(
 
 def test_reload_takes_over_the_configuration_and_is_answered_on_the_new_connection(keyed: Site) -> None:
     keyed.reader("reader-1")
-    daemon = keyed.start()
+    daemon = keyed.start(wrapper=VOUCHED)
     keyed.wait_connected()
     keyed.tables["uplink"]["window"] = 5
     keyed.write()
@@ -103,7 +106,7 @@ def test_where_nobody_listens_the_centre_is_told_at_once(keyed: Site) -> None:
 
 def test_without_a_key_the_centre_sends_no_command_and_the_gateway_takes_none(site: Site, ear: Ear) -> None:
     site.reader("reader-1")
-    site.start()
+    site.start(wrapper=VOUCHED)
     site.wait_connected()
     site.centre_file()
     done = told(site, "ping")
@@ -117,7 +120,7 @@ def test_without_a_key_the_centre_sends_no_command_and_the_gateway_takes_none(si
 def test_forged_receipts_directory_messages_and_commands_change_nothing(keyed: Site, ear: Ear, broker: Broker) -> None:
     """Unsigned, of a stranger, for another gateway, expired, kept, again, too large, too many: all counted."""
     reader = keyed.reader("reader-1")
-    daemon = keyed.start()
+    daemon = keyed.start(wrapper=VOUCHED)
     keyed.wait_up()
     keyed.wait_connected()
     before = keyed.wait_captured(reader, "0C00000001")
@@ -159,16 +162,26 @@ def test_forged_receipts_directory_messages_and_commands_change_nothing(keyed: S
 
 def test_a_command_that_was_taken_is_not_taken_again_after_kill_9(keyed: Site, ear: Ear) -> None:
     keyed.reader("reader-1")
-    daemon = keyed.start()
+    daemon = keyed.start(wrapper=VOUCHED)
     keyed.wait_connected()
     good = order(keyed)
     ear.tell(f"hq/{keyed.name}/command", good, retain=True)
     eventually(lambda: counts(keyed).get("taken") == 1)
     daemon.kill()
-    keyed.start()
+    keyed.start(wrapper=VOUCHED)
     keyed.wait_connected()
     eventually(lambda: counts(keyed) == {"retained": 1})
     ear.tell(f"hq/{keyed.name}/command", good)
     eventually(lambda: counts(keyed) == {"retained": 1, "replayed": 1})
     assert len(ear.on("reply")) == 1
     ear.tell(f"hq/{keyed.name}/command", b"", retain=True)
+
+
+@pytest.mark.needs("faketime")
+def test_on_a_box_whose_clock_nobody_vouches_for_a_command_is_refused_with_the_reason(keyed: Site) -> None:
+    keyed.reader("reader-1")
+    keyed.start(wrapper=("env", "FAKETIME_DONT_FAKE_MONOTONIC=1", "faketime", "-f", "@2024-01-01 00:00:00"))
+    keyed.wait_connected()
+    done = told(keyed, "ping")
+    assert done.returncode == 1
+    assert "clock is not synchronised" in json.loads(done.stdout)["reason"]

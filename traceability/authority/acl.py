@@ -11,17 +11,16 @@ from collections.abc import Iterable
 from gateway.identity.papers import named
 
 WRITES = ("records", "replay", "state", "device/#", "reply", "check")
-READS = ("receipt", "command", "directory/#")
+DOWN = ("receipt", "command", "directory/tokens", "directory/lists", "directory/visits")
 CENTRE_READS = ("records", "replay", "state", "reply")
-CENTRE_WRITES = ("receipt", "command", "directory/#")
 
 
 def acl(gateways: Iterable[str], centre: str, prefix: str) -> str:
     """The whole file for these gateways ({site}.{id}) and a centre of this name."""
-    blocks = [_block(centre, f"{prefix}/+/+", CENTRE_WRITES, CENTRE_READS)]
+    blocks = [_block(centre, f"{prefix}/+/+", DOWN, CENTRE_READS)]
     for gateway in sorted(set(gateways)):
         site, name = named(gateway)
-        blocks.append(_block(gateway, f"{prefix}/{site}/{name}", WRITES, READS))
+        blocks.append(_block(gateway, f"{prefix}/{site}/{name}", WRITES, DOWN))
     return "# Made by punchgate; written anew with each enrolment and revocation.\n\n" + "\n".join(blocks)
 
 
