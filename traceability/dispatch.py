@@ -63,9 +63,7 @@ class Visit:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -97,9 +95,7 @@ class Visit:
         except Empty as error:
             raise Transient(f"the broker does not answer ({what})", remedy="look into the broker's log") from error
         if code >= REFUSED_FROM:
-            remedy = (
-                "give the centre the right to it: see docs/security.md, What each client may do"
-            )
+            remedy = "give the centre the right to it: see docs/security.md, What each client may do"
             raise Misconfigured(f"the broker refuses to {kind} (reason {code})", remedy=remedy)
         return code
 

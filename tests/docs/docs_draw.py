@@ -62,6 +62,8 @@ PAINTERS: dict[str, Painter] = {
     "will": lambda: papers.indented(papers.will()),
     "device": lambda: papers.indented(papers.device()),
     "receipt": lambda: papers.indented(papers.receipt()),
+    "command": lambda: papers.indented(papers.command()),
+    "reply": lambda: papers.indented(papers.reply()),
     "gateway log": gateway_log,
     "broker reasons": mistakes.broker_reasons,
     "network reasons": mistakes.network_reasons,

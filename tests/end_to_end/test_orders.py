@@ -13,7 +13,7 @@ import pytest
 from key_pairs import lay, pair
 
 from gateway.signature import signer, unsigned
-from gateway.simulation.broker import HOST, Broker
+from gateway.simulation.broker import Broker
 from gateway.wire import compact, timestamp
 
 from .ear import Ear
@@ -117,7 +117,9 @@ def test_without_a_key_the_centre_sends_no_command_and_the_gateway_takes_none(si
     assert ear.on("reply") == []
 
 
-def test_forged_receipts_directory_messages_and_commands_change_nothing(keyed: Site, ear: Ear, broker: Broker) -> None:
+def test_forged_receipts_directory_messages_and_commands_change_nothing(
+    keyed: Site, ear: Ear, broker: Broker
+) -> None:
     """Unsigned, of a stranger, for another gateway, expired, kept, again, too large, too many: all counted."""
     reader = keyed.reader("reader-1")
     daemon = keyed.start(wrapper=VOUCHED)
