@@ -26,7 +26,7 @@ from gateway.below import downlink
 from gateway.capture import Capture, Feedback
 from gateway.clock import Clock, Moment
 from gateway.control import ControlServer, Desk
-from gateway.directory import Registry
+from gateway.directory import Registry, with_hits
 from gateway.errors import EXIT_BUG, Misconfigured, PunchgateError
 from gateway.journal import Entry, Fullness, Journal, Level, Listeners, Opened, Trouble
 from gateway.leftovers import lost, open_read
@@ -99,7 +99,7 @@ class Gateway:
         self._status = StatusServer(gateway.state_dir, self.report.describe)
         desk = Desk(self.journal, self.uplink, self.clock)
         self._control = ControlServer(gateway.state_dir, desk.answer)
-        self._downlink = downlink(settings, path, self.clock, self.uplink, desk, self.report, self._read_again)
+        self.downlink = downlink(settings, path, self.clock, self.uplink, desk, self.report, self._read_again)
         self._expired = Spans()
         self._tick: asyncio.TimerHandle | None = None
         self._exit_code = 0
@@ -120,8 +120,8 @@ class Gateway:
             self._on_left_open,
             self._on_expired,
         )
+        self.downlink.begin()
         self._begin(self.journal.open(listeners))
-        self._downlink.begin()
         await self._status.start()
         await self._control.start()
         await self._monitor.start()
@@ -129,7 +129,7 @@ class Gateway:
         self._pulse.start()
         tasks = [asyncio.create_task(line.run()) for line in self.lines]
         uplink = asyncio.create_task(self.uplink.run())
-        below = asyncio.create_task(self._downlink.run())
+        below = asyncio.create_task(self.downlink.run())
         for task in (*tasks, uplink, below):
             task.add_done_callback(self._on_task_end)
         log.info("gateway.ready", version=VERSION, epoch=self.uplink.settlement.epoch, ports=len(self.lines))
@@ -150,11 +150,6 @@ class Gateway:
     def warnings(self) -> list[str]:
         """See UplinkListener."""
         return [*self._warnings, *self._sparing.warnings()]
-
-    @property
-    def downlink(self) -> dict[str, Any]:
-        """See report.Watched."""
-        return self._downlink.counts()
 
     @property
     def fullness(self) -> Fullness:
@@ -217,7 +212,7 @@ class Gateway:
 
     def _append(self, items: Sequence[Item]) -> None:
         self._timekeeping.look()
-        self._sparing.append(items)
+        self._sparing.append(with_hits(items, self.downlink.directory))
         if self._tick is not None:
             self._tick.cancel()
             self._tick = None
@@ -256,7 +251,7 @@ class Gateway:
         self.settings = assembly.adopt(self.settings, fresh)
         self._warnings = assembly.warnings(fresh)
         configure(fresh.log.level, fresh.log.format)
-        self._downlink.believe(key := assembly.centre_key(self.settings))
+        self.downlink.believe(key := assembly.centre_key(self.settings))
         self.uplink.reconfigure(assembly.link(self.settings), assembly.uplink_rules(self.settings), key)
         details: dict[str, Any] = {"config": assembly.fingerprint(self.settings), "restart_needed_for": fixed}
         log.info("config.applied", **details)
@@ -281,6 +276,7 @@ class Gateway:
         await self._status.close()
         await self.journal.close()
         self.registry.close()
+        self.downlink.directory.close()
         log.info("gateway.stopped", reason=reason)
 
     def _on_task_end(self, task: asyncio.Task[None]) -> None:

@@ -11,6 +11,7 @@ from gateway import assembly
 from gateway.check import findings
 from gateway.clock import Clock
 from gateway.control import Deeds, Desk, Once, Remote
+from gateway.directory import Directory, Shelf
 from gateway.downlink import Downlink, Replies
 from gateway.status.report import Report
 from gateway.uplink import Uplink
@@ -24,9 +25,10 @@ def downlink(
     """`path` is the configuration's, `reload` takes it over anew."""
     replies = Replies(uplink.reply)
     deeds = Deeds(desk, report.describe, reload, lambda: findings(path))
+    state_dir = settings.gateway.state_dir
     address = f"{settings.gateway.site}/{settings.gateway.id}"
-    remote = Remote(address, clock, Once(settings.gateway.state_dir), deeds.carry_out, replies.add)
-    made = Downlink(remote, replies)
+    remote = Remote(address, clock, Once(state_dir), deeds.carry_out, replies.add)
+    made = Downlink(remote, Directory(address, Shelf(state_dir), clock.mono), replies)
     uplink.came_down = made.take
     made.believe(assembly.centre_key(settings))
     return made

@@ -13,6 +13,7 @@ import click
 from gateway import log
 from gateway.commands.authority import authority_group, enrol_command, revoke_command
 from gateway.commands.carry import import_command
+from gateway.commands.centre_directory import directory_group
 from gateway.commands.centre_options import centre_option, read_centre
 from gateway.commands.evidence import evidence_command
 from gateway.commands.orders import command_command
@@ -33,6 +34,7 @@ def command() -> None:
 
 command.add_command(evidence_command)
 command.add_command(command_command)
+command.add_command(directory_group)
 command.add_command(import_command)
 command.add_command(authority_group)
 command.add_command(enrol_command)

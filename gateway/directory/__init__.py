@@ -1,5 +1,8 @@
-"""The site's small documents, in TinyDB: what is on which port, since when, last seen."""
+"""The site's small documents, in TinyDB: what is on which port, and what the centre has told of tokens."""
 
+from gateway.directory.directory import Directory
+from gateway.directory.hits import with_hits
 from gateway.directory.registry import Lost, Registry
+from gateway.directory.shelf import Shelf
 
-__all__ = ["Lost", "Registry"]
+__all__ = ["Directory", "Lost", "Registry", "Shelf", "with_hits"]

@@ -24,6 +24,13 @@ BYTES_ON_DISK = 1.2
 LEAST_OBSERVED_S = 3_600.0
 
 
+class Telling(Protocol):
+    """A part of the daemon that speaks for itself."""
+
+    def describe(self) -> dict[str, Any]:
+        """What it has to say."""
+
+
 class Watched(Protocol):
     """What the daemon as a whole has to say."""
 
@@ -44,8 +51,8 @@ class Watched(Protocol):
         """What should be mended though the daemon works."""
 
     @property
-    def downlink(self) -> dict[str, Any]:
-        """What came from the centre beside receipts, and what was turned away."""
+    def downlink(self) -> Telling:
+        """Of what came from the centre beside receipts, and what was turned away."""
 
 
 class Report:
@@ -92,7 +99,8 @@ class Report:
                 "ring": asdict(full.waiting),
                 "trouble": None if trouble is None else {"kind": trouble.kind, "reason": trouble.text},
             },
-            "downlink": self._watched.downlink | {"refused": uplink.inbox.counts(), "deaf": uplink.inbox.deaf},
+            "downlink": self._watched.downlink.describe()
+            | {"refused": uplink.inbox.counts(), "deaf": uplink.inbox.deaf},
             "clock": {"state": quality.state, "source": quality.source, "error_ms": quality.error_ms},
             "warnings": list(self._watched.warnings),
             "autonomy_days": self.autonomy_days(),
