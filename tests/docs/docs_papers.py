@@ -24,6 +24,7 @@ from gateway.uplink import PublicKey, presence
 from gateway.uplink.presence import Head, Mood
 from gateway.uplink.settlement import Held, Settlement
 from gateway.wire import compact, line_hash
+from traceability import directory as site_directory
 from traceability import orders
 from traceability.ledger import Ledger
 from traceability.states import State
@@ -134,6 +135,20 @@ def reply() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(story(Path(folder)))
     return compact(sign()(said[0]))
+
+
+def directory(kind: str) -> bytes:
+    """What the centre tells of two cards."""
+    lost, visitor = (f"k1:{digits * 4}" for digits in ("213a2e2c", "5fe00b71"))
+    day = {"from": "2026-11-23T00:00:00Z", "to": "2026-11-24T00:00:00Z"}
+    entries: dict[str, list[dict[str, Any]]] = {
+        "tokens": [{"token": lost, "person": "p-1007", "kind": "guard", "from": "2026-01-01T00:00:00Z"}],
+        "lists": [{"list": "lost-cards", "tokens": [lost]}],
+        "visits": [{"visit": "v-2041", "token": visitor} | day],
+    }
+    made = {kind: entries[kind]}
+    found = site_directory.documents(made, "hq/edge-01", morning.START_MS, morning.START_MS, sign())
+    return found[f"directory/{kind}"]
 
 
 def _settlement() -> Settlement:
