@@ -26,7 +26,7 @@ from gateway.below import downlink
 from gateway.capture import Capture, Feedback
 from gateway.clock import Clock, Moment
 from gateway.control import ControlServer, Desk
-from gateway.directory import Registry, with_hits
+from gateway.directory import Keeping, Registry, with_hits
 from gateway.errors import EXIT_BUG, Misconfigured, PunchgateError
 from gateway.journal import Entry, Fullness, Journal, Level, Listeners, Opened, Trouble
 from gateway.leftovers import lost, open_read
@@ -130,7 +130,9 @@ class Gateway:
         tasks = [asyncio.create_task(line.run()) for line in self.lines]
         uplink = asyncio.create_task(self.uplink.run())
         below = asyncio.create_task(self.downlink.run())
-        for task in (*tasks, uplink, below):
+        keeping = Keeping(self.settings.gateway.state_dir, self.clock, lambda: self.uplink.head.held.newest)
+        kept = asyncio.create_task(keeping.run())
+        for task in (*tasks, uplink, below, kept):
             task.add_done_callback(self._on_task_end)
         log.info("gateway.ready", version=VERSION, epoch=self.uplink.settlement.epoch, ports=len(self.lines))
         notify(f"READY=1\nSTATUS=listening on {len(self.lines)} ports")
@@ -140,6 +142,7 @@ class Gateway:
         watchdog.close()
         self._pulse.close()
         below.cancel()
+        kept.cancel()
         await self._shut_down(tasks, uplink)
         return self._exit_code
 

@@ -44,6 +44,7 @@ EVENTS = {
     "frame.bad": "frames of a device were refused; once per flaw and minute",
     "message.refused": "a message from the broker was too large or one too many; once per kind and minute",
     "receipt.refused": "a message from the centre was not believed; once per kind and minute",
+    "presence.unwritten": "who is on the site could not be read or written down; tried again",
     "records.dropped": "a person gave a refused record up; it is declared lost",
     "records.expired": "records are older than privacy.keep_days and go though the centre never got them",
     "records.refused": "the centre refuses records; they are in quarantine",

@@ -2,7 +2,8 @@
 
 from gateway.directory.directory import Directory
 from gateway.directory.hits import with_hits
+from gateway.directory.keeping import Keeping
 from gateway.directory.registry import Lost, Registry
 from gateway.directory.shelf import Shelf
 
-__all__ = ["Directory", "Lost", "Registry", "Shelf", "with_hits"]
+__all__ = ["Directory", "Keeping", "Lost", "Registry", "Shelf", "with_hits"]
