@@ -59,7 +59,8 @@ class UplinkListener(CentreListener, Protocol):
 class Uplink:
     """`begin` with the journal's epoch, `run` for ever, `committed` for each group that became durable.
 
-    `came_down` gets what the centre sends beside receipts; without it nothing else is subscribed to.
+    `came_down` gets what the centre sends beside receipts; without it, and without the centre's key, which is needed
+    to believe any of it, nothing else is subscribed to: some brokers hang up on who asks for more than he may.
     """
 
     def __init__(
@@ -217,7 +218,7 @@ class Uplink:
             by_receipt = self._rules.settle == "receipt"
             if by_receipt:
                 connection.subscribe(self._topics.of(RECEIPT))
-            if self.came_down is not None:
+            if self.came_down is not None and self._receipts.centre_key is not None:
                 self.inbox.begin()
                 connection.subscribe(*(self._topics.of(leaf) for leaf in BELOW))
             if by_receipt:

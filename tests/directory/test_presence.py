@@ -1,4 +1,4 @@
-"""Who is on the site by the records of one gateway: what moves a person, what moves counts, what could not be seen."""
+"""Who is on the site by the records of one gateway: what moves a person, what moves counts, what was not seen."""
 
 from __future__ import annotations
 

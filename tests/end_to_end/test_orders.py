@@ -104,16 +104,21 @@ def test_where_nobody_listens_the_centre_is_told_at_once(keyed: Site) -> None:
     assert b"nobody listens" in done.stderr
 
 
-def test_without_a_key_the_centre_sends_no_command_and_the_gateway_takes_none(site: Site, ear: Ear) -> None:
-    site.reader("reader-1")
+def test_without_a_key_the_centre_sends_no_command_and_the_gateway_does_not_even_listen(site: Site, ear: Ear) -> None:
+    reader = site.reader("reader-1")
     site.start(wrapper=VOUCHED)
+    site.wait_up()
     site.wait_connected()
     site.centre_file()
     done = told(site, "ping")
     assert done.returncode == 78
     assert b"centre.key_file" in done.stderr
     ear.tell(f"hq/{site.name}/command", order(site))
-    eventually(lambda: counts(site) == {"no_key": 1})
+    ear.tell(f"hq/{site.name}/receipt", b"the last thing it hears")
+    assert site.daemon is not None
+    site.daemon.wait_for("receipt.refused")
+    site.wait_captured(reader, "0C00000001")
+    assert counts(site) == {}
     assert ear.on("reply") == []
 
 
