@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orders_desk import SIGN, START_MS, STRANGER, Box, order
 from structlog.testing import capture_logs
 
-from gateway.control.once import FILE_NAME
+from gateway.control.once import FILE_NAME, Once
 from gateway.downward import MAX_COMMAND_BYTES, bounded, read_command
 from gateway.errors import Rejected, Transient
 from gateway.signature import unsigned
@@ -52,6 +52,13 @@ def test_where_the_memory_of_ids_is_damaged_no_command_passes(box: Box, kept: by
     box.start()
     box.hear(order())
     assert box.done == []
+
+
+def test_an_id_is_taken_once(tmp_path: Path) -> None:
+    once = Once(tmp_path)
+    once.take("0" * 16, 60.0, 0.0)
+    with pytest.raises(Rejected, match="taken before"):
+        once.take("0" * 16, 60.0, 0.0)
 
 
 def test_an_id_is_forgotten_when_its_command_has_ended_and_no_clock_brings_it_back(box: Box) -> None:

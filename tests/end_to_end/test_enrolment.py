@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from .site import Site, eventually, punchgate
 pytestmark = pytest.mark.needs("mosquitto")
 
 PREFIX = "punchgate/v1"
+VOUCHED = (sys.executable, str(Path(__file__).with_name("vouched.py")))
 UP = ("records", "replay", "state", "reply")
 DOWN = ("receipt", "command", "directory/tokens", "directory/lists", "directory/visits")
 LEAVES = (*UP, *DOWN, "device/reader-1", "check", "directory/anything", "command/more", "anything")
@@ -155,6 +157,22 @@ def test_with_another_gateways_certificate_nothing_is_heard_and_nothing_is_lost(
     status = liar.wait_captured(reader, "0C00000001")
     assert status["settled"] == 0
     assert liar.export() == []
+
+
+def test_a_command_and_a_list_reach_an_enrolled_gateway_by_the_access_list_and_its_answer_is_proved(
+    organisation: Organisation, make_site: SiteMaker, tmp_path: Path
+) -> None:
+    """Nothing but the two files of the enrolment was set up for it."""
+    site = organisation.site(make_site)
+    site.reader("reader-1")
+    site.start(wrapper=VOUCHED)
+    site.wait_connected()
+    done = punchgate("centre", "command", "hq/edge-01", "ping", "--json", "-c", organisation.centre_file)
+    assert (done.returncode, done.stderr) == (0, b""), done.stderr.decode()
+    (tmp_path / "lists.csv").write_text("list,token\nlost,k1:00112233445566778899aabbccddeeff\n")
+    said = run("centre", "directory", "publish", tmp_path / "lists.csv", "-c", organisation.centre_file)
+    assert said.startswith("hq/edge-01: 1 lists")
+    eventually(lambda: site.status()["downlink"]["directory"]["lists"]["entries"] == 1)
 
 
 class Party:
