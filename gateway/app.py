@@ -12,10 +12,9 @@ starts it again, and the journal goes on where it was.
 from __future__ import annotations
 
 import asyncio
-import json
+import contextlib
 import signal
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +22,20 @@ import structlog
 
 from config import Settings
 from gateway import assembly
+from gateway.below import downlink
 from gateway.capture import Capture, Feedback
 from gateway.clock import Clock, Moment
 from gateway.control import ControlServer, Desk
-from gateway.directory import Registry
+from gateway.directory import Keeping, Registry, with_hits
 from gateway.errors import EXIT_BUG, Misconfigured, PunchgateError
 from gateway.journal import Entry, Fullness, Journal, Level, Listeners, Opened, Trouble
+from gateway.leftovers import lost, open_read
 from gateway.log import configure
-from gateway.passage import OpenRead, Passage
+from gateway.passage import Passage
 from gateway.pausing import Pausing
 from gateway.port import Line
 from gateway.pulse import Pulse, WatchfulSelector
-from gateway.records import Draft, Item, LossCause, Lost, Notice
+from gateway.records import Draft, Item, Notice
 from gateway.spans import Range, Spans
 from gateway.sparing import Sparing
 from gateway.status import Monitor, StatusServer, Watchdog, notify
@@ -96,7 +97,9 @@ class Gateway:
         self._warnings = assembly.warnings(settings)
         self.report = Report(self.clock, self.uplink, self.lines, self)
         self._status = StatusServer(gateway.state_dir, self.report.describe)
-        self._control = ControlServer(gateway.state_dir, Desk(self.journal, self.uplink, self.clock).answer)
+        desk = Desk(self.journal, self.uplink, self.clock)
+        self._control = ControlServer(gateway.state_dir, desk.answer)
+        self.downlink = downlink(settings, path, self.clock, self.uplink, desk, self.report, self._read_again)
         self._expired = Spans()
         self._tick: asyncio.TimerHandle | None = None
         self._exit_code = 0
@@ -117,6 +120,7 @@ class Gateway:
             self._on_left_open,
             self._on_expired,
         )
+        self.downlink.begin()
         self._begin(self.journal.open(listeners))
         await self._status.start()
         await self._control.start()
@@ -125,7 +129,10 @@ class Gateway:
         self._pulse.start()
         tasks = [asyncio.create_task(line.run()) for line in self.lines]
         uplink = asyncio.create_task(self.uplink.run())
-        for task in (*tasks, uplink):
+        below = asyncio.create_task(self.downlink.run())
+        keeping = Keeping(self.settings.gateway.state_dir, self.clock, lambda: self.uplink.head.held.newest)
+        kept = asyncio.create_task(keeping.run())
+        for task in (*tasks, uplink, below, kept):
             task.add_done_callback(self._on_task_end)
         log.info("gateway.ready", version=VERSION, epoch=self.uplink.settlement.epoch, ports=len(self.lines))
         notify(f"READY=1\nSTATUS=listening on {len(self.lines)} ports")
@@ -134,6 +141,8 @@ class Gateway:
         await self._stop.wait()
         watchdog.close()
         self._pulse.close()
+        below.cancel()
+        kept.cancel()
         await self._shut_down(tasks, uplink)
         return self._exit_code
 
@@ -163,8 +172,8 @@ class Gateway:
         """See UplinkListener. What had expired may be asked for again by a centre that was restored."""
         moment = self.clock.now()
         for span in ranges:
-            self._append([_lost("expired", epoch, part, moment) for part in self._expired.within(*span)])
-            self._append([_lost("pruned", epoch, part, moment) for part in self._expired.gaps(*span)])
+            self._append([lost("expired", epoch, part, moment) for part in self._expired.within(*span)])
+            self._append([lost("pruned", epoch, part, moment) for part in self._expired.gaps(*span)])
 
     def journal_is_a_copy(self) -> None:
         """See UplinkListener: close the story of this epoch and begin another one."""
@@ -192,7 +201,7 @@ class Gateway:
 
     def _on_left_open(self, entries: Sequence[Entry]) -> None:
         """Reads that an earlier run left open, found at the start or later in the emergency ring."""
-        reads = [_open_read(entry) for entry in entries]
+        reads = [open_read(entry) for entry in entries]
         self._append(self._passage.recover(reads, self.clock.now()))
 
     def _on_expired(self, ranges: list[Range]) -> None:
@@ -206,7 +215,7 @@ class Gateway:
 
     def _append(self, items: Sequence[Item]) -> None:
         self._timekeeping.look()
-        self._sparing.append(items)
+        self._sparing.append(with_hits(items, self.downlink.directory))
         if self._tick is not None:
             self._tick.cancel()
             self._tick = None
@@ -230,22 +239,27 @@ class Gateway:
         self.uplink.begin(opened)
 
     def _reload(self) -> None:
-        """SIGHUP: take over what needs no new port or journal; say what does."""
+        """SIGHUP."""
+        with contextlib.suppress(PunchgateError):
+            self._read_again()
+
+    def _read_again(self) -> dict[str, Any]:
+        """Take over what needs no new port or journal; say what does. Raises PunchgateError, and all stays."""
         try:
             fresh = assembly.read_settings(self._path)
         except PunchgateError as error:
             log.error("config.unchanged", reason=str(error))
-            return
+            raise
         fixed = assembly.fixed_parts(self.settings, fresh)
         self.settings = assembly.adopt(self.settings, fresh)
         self._warnings = assembly.warnings(fresh)
         configure(fresh.log.level, fresh.log.format)
-        self.uplink.reconfigure(
-            assembly.link(self.settings), assembly.uplink_rules(self.settings), assembly.centre_key(self.settings)
-        )
-        details = {"config": assembly.fingerprint(self.settings), "restart_needed_for": fixed}
+        self.downlink.believe(key := assembly.centre_key(self.settings))
+        self.uplink.reconfigure(assembly.link(self.settings), assembly.uplink_rules(self.settings), key)
+        details: dict[str, Any] = {"config": assembly.fingerprint(self.settings), "restart_needed_for": fixed}
         log.info("config.applied", **details)
         self._append([Draft(Notice(kind="config.applied", details=details), self.clock.now())])
+        return details
 
     async def _shut_down(self, lines: list[asyncio.Task[None]], uplink: asyncio.Task[None]) -> None:
         notify("STOPPING=1")
@@ -265,6 +279,7 @@ class Gateway:
         await self._status.close()
         await self.journal.close()
         self.registry.close()
+        self.downlink.directory.close()
         log.info("gateway.stopped", reason=reason)
 
     def _on_task_end(self, task: asyncio.Task[None]) -> None:
@@ -282,17 +297,3 @@ class Gateway:
             self._exit_code = EXIT_BUG
             log.error("gateway.bug", exc_info=error)
         self._stop.set()
-
-
-def _lost(cause: LossCause, epoch: str, span: Range, moment: Moment) -> Draft:
-    first, last = span
-    return Draft(Lost(cause=cause, epoch=epoch, first=first, last=last, count=last - first + 1), moment)
-
-
-def _open_read(entry: Entry) -> OpenRead:
-    event = json.loads(entry.line)
-    return OpenRead.from_line_data(entry.seq, _unix_ms(event["time"]), event["data"])
-
-
-def _unix_ms(text: str) -> int:
-    return round(datetime.fromisoformat(text).timestamp() * 1000)

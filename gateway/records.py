@@ -55,7 +55,6 @@ class Draft:
 @dataclass(slots=True, eq=False)
 class Heard:
     """How far a device with a memory was heard: what its driver wants to be told again at the next start (`mark`).
-
     It travels behind the drafts of all that was heard until then, so it never is on the disk before them. `kept`: it
     waits in the emergency ring, before the draft that has this place."""
 
@@ -246,9 +245,9 @@ class Punch(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice(Body):
-    """Everything that is not about a person: `portal.*`, `device.*`, `gateway.*`, `clock.*`, `config.applied`.
+    """Everything else: `portal.*`, `device.*`, `gateway.*`, `clock.*`, `config.applied`, `list.hit`.
 
-    `type` varies by instance (`kind`); `lane` and `reason` are common words, `words_` the type's own.
+    `type` varies by instance (`kind`); `lane`, `reason`, `read` are common words, `details` the type's own.
     """
 
     type: ClassVar[str] = "notice"
@@ -256,11 +255,13 @@ class Notice(Body):
     lane: str | None = None
     portal: str | None = None
     reason: str | None = None
+    read: Ref | None = None
     details: Mapping[str, object] = field(default_factory=dict)
 
     def words(self) -> dict[str, object]:
-        common = {"portal": self.portal, "lane": self.lane, "device": self.device, "reason": self.reason}
-        return {key: value for key, value in common.items() if value is not None} | dict(self.details)
+        refs = None if self.read is None else {"read": seq_of(self.read)}
+        common = (("portal", self.portal), ("lane", self.lane), ("device", self.device), ("reason", self.reason))
+        return {key: value for key, value in (*common, ("refs", refs)) if value is not None} | dict(self.details)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

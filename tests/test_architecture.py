@@ -16,8 +16,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("config", "drivers", "gateway", "traceability")
 MAX_LINES = 300
 STATIONS = {"port", "passage", "journal", "uplink"}
-SHARED_WORDS = {"records", "wire", "carry", "signature", "errors", "clock", "spans", "log", "blocking"}
-CENTRE_WORDS = {"records", "wire", "carry", "signature", "errors", "spans", "identity", "whole_file"}
+SHARED_WORDS = {"records", "wire", "carry", "signature", "errors", "clock", "spans", "log", "blocking", "downward"}
+CENTRE_WORDS = {"records", "wire", "carry", "signature", "errors", "spans", "identity", "whole_file", "downward"}
 MAY_IMPORT = {
     "port": {"port"},
     "passage": {"passage"},
@@ -26,10 +26,15 @@ MAY_IMPORT = {
 }
 ONE_PLACE = {
     "serial": {"gateway/port/serial_port.py"},
-    "paho": {"gateway/uplink/connection.py", "traceability/subscription.py", "gateway/simulation/listener.py"},
     "sqlite3": {"gateway/journal/schema.py", "traceability/database/sqlite.py"},
     "alembic": {"traceability/migration.py", "traceability/database/migrations"},
     "pg8000": set(),
+    "paho": {
+        "gateway/uplink/connection.py",
+        "gateway/simulation/listener.py",
+        "traceability/subscription.py",
+        "traceability/dispatch.py",
+    },
     "tinydb": {"gateway/directory/registry.py"},
     "cryptography": {
         "gateway/signature.py",

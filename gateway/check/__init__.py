@@ -6,6 +6,6 @@ another client id, the journal is read beside its daemon. Whatever may not answe
 
 from gateway.check.case import Case
 from gateway.check.finding import Finding, Severity
-from gateway.check.rounds import examine
+from gateway.check.rounds import examine, findings
 
-__all__ = ["Case", "Finding", "Severity", "examine"]
+__all__ = ["Case", "Finding", "Severity", "examine", "findings"]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
+from gateway import assembly
 from gateway.check.broker import broker
 from gateway.check.cards import schemes, short_views
 from gateway.check.case import Case
@@ -13,6 +17,7 @@ from gateway.check.finding import Finding
 from gateway.check.keys import keys
 from gateway.check.machine import autonomy, clock, disk
 from gateway.check.ports import ports
+from gateway.clock import Clock
 
 ROUNDS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     daemon,
@@ -34,3 +39,9 @@ def examine(case: Case) -> Iterator[Finding]:
     """Everything there is to say, each as soon as it is known."""
     for part in ROUNDS:
         yield from part(case)
+
+
+def findings(path: Path) -> list[dict[str, Any]]:
+    """What there is to mend or to know on the box of this configuration. Raises Misconfigured; takes seconds."""
+    found = examine(Case.of(assembly.read_settings(path), Clock()))
+    return [asdict(finding) for finding in found if finding.severity != "ok"]

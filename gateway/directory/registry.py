@@ -18,6 +18,7 @@ from typing import Any
 
 import structlog
 from tinydb import TinyDB, where
+from tinydb.queries import QueryInstance
 from tinydb.storages import Storage
 from tinydb.table import Table
 
@@ -114,12 +115,23 @@ class AtomicStorage(Storage):
             os.close(folder)
 
 
+def database(storage: AtomicStorage) -> TinyDB:
+    """The tables in a file."""
+    return TinyDB(storage=lambda: storage)
+
+
+def has(member: str, value: str) -> QueryInstance:
+    """The documents where it says so."""
+    query: QueryInstance = where(member) == value
+    return query
+
+
 class Registry:
     """What is on which port, since when, when it was last seen. Times are RFC 3339."""
 
     def __init__(self, state_dir: Path) -> None:
         self._storage = AtomicStorage(str(state_dir / FILE_NAME))
-        self._database = TinyDB(storage=lambda: self._storage)
+        self._database = database(self._storage)
 
     def seen(self, device: str, driver: str, port: str, at: str) -> None:
         """The device answers on this port now."""
@@ -127,7 +139,7 @@ class Registry:
         same = (known.get("driver"), known.get("port")) == (driver, port)
         since = known.get("since", at) if same else at
         document = {"device": device, "driver": driver, "port": port, "since": since, "last_seen": at, "lost": None}
-        self._write(lambda table: table.upsert(document, where("device") == device))
+        self._write(lambda table: table.upsert(document, has("device", device)))
 
     def lost(self, devices: Sequence[str], since: Lost) -> None:
         """Nobody listens to these since then; only known devices, and those lost already stay as they are."""
@@ -148,7 +160,7 @@ class Registry:
             return None
 
     def _known(self, device: str) -> dict[str, Any]:
-        document = self._database.table("devices").get(where("device") == device)
+        document = self._database.table("devices").get(has("device", device))
         return dict(document) if isinstance(document, dict) else {}
 
     def _write(self, change: Callable[[Table], object]) -> None:

@@ -24,6 +24,13 @@ BYTES_ON_DISK = 1.2
 LEAST_OBSERVED_S = 3_600.0
 
 
+class Telling(Protocol):
+    """A part of the daemon that speaks for itself."""
+
+    def describe(self) -> dict[str, Any]:
+        """What it has to say."""
+
+
 class Watched(Protocol):
     """What the daemon as a whole has to say."""
 
@@ -42,6 +49,10 @@ class Watched(Protocol):
     @property
     def warnings(self) -> Sequence[str]:
         """What should be mended though the daemon works."""
+
+    @property
+    def downlink(self) -> Telling:
+        """Of what came from the centre beside receipts, and what was turned away."""
 
 
 class Report:
@@ -88,6 +99,8 @@ class Report:
                 "ring": asdict(full.waiting),
                 "trouble": None if trouble is None else {"kind": trouble.kind, "reason": trouble.text},
             },
+            "downlink": self._watched.downlink.describe()
+            | {"refused": uplink.inbox.counts(), "deaf": uplink.inbox.deaf},
             "clock": {"state": quality.state, "source": quality.source, "error_ms": quality.error_ms},
             "warnings": list(self._watched.warnings),
             "autonomy_days": self.autonomy_days(),

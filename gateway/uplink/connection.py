@@ -34,7 +34,7 @@ SEND_BUFFER_BYTES = 64 * 1024
 SILENT_MS = 4000
 """TCP waits longer and longer for a network that swallows packets; beyond this a new connection is sooner through."""
 RECEIVE_MAXIMUM = 100
-RECEIPT_BYTES_MAX = 256 * 1024
+MAX_PACKET_BYTES = 2 * 1024 * 1024 + 1024
 PAHO_WINDOW = 65_535
 
 
@@ -50,7 +50,7 @@ class ConnectionListener(Protocol):
     """Called on the loop; must not raise."""
 
     def acknowledged(self, mid: int, code: int) -> None:
-        """PUBACK; `code` is 0 on 3.1.1."""
+        """PUBACK; `code` is 0 on 3.1.1. A refused subscription has `mid` -1 if it was the first, -2 the second …"""
 
     def message(self, topic: str, payload: bytes, *, retained: bool) -> None:
         """A message on a subscribed topic; `retained`: the broker had kept it from before."""
@@ -74,6 +74,7 @@ class Connection:
         self._misc: asyncio.TimerHandle | None = None
         self._complaint = ""
         self._answered = asyncio.Event()
+        self._asked: list[int | None] = []
         self._client = self._new_client(will)
 
     async def open(self, *, clock_is_wrong: bool) -> Greeting:
@@ -96,17 +97,18 @@ class Connection:
             raise Transient(f"connection lost: {mqtt.error_string(info.rc)}")
         return info.mid
 
-    def tell(self, topic: str, document: bytes) -> None:
-        """Publish a retained document with QoS 0: it takes no place in the window, a lost one is said again."""
-        self._client.publish(topic, document, qos=0, retain=True)
+    def tell(self, topic: str, document: bytes, *, retain: bool = True) -> None:
+        """Publish a document with QoS 0: it takes no place in the window, a lost retained one is said again."""
+        self._client.publish(topic, document, qos=0, retain=retain)
 
     def give_up(self, reason: str) -> None:
         """The other end does not answer: end this connection without a goodbye."""
         self._finish(reason)
 
-    def subscribe(self, topic: str) -> None:
-        """Ask for a topic with QoS 1."""
-        self._client.subscribe(topic, qos=1)
+    def subscribe(self, topic: str, *more: str) -> None:
+        """Ask for topics with QoS 1."""
+        _, mid = self._client.subscribe([(each, 1) for each in (topic, *more)])
+        self._asked.append(mid)
 
     async def answered(self) -> None:
         """Wait for the answer to `subscribe` and the retained message behind it: it may forbid to send anything."""
@@ -157,7 +159,7 @@ class Connection:
         if link.protocol == "5":
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.ReceiveMaximum = RECEIVE_MAXIMUM
-            properties.MaximumPacketSize = RECEIPT_BYTES_MAX
+            properties.MaximumPacketSize = MAX_PACKET_BYTES
         clean = True if link.protocol == "5" else mqtt.MQTT_CLEAN_START_FIRST_ONLY
         self._client.connect(link.host, link.port, KEEPALIVE_S, clean_start=clean, properties=properties)
 
@@ -263,11 +265,12 @@ class Connection:
     def _on_message(self, _: object, __: object, message: mqtt.MQTTMessage) -> None:
         self._listener.message(message.topic, bytes(message.payload), retained=message.retain)
 
-    def _on_subscribe(self, _: object, __: object, ___: int, codes: list[Any], ____: object) -> None:
+    def _on_subscribe(self, _: object, __: object, mid: int, codes: list[Any], ____: object) -> None:
         self._answered.set()
         refused = [code.value for code in codes if code.is_failure]
         if refused:
-            self._listener.acknowledged(-1, int(refused[0]))
+            which = self._asked.index(mid) if mid in self._asked else 0
+            self._listener.acknowledged(-1 - which, int(refused[0]))
 
     def _properties(self, values: dict[str, Any] | None) -> Properties | None:
         """Kept by what they say: there are few kinds of messages."""

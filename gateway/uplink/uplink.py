@@ -11,8 +11,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -20,14 +19,16 @@ from gateway.clock import Clock
 from gateway.errors import Transient
 from gateway.journal import Entry, Journal, Opened
 from gateway.log import Once
-from gateway.signature import Signer, unsigned
 from gateway.spans import Range
 from gateway.uplink.acknowledgements import Acknowledgements
 from gateway.uplink.connection import Connection, Greeting
+from gateway.uplink.inbox import BELOW, KEPT, RECEIPT, Inbox
 from gateway.uplink.link import Link
-from gateway.uplink.outbox import Shipment, WindowLimits
+from gateway.uplink.outbox import Shipment
 from gateway.uplink.presence import Head, Mood, offline, online
 from gateway.uplink.receipts import CentreListener, Receipts
+from gateway.uplink.remedies import said_by_broker
+from gateway.uplink.rules import CameDown, UplinkRules
 from gateway.uplink.sender import Sender
 from gateway.uplink.settlement import Held, Settlement
 from gateway.uplink.signature import CentreKey
@@ -44,16 +45,6 @@ CENTRE_BACK_S = 0.7
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class UplinkRules:
-    """How records travel. `settle`: what proves that one has arrived; `sign` signs what is said of the journal."""
-
-    settle: Literal["receipt", "puback"]
-    deflate: bool
-    window: WindowLimits
-    sign: Signer = unsigned
-
-
 class UplinkListener(CentreListener, Protocol):
     """What the uplink needs from the rest of the gateway; called on the loop."""
 
@@ -66,7 +57,11 @@ class UplinkListener(CentreListener, Protocol):
 
 
 class Uplink:
-    """`begin` with the journal's epoch, `run` for ever, `committed` for each group that became durable."""
+    """`begin` with the journal's epoch, `run` for ever, `committed` for each group that became durable.
+
+    `came_down` gets what the centre sends beside receipts; without it, and without the centre's key, which is needed
+    to believe any of it, nothing else is subscribed to: some brokers hang up on who asks for more than he may.
+    """
 
     def __init__(
         self,
@@ -86,6 +81,8 @@ class Uplink:
         self._clock = clock
         self._listener = listener
         self._once = Once(clock.mono)
+        self.came_down: CameDown | None = None
+        self.inbox = Inbox(clock.mono)
         self._sender = Sender(topics, rules.window, deflate=rules.deflate, journal=journal, clock=clock)
         self._receipts = Receipts(journal, self._sender, clock, listener, lambda: self.head.held)
         self._receipts.centre_key = centre_key
@@ -184,13 +181,29 @@ class Uplink:
             self._connection.close()
         self._receipts.finish()
 
+    def reply(self, document: dict[str, Any]) -> bool:
+        """Sign and publish an answer to a command; False: there is no connection to publish it on."""
+        if self._connection is None or self._connection.lost.done():
+            return False
+        self._connection.tell(self._topics.of("reply"), compact(self._rules.sign(document)), retain=False)
+        return True
+
     def acknowledged(self, mid: int, code: int) -> None:
-        """See ConnectionListener."""
-        self._acknowledgements.take(mid, code)
+        """See ConnectionListener: only the subscription to the receipts decides whether records can settle."""
+        if mid >= 0 or (mid == -1 and self._rules.settle == "receipt"):
+            self._acknowledgements.take(mid, code)
+        else:
+            self.inbox.is_deaf("; ".join(said_by_broker(code)))
 
     def message(self, topic: str, payload: bytes, *, retained: bool) -> None:
-        """See ConnectionListener: the only topic we subscribe to is the receipt."""
-        self._receipts.take(payload, retained=retained)
+        """See ConnectionListener."""
+        leaf = topic.removeprefix(self._topics.of(""))
+        if not self.inbox.lets_in(leaf, len(payload)):
+            return
+        if leaf == RECEIPT:
+            self._receipts.take(payload, retained=retained)
+        elif self.came_down is not None:
+            self.came_down(leaf, payload, retained)
 
     async def _session(self) -> None:
         connection = Connection(self._link, self._farewell(), self)
@@ -202,8 +215,13 @@ class Uplink:
             if times := self._once.due("up"):
                 log.info("uplink.up", host=self._link.host, port=self._link.port, times=times)
             self.say_devices()
-            if self._rules.settle == "receipt":
-                connection.subscribe(self._topics.of("receipt"))
+            by_receipt = self._rules.settle == "receipt"
+            if by_receipt:
+                connection.subscribe(self._topics.of(RECEIPT))
+            if self.came_down is not None and self._receipts.centre_key is not None:
+                self.inbox.begin()
+                connection.subscribe(*(self._topics.of(leaf) for leaf in BELOW))
+            if by_receipt:
                 await connection.answered()
             self.say_state()
             await self._centre_is_there()
@@ -247,6 +265,9 @@ class Uplink:
             await self._clock.sleep(HOUSEKEEPING_S)
             self._acknowledgements.tell()
             self._sender.tend()
+            if self.inbox.missed:
+                self.inbox.begin()
+                connection.subscribe(*(self._topics.of(leaf) for leaf in KEPT))
             now = self._clock.mono()
             oldest = self._sender.outbox.oldest_in_flight()
             if oldest is not None and now - oldest > PUBACK_TIMEOUT_S:

@@ -1,25 +1,31 @@
-"""The documents that are no records: state, device, receipt, as gateway and centre make them."""
+"""The documents that are no records: state, device, receipt, command, reply, as gateway and centre make them."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import docs_records as morning
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from gateway.clock import Quality
+from gateway.control import Once, Remote
+from gateway.downward import Command
 from gateway.port import Health
 from gateway.signature import Signer, signer
 from gateway.spans import Spans
-from gateway.uplink import presence
+from gateway.uplink import PublicKey, presence
 from gateway.uplink.presence import Head, Mood
 from gateway.uplink.settlement import Held, Settlement
 from gateway.wire import compact, line_hash
+from traceability import directory as site_directory
+from traceability import orders
 from traceability.database import open_database
 from traceability.ledger import Ledger
 from traceability.states import State
@@ -40,6 +46,9 @@ class Clock:
 
     def unix_ms(self) -> int:
         return morning.START_MS + 101_500
+
+    def mono(self) -> float:
+        return 0.0
 
 
 def indented(document: bytes) -> str:
@@ -73,8 +82,13 @@ def device() -> bytes:
 
 def sign() -> Signer:
     """A gateway's signer, with a key that is always the same."""
+    return signer(_pair()[0], "sign.key_file")
+
+
+def _pair() -> tuple[bytes, bytes]:
     key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-    return signer(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), "sign.key_file")
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), public
 
 
 def receipt() -> bytes:
@@ -96,6 +110,46 @@ def receipt() -> bytes:
             message = group.receipt(key).message
         ledger.close()
     return json.dumps(message, separators=(",", ":")).encode()
+
+
+def command() -> bytes:
+    """The centre wants two records again."""
+    args = {"first": 13, "last": 14}
+    with patch.object(orders.secrets, "token_hex", return_value="8f0c6a51d2b94e37a6f1c05b7e9d2483"):
+        return orders.make("hq/edge-01", "resend", args, 60.0, morning.START_MS + 101_500, sign())[1]
+
+
+def reply() -> bytes:
+    """What the gateway says when they are on their way."""
+    said: list[dict[str, Any]] = []
+
+    async def deed(_: Command) -> dict[str, Any]:
+        return {"queued": 2, "connected": True, "uplink": None}
+
+    async def story(folder: Path) -> None:
+        key = folder / "centre.pub"
+        key.write_bytes(_pair()[1])
+        remote = Remote("hq/edge-01", Clock(), Once(folder), deed, said.append)
+        remote.key = PublicKey(key)
+        await remote.take(command(), retained=False)
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(story(Path(folder)))
+    return compact(sign()(said[0]))
+
+
+def directory(kind: str) -> bytes:
+    """What the centre tells of two cards."""
+    lost, visitor = (f"k1:{digits * 4}" for digits in ("213a2e2c", "5fe00b71"))
+    day = {"from": "2026-11-23T00:00:00Z", "to": "2026-11-24T00:00:00Z"}
+    entries: dict[str, list[dict[str, Any]]] = {
+        "tokens": [{"token": lost, "person": "p-1007", "kind": "guard", "from": "2026-01-01T00:00:00Z"}],
+        "lists": [{"list": "lost-cards", "tokens": [lost]}],
+        "visits": [{"visit": "v-2041", "token": visitor} | day],
+    }
+    made = {kind: entries[kind]}
+    found = site_directory.documents(made, "hq/edge-01", morning.START_MS, morning.START_MS, sign())
+    return found[f"directory/{kind}"]
 
 
 def _settlement() -> Settlement:

@@ -13,10 +13,12 @@ from typing import Any
 
 from drivers import events, registry
 from gateway.clock import Moment, Quality
+from gateway.directory import with_hits
+from gateway.downward.documents import Window
 from gateway.journal.marks import filed
 from gateway.journal.store import Previous
 from gateway.passage import DeviceRules, LaneRules, Passage, Privacy
-from gateway.records import Draft, Lost, Notice
+from gateway.records import Draft, Lost, Notice, drafts_of
 from gateway.simulation import frames
 from gateway.timekeeping import Timekeeping
 from gateway.wire import GENESIS, Origin, encode, line_hash
@@ -69,6 +71,16 @@ class Wall:
         """It knows."""
 
 
+class Lists:
+    """The watch lists of the morning, as `gateway.directory.hits` asks for them."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, list[tuple[str, Window]]] = {}
+
+    def watched(self, token: str) -> list[tuple[str, Window]]:
+        return self.names.get(token, [])
+
+
 class Morning:
     """Tells the story; `lines` is the journal so far."""
 
@@ -78,15 +90,22 @@ class Morning:
         self._passage = Passage([ARM, DOOR], DEVICES, Privacy("k1", KEY))
         self._rules = {device.id: device for device in DEVICES}
         self._wall = Wall()
+        self._lists = Lists()
         self._timekeeping = Timekeeping(self._wall, self.append)  # type: ignore[arg-type]
 
     def append(self, drafts: Sequence[Draft]) -> None:
-        """What the journal does in a transaction."""
-        for draft in drafts:
+        """What gateway/app.py does, and the journal in a transaction."""
+        for draft in drafts_of(with_hits(drafts, self._lists)):  # type: ignore[arg-type]
             draft.seq = len(self.lines) + 1
             line = encode(draft, ORIGIN, self._head)
             self._head = line_hash(line)
             self.lines.append(line)
+
+    def watch(self, card: str, name: str) -> None:
+        """The centre has said so."""
+        token = self._passage.token("side-in", events.CardRead(scheme="em4100", value=card, bits=40))
+        assert token is not None
+        self._lists.names[token] = [(name, (None, None))]
 
     def notice(self, kind: str, seconds: float, **words: Any) -> None:
         self.append([Draft(Notice(kind=kind, **words), at(seconds))])
@@ -186,6 +205,8 @@ def _trouble(story: Morning) -> None:
         "journal.level", 170.0, details={"level": "filling", "before": "ok", "percent": 71, "limit": "max_mb"}
     )
     _memory(story)
+    story.watch(OTHER_CARD, "lost-cards")
+    story.card("side-in", OTHER_CARD, 178.0)
     details = {"config": "41d6b1a7c0e9f352", "restart_needed_for": ["lanes"]}
     story.notice("config.applied", 180.0, details=details)
     story.set_clock(185.0, by_ms=1_250)

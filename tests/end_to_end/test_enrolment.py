@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -24,7 +25,10 @@ from .site import Site, eventually, punchgate
 pytestmark = pytest.mark.needs("mosquitto")
 
 PREFIX = "punchgate/v1"
-LEAVES = ("records", "replay", "state", "device/reader-1", "check", "receipt", "command", "anything")
+VOUCHED = (sys.executable, str(Path(__file__).with_name("vouched.py")))
+UP = ("records", "replay", "state", "reply")
+DOWN = ("receipt", "command", "directory/tokens", "directory/lists", "directory/visits")
+LEAVES = (*UP, *DOWN, "device/reader-1", "check", "directory/anything", "command/more", "anything")
 
 
 def run(*arguments: object) -> str:
@@ -155,6 +159,22 @@ def test_with_another_gateways_certificate_nothing_is_heard_and_nothing_is_lost(
     assert liar.export() == []
 
 
+def test_a_command_and_a_list_reach_an_enrolled_gateway_by_the_access_list_and_its_answer_is_proved(
+    organisation: Organisation, make_site: SiteMaker, tmp_path: Path
+) -> None:
+    """Nothing but the two files of the enrolment was set up for it."""
+    site = organisation.site(make_site)
+    site.reader("reader-1")
+    site.start(wrapper=VOUCHED)
+    site.wait_connected()
+    done = punchgate("centre", "command", "hq/edge-01", "ping", "--json", "-c", organisation.centre_file)
+    assert (done.returncode, done.stderr) == (0, b""), done.stderr.decode()
+    (tmp_path / "lists.csv").write_text("list,token\nlost,k1:00112233445566778899aabbccddeeff\n")
+    said = run("centre", "directory", "publish", tmp_path / "lists.csv", "-c", organisation.centre_file)
+    assert said.startswith("hq/edge-01: 1 lists")
+    eventually(lambda: site.status()["downlink"]["directory"]["lists"]["entries"] == 1)
+
+
 class Party:
     """Anybody with a certificate of the organisation; hears all the broker lets it hear."""
 
@@ -189,7 +209,9 @@ def parties(organisation: Organisation, make_site: SiteMaker) -> Iterator[dict[s
         party.close()
 
 
-def test_by_delivery_a_gateway_speaks_for_itself_only_and_the_centre_alone_settles(parties: dict[str, Party]) -> None:
+def test_by_delivery_a_gateway_speaks_for_itself_only_and_the_centre_alone_settles_and_commands(
+    parties: dict[str, Party],
+) -> None:
     """Everybody says everything under every name; what arrives is what the access list means."""
     for name, party in parties.items():
         for gateway in ("edge-01", "edge-02"):
@@ -205,10 +227,9 @@ def test_by_delivery_a_gateway_speaks_for_itself_only_and_the_centre_alone_settl
         name: {(topic.removeprefix(f"{PREFIX}/hq/"), said.decode()) for topic, said in party.heard if said != b"last"}
         for name, party in parties.items()
     }
-    edges, own = ("edge-01", "edge-02"), ("records", "replay", "state")
-    heard_by_centre = {(f"{gateway}/{leaf}", gateway) for gateway in edges for leaf in own}
+    edges = ("edge-01", "edge-02")
     assert arrived == {
-        "centre": heard_by_centre,
-        "edge-01": {("edge-01/receipt", "centre")},
-        "edge-02": {("edge-02/receipt", "centre")},
+        "centre": {(f"{gateway}/{leaf}", gateway) for gateway in edges for leaf in UP},
+        "edge-01": {(f"edge-01/{leaf}", "centre") for leaf in DOWN},
+        "edge-02": {(f"edge-02/{leaf}", "centre") for leaf in DOWN},
     }

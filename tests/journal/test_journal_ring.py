@@ -15,7 +15,7 @@ from gateway import records
 from gateway.journal import letters
 from gateway.journal.letters import seal, unseal
 from gateway.journal.ring import FRAMES_AT, Ring, peek
-from gateway.records import Body, CredentialRead, CredentialRepeated, Draft, Lost, PassageSensed, Punch
+from gateway.records import Body, CredentialRead, CredentialRepeated, Draft, Lost, Notice, PassageSensed, Punch
 from gateway.wire import Origin, encode
 
 SIZE = FRAMES_AT + 64 * 1024
@@ -130,7 +130,8 @@ def bodies() -> list[Draft]:
     sensed = PassageSensed(device="arm", place=PLACE, driver="eb_turnstile", direction="in", count=2)
     lost = Lost(cause="pruned", epoch="e", first=1, last=2, count=2, previous={"seq": 4, "hash": None})
     said = notice(4, "\ud800 and \u4e2d")
-    return [first, *(Draft(body, moment(5, live=False)) for body in (whole, repeated, sensed, lost)), said]
+    hit = Notice(kind="list.hit", device="lane-1-in", read=first, details={"list": "lost", "in_time": None})
+    return [first, *(Draft(body, moment(5, live=False)) for body in (whole, repeated, sensed, lost, hit)), said]
 
 
 def lines(drafts: list[Draft]) -> list[bytes]:
