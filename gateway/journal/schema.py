@@ -5,8 +5,8 @@ the least. Exactly one connection writes and checkpoints (SQLite before 3.51.3 c
 other is opened read-only.
 
 An older file is taken over step by step, in one transaction, after a copy of it was made. Every step only adds, so
-that the release before goes on writing the file it led to: whoever goes back loses nothing. What is newer than that is
-refused.
+that the release before goes on writing the file it led to: whoever goes back loses nothing. What is newer than that
+is refused.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from pathlib import Path
 
@@ -51,7 +50,7 @@ def test_there_and_back_and_there_again_no_record_is_lost_and_nothing_is_taken_o
         run(tmp_path, _one_more)
     assert not list(tmp_path.glob("*.bak"))
     kept = all_lines(tmp_path)
-    assert [json.loads(line)["data"]["seq"] for line in kept] == [1, 2, 3, 4]
+    assert [entry.seq for entry in kept] == [1, 2, 3, 4]
     assert_chain(kept)
 
 
