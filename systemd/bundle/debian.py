@@ -45,9 +45,7 @@ def gateway(parts: Parts, version: str, arch: str, papers: dict[str, bytes]) -> 
     tree.link("usr/bin/punchgate", "../lib/punchgate/current/bin/punchgate")
     tree.link("usr/sbin/punchgate-release", "../lib/punchgate/keeper")
     tree.add("usr/lib/systemd/system/punchgate.service", layout.unit(parts.root, "punchgate"))
-    tree.add(
-        "usr/lib/systemd/system/punchgate.service.d/release.conf", layout.release_drop_in(parts.root)
-    )
+    tree.add("usr/lib/systemd/system/punchgate.service.d/release.conf", layout.release_drop_in(parts.root))
     tree.add(f"usr/lib/udev/rules.d/{layout.RULES}", layout.rules(parts.root))
     tree.add("usr/share/python3/runtime.d/punchgate.rtupdate", _debian(parts.root, "punchgate.rtupdate"), PROGRAM)
     tree.add(f"usr/share/punchgate/{layout.DROP_IN}", layout.drop_in(parts.root))

@@ -57,7 +57,6 @@ class Lock:
         if missing := sorted(set(self.pins) - seen):
             raise Trouble(f"no wheel of {', '.join(missing)}")
 
-
     def added_to(self, base: Lock) -> set[str]:
         """Names that only this one pins. Trouble: both pin one, in two versions: one process cannot have both."""
         common = set(self.pins) & set(base.pins)
