@@ -64,7 +64,6 @@ stage() {
         name=$(cat "$1/version").$number
     done
     part=$home/releases/.part
-    mkdir -p "$home/releases"
     rm -rf "$part"
     cp -al "$1" "$part" 2>/dev/null || { rm -rf "$part" && cp -a "$1" "$part"; }
     compile "$part" "$home/releases/$name"
@@ -95,6 +94,8 @@ tidy() {
 
 # install FOLDER: these files become a release; it is current if it can be started at all.
 install() {
+    mkdir -p "$home/releases"
+    tidy ""
     new=$(stage "$1")
     if ! said=$("$home/releases/$new/bin/punchgate" --version 2>&1); then
         was=$(name_of current)

@@ -19,8 +19,8 @@ RELEASE_DROP_IN = "release.conf"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a package is made of: `groups` is the folder of each wheel, our own one in `lib`; `centre` the same of what
-    only the centre gets."""
+    """What a package is made of: `groups` is the folder of each wheel, our own one in `lib`; `centre` the same of
+    what only the centre gets."""
 
     root: Path
     own: Wheel

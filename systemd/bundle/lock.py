@@ -1,7 +1,7 @@
 """The locks: which wheels may go into a package. What is in none, or has other bytes, does not.
 
-requirements.lock is what every box gets, requirements-centre.lock what the centre gets besides; that one may be missing
-or empty, and may name again what the first has.
+requirements.lock is what every box gets, requirements-centre.lock what the centre gets besides; that one may be
+missing or empty, and may name again what the first has.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The keeper of releases: whatever happens to an upgrade, and whenever, what starts is a whole release that can run."""
+"""The keeper of releases: whatever happens to an upgrade, and whenever, a whole release starts."""
 
 from __future__ import annotations
 
