@@ -100,7 +100,8 @@ install() {
     if ! said=$("$home/releases/$new/bin/punchgate" --version 2>&1); then
         was=$(name_of current)
         [ -n "$was" ] || fail "$new does not start on this system: $said"
-        say "$new does not start on this system, $was stays: $said" | tail -n 1 | write returned
+        why=$(printf '%s\n' "$said" | tail -n 1)
+        say "$new does not start on this system, $was stays: $why" | write returned
         cat "$home/returned"
         tidy "$was"
         return 0
@@ -201,7 +202,8 @@ show() {
     [ ! -e "$home/returned" ] || cat "$home/returned"
 }
 
-case ${1:-show} in
+[ $# -gt 0 ] || set -- show
+case $1 in
 install) install "$2" ;;
 compile)
     for folder in "$home"/releases/*; do

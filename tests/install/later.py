@@ -15,13 +15,13 @@ GATEWAY = "lib/gateway"
 FAILS_AT_IMPORT = "\nraise ImportError('this release is broken')\n"
 HANGS = "\nimport time\ntime.sleep(3600)\n"
 DIES = """
-def _die(self, word=notify):
-    word(self)
-    if self.startswith("READY"):
+_tell = notify
+def notify(state):
+    _tell(state)
+    if state.startswith("READY"):
         asyncio.get_running_loop().call_later(2.0, _broken)
 def _broken():
     raise RuntimeError("this release is broken")
-notify = _die
 """
 SCHEMA_AHEAD = """
 STEPS = (*STEPS, "CREATE TABLE companions (seq INTEGER PRIMARY KEY, said TEXT NOT NULL);")
