@@ -1,4 +1,4 @@
-"""Upgrades while a reader reads twenty cards a second: a release that is no good makes way by itself, nothing is lost."""
+"""Upgrades while a reader reads twenty cards a second: a release that is no good makes way, and nothing is lost."""
 
 from __future__ import annotations
 
