@@ -22,6 +22,7 @@ from config import (
 )
 from config.settings import Device
 from drivers import registry
+from gateway import releases
 from gateway.capture import Place
 from gateway.errors import Misconfigured, Transient
 from gateway.journal import Limits
@@ -122,7 +123,8 @@ def privacy(settings: Settings) -> Privacy:
 
 
 def warnings(settings: Settings) -> list[str]:
-    """Keys that others can get at or that cannot be used, each with its remedy; capture goes on nevertheless."""
+    """Keys that others can get at or that cannot be used, each with its remedy, and a release that did not stay up;
+    capture goes on nevertheless."""
     found = [exposure(path, key=key) for key, path in secret_files(settings)]
     key = centre_key(settings)
     unusable = [f"{key.trouble}; until then no receipt is believed"] if isinstance(key, NoKey) else []
@@ -130,7 +132,7 @@ def warnings(settings: Settings) -> list[str]:
         own_signer(settings)
     except Misconfigured as trouble:
         unusable.append(f"{trouble}; until then nothing is signed")
-    return [str(finding) for finding in found if finding is not None] + unusable
+    return [str(finding) for finding in found if finding is not None] + unusable + releases.warnings()
 
 
 def secret_files(settings: Settings) -> list[tuple[str, Path]]:

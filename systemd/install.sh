@@ -57,25 +57,54 @@ add_user() {
 }
 
 install_program() {
-    [ ! -e /usr/lib/punchgate/lib ] || fail 1 "the Debian package is installed: apt remove punchgate, or install the newer package"
-    rm -rf "$home.new"
-    mkdir -p "$home.new"
-    payload | gzip -dc | tar -x -f - -C "$home.new"
-    chown -R 0:0 "$home.new"
-    sed "s|@PYTHON@|$python|" "$home.new/share/launcher" > "$home.new/bin/punchgate"
-    chmod 755 "$home.new/bin/punchgate"
-    head -c "$head_bytes" "$0" > "$home.new/install.sh"
-    "$python" -I -m compileall -q "$home.new/lib" "$home.new/lib-$minor" -s "$home.new" -p "$home" || true
-    # The new one has to start before the old one goes.
-    sed "s|^HOME = .*|HOME = '$home.new'|" "$home.new/bin/punchgate" > "$home.new/bin/trial"
-    "$python" -I "$home.new/bin/trial" --version >/dev/null || fail 1 "the program does not start on this system; nothing was changed"
-    rm "$home.new/bin/trial"
-    rm -rf "$home.old"
-    [ ! -e "$home" ] || mv "$home" "$home.old"
-    mv "$home.new" "$home"
-    rm -rf "$home.old"
+    [ ! -e /usr/lib/punchgate/dist ] && [ ! -e /usr/lib/punchgate/lib ] || fail 1 "the Debian package is installed: apt remove punchgate, or install the newer package"
+    incoming=$home/incoming
+    rm -rf "$incoming"
+    mkdir -p "$incoming"
+    payload | gzip -dc | tar -x -f - -C "$incoming"
+    chown -R 0:0 "$incoming"
+    sed "s|@PYTHON@|$python|" "$incoming/share/launcher" > "$incoming/bin/punchgate"
+    chmod 755 "$incoming/bin/punchgate"
+    [ ! -d "$home/lib" ] || [ -e "$home/current" ] || keep_single
+    replace "$home/keeper" 755 < "$incoming/share/keeper"
+    head -c "$head_bytes" "$0" | replace "$home/install.sh" 644
+    "$home/keeper" install "$incoming" || fail 1 "nothing was changed"
+    rm -rf "$incoming"
     mkdir -p "$(dirname $link)"
-    ln -sf "$home/bin/punchgate" $link
+    ln -sf "$home/current/bin/punchgate" $link
+}
+
+# What was installed before releases were kept becomes one.
+keep_single() {
+    part=$home/releases/.part
+    rm -rf "$part"
+    mkdir -p "$part/bin" "$home/releases"
+    for folder in "$home"/lib "$home"/lib-*; do
+        cp -al "$folder" "$part/" 2>/dev/null || cp -a "$folder" "$part/"
+    done
+    cp -a "$home/share" "$part/"
+    sed "s|^HOME = .*|HOME = '$home/releases/before'|" "$home/bin/punchgate" > "$part/bin/punchgate"
+    chmod 755 "$part/bin/punchgate"
+    echo before > "$part/version"
+    sync -f "$home"
+    rm -rf "$home/releases/before"
+    mv -T "$part" "$home/releases/before"
+    ln -sfn releases/before "$home/good"
+    ln -sfn releases/before "$home/current"
+}
+
+# What nothing leads to any more.
+tidy() {
+    rm -rf "$home/lib" "$home"/lib-* "$home/bin"
+    [ -L "$home/share" ] || rm -rf "$home/share"
+    ln -sfn current/share "$home/share"
+}
+
+# A file from standard input: the old one or the new one, whole.
+replace() {
+    cat > "$1.new"
+    chmod "$2" "$1.new"
+    mv "$1.new" "$1"
 }
 
 install_services() {
@@ -84,20 +113,28 @@ install_services() {
     ! getent group dialout >/dev/null || usermod -a -G dialout punchgate
     mkdir -p /etc/punchgate "$units" "$(dirname $rules)"
     for unit in punchgate punchgate-centre; do
-        sed "s|/usr/bin/punchgate|$home/bin/punchgate|" "$home/share/$unit.service" > "$units/$unit.service"
+        sed "s|/usr/bin/punchgate|$link|" "$home/current/share/$unit.service" | replace "$units/$unit.service" 644
     done
-    cp "$home/share/70-punchgate.rules" $rules
+    mkdir -p "$units/punchgate.service.d"
+    sed "s|/usr/lib/punchgate/keeper|$home/keeper|" "$home/current/share/release.conf" |
+        replace "$units/punchgate.service.d/release.conf" 644
+    replace $rules 644 < "$home/current/share/70-punchgate.rules"
     if [ -S /run/udev/control ]; then
         udevadm control --reload || true
         udevadm trigger --subsystem-match=tty --action=change || true
     fi
     if has_systemd; then
         systemctl daemon-reload
-        systemctl try-restart punchgate.service punchgate-centre.service
+        systemctl try-restart punchgate.service || true
+        systemctl try-restart punchgate-centre.service || true
     fi
 }
 
 what_next() {
+    if [ -e "$home/returned" ]; then
+        cat "$home/returned"
+        exit 1
+    fi
     say "$version is installed in $home"
     [ ! -e /etc/punchgate/punchgate.toml ] && [ ! -e /etc/punchgate/centre.toml ] || return 0
     say "a gateway:  cp $home/share/examples/lobby.toml /etc/punchgate/punchgate.toml; punchgate check; systemctl enable --now punchgate"
@@ -108,8 +145,10 @@ uninstall() {
     if has_systemd; then
         systemctl disable --now punchgate.service punchgate-centre.service 2>/dev/null || true
     fi
+    rm -f "$units/punchgate.service.d/release.conf"
+    rmdir "$units/punchgate.service.d" 2>/dev/null || true
     rm -f "$units/punchgate.service" "$units/punchgate-centre.service" $rules $link
-    rm -rf "$home" "$home.new" "$home.old"
+    rm -rf "$home"
     rmdir /etc/punchgate 2>/dev/null || true
     ! has_systemd || systemctl daemon-reload
     [ ! -S /run/udev/control ] || udevadm control --reload || true
@@ -124,6 +163,7 @@ case ${1:-} in
     verify
     install_program
     install_services
+    tidy
     what_next
     ;;
 --check)

@@ -192,7 +192,7 @@ def _facts(copy: Path) -> JournalFacts:
             settled=stats.settled,
             unsettled=stats.unsettled,
             head=stats.head,
-            version=reader.version(),
+            version=reader.usable_since(),
         )
     finally:
         reader.close()

@@ -61,7 +61,7 @@ class Part(_Model):
 
 
 class JournalFacts(_Model):
-    """The journal at that instant; `version` is its schema's."""
+    """The journal at that instant; `version` is the oldest schema whose releases may go on with it."""
 
     epoch: str = Field(pattern=EPOCH)
     oldest: int

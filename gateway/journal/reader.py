@@ -12,7 +12,7 @@ from typing import Any
 from gateway.errors import NotDurable
 from gateway.journal.ladder import Room, free_bytes
 from gateway.journal.marks import is_beside, marks_in
-from gateway.journal.schema import TOMBSTONES_SINCE, Damaged, connect_reader, copy_to
+from gateway.journal.schema import TOMBSTONES_SINCE, Damaged, connect_reader, copy_to, usable_since
 from gateway.spans import Range, Spans
 from gateway.wire import GENESIS, line_hash
 
@@ -189,6 +189,10 @@ class Reader:
         """The version of its schema."""
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         return int(version)
+
+    def usable_since(self) -> int:
+        """The oldest schema whose releases may write it."""
+        return usable_since(self._connection)
 
     def copy_to(self, target: Path, progress: Callable[[int, int], None]) -> None:
         """Copy the whole journal as it is now into one file that needs no other; see `schema.copy_to`."""

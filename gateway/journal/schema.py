@@ -4,8 +4,9 @@ One file is one epoch. WAL with synchronous=FULL survives kill -9 and a power cu
 the least. Exactly one connection writes and checkpoints (SQLite before 3.51.3 can lose commits when two do); every
 other is opened read-only.
 
-An older file is taken over step by step, in one transaction, after a copy of it was made; there is no way back but
-that copy. A newer one is refused.
+An older file is taken over step by step, in one transaction, after a copy of it was made. Every step only adds, so
+that the release before goes on writing the file it led to: whoever goes back loses nothing. What is newer than that
+is refused.
 """
 
 from __future__ import annotations
@@ -33,7 +34,13 @@ CREATE TABLE tombstones (seq INTEGER PRIMARY KEY, hash BLOB NOT NULL);
 )
 """What leads from each version to the next; nothing here is ever changed, only added to."""
 
+OLDEST_WRITERS = (1, 2)
+"""For each version the oldest one whose releases may go on writing such a file. From 3 on it is at most the version
+before: a step adds tables, or columns with a default, and what it adds may be missing where an older release wrote.
+"""
+
 SCHEMA_VERSION = len(STEPS)
+WRITABLE_SINCE = "writable_since"
 TOMBSTONES_SINCE = 2
 SQLITE_VERSION = sqlite3.sqlite_version
 Connection = sqlite3.Connection
@@ -111,6 +118,8 @@ def _migrate(connection: Connection, path: Path, *, existed: bool) -> None:
     if not 0 <= version < NO_VERSION_FROM:
         raise Damaged(f"schema {version}")
     if version > SCHEMA_VERSION:
+        if usable_since(connection) <= SCHEMA_VERSION:
+            return
         raise NotDurable(
             f"{path}: journal of a newer punchgate (schema {version}, this one knows {SCHEMA_VERSION})",
             remedy="install the newer version again, or move the file away to begin a new epoch",
@@ -122,7 +131,22 @@ def _migrate(connection: Connection, path: Path, *, existed: bool) -> None:
     if version > 0:
         _back_up(connection, Path(f"{path}.v{version}.bak"))
     steps = "".join(STEPS[version:])
+    if (since := OLDEST_WRITERS[SCHEMA_VERSION - 1]) < SCHEMA_VERSION:
+        steps += f"INSERT OR REPLACE INTO meta VALUES ('{WRITABLE_SINCE}', '{since}');"
     connection.executescript(f"BEGIN IMMEDIATE;{steps}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
+
+
+def usable_since(connection: Connection) -> int:
+    """The oldest schema whose releases may write this file; its own if it does not say. Raises sqlite3.Error."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    try:
+        row = connection.execute("SELECT value FROM meta WHERE key = ?", (WRITABLE_SINCE,)).fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != SQLITE_ERROR:
+            raise
+        row = None
+    said = str(row[0]) if row else ""
+    return min(int(said), int(version)) if said.isascii() and said.isdigit() else int(version)
 
 
 def _back_up(connection: Connection, copy: Path) -> None:

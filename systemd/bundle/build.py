@@ -10,9 +10,9 @@ from pathlib import Path
 
 from bundle import debian, sbom, selfextracting
 from bundle.layout import Parts
-from bundle.lock import Lock
+from bundle.lock import Lock, normal, read_centre_lock, read_lock
 from bundle.release import Release, release, signature, sums
-from bundle.wheels import build_own, fetch, grouped
+from bundle.wheels import Wheel, build_own, fetch, grouped
 
 MINORS = ("3.11", "3.12", "3.13")
 """The Pythons the installer is for; the Debian packages need those of their releases only."""
@@ -36,7 +36,7 @@ def build(order: Order) -> Iterator[str]:
     """Builds all of it and says a line for each file. Trouble: it cannot be built; nothing half is left behind."""
     now = release(order.root)
     store = order.store or cache() / "wheels"
-    lock = Lock((order.root / "requirements.lock").read_text("utf-8"))
+    lock, centre = read_lock(order.root), read_centre_lock(order.root)
     made: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory() as scratch:
         own = build_own(order.root, Path(scratch), now.epoch)
@@ -44,7 +44,11 @@ def build(order: Order) -> Iterator[str]:
             for kind in order.kinds:
                 minors = list(debian.RELEASES) if kind == "deb" else MINORS
                 wheels = {minor: fetch(order.root, lock, arch, minor, store) for minor in minors}
-                made |= _package(Parts(order.root, own, grouped(wheels)), now, arch, kind)
+                besides: dict[str, list[Wheel]] = {}
+                if centre is not None:
+                    besides = {minor: _added(order.root, centre, lock, arch, minor, store) for minor in minors}
+                parts = Parts(order.root, own, grouped(wheels), grouped(besides) if besides else {})
+                made |= _package(parts, now, arch, kind)
     made[SUMS] = sums(made).encode()
     if order.key is not None:
         made[SIGNATURE] = signature(order.key, made[SUMS])
@@ -53,23 +57,32 @@ def build(order: Order) -> Iterator[str]:
         yield f"{SUMS} is not signed: no --key was given"
 
 
+def _added(root: Path, centre: Lock, base: Lock, arch: str, minor: str, store: Path) -> list[Wheel]:
+    """The wheels that only the centre gets."""
+    wanted = centre.added_to(base)
+    return [wheel for wheel in fetch(root, centre, arch, minor, store) if normal(wheel.name) in wanted]
+
+
 def _package(parts: Parts, now: Release, arch: str, kind: str) -> dict[str, bytes]:
     """File name to bytes of one kind of package for one architecture."""
     if kind == "run":
         name = selfextracting.file_name(now.version, arch)
-        bill = _bill(name, now.version, parts, now)
+        bill = _bill(name, now.version, parts, now, parts.wheels + parts.centre_wheels)
         data = selfextracting.write(parts, now.version, arch, now.epoch, {"sbom.cdx.json": bill})
         return {name: data, f"{name}.cdx.json": bill}
     version = debian.full_version(now.version)
     name = f"punchgate_{version}_{arch}"
-    bill = _bill(name, version, parts, now)
-    packages = [debian.gateway(parts, version, arch, {"sbom.cdx.json": bill}), debian.centre(parts.root, version)]
+    bills = {name: _bill(name, version, parts, now, parts.wheels)}
+    centre = debian.centre(parts, version, arch)
+    if parts.centre_wheels:
+        bills[centre.full_name] = _bill(centre.full_name, version, parts, now, parts.centre_wheels)
+    packages = [debian.gateway(parts, version, arch, {"sbom.cdx.json": bills[name]}), centre]
     made = {package.file_name: package.write(now.epoch) for package in packages}
-    return made | {f"{name}.cdx.json": bill}
+    return made | {f"{name}.cdx.json": bill for name, bill in bills.items()}
 
 
-def _bill(name: str, version: str, parts: Parts, now: Release) -> bytes:
-    return sbom.document(name, version, now.date, parts.own, parts.wheels)
+def _bill(name: str, version: str, parts: Parts, now: Release, wheels: list[Wheel]) -> bytes:
+    return sbom.document(name, version, now.date, parts.own, wheels)
 
 
 def _place(out: Path, made: dict[str, bytes]) -> Iterator[str]:

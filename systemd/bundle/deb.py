@@ -24,8 +24,12 @@ class Package:
     scripts: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def full_name(self) -> str:
+        return f"{self.name}_{self.version}_{self.architecture}"
+
+    @property
     def file_name(self) -> str:
-        return f"{self.name}_{self.version}_{self.architecture}.deb"
+        return f"{self.full_name}.deb"
 
     def write(self, epoch: int) -> bytes:
         """The bytes of the package, every time stamp being `epoch` (seconds)."""

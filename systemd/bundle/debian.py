@@ -14,6 +14,7 @@ RELEASES = {"3.11": "12", "3.13": "13"}
 """The Python of each Debian release that the package is for."""
 
 HOME = "usr/lib/punchgate"
+CENTRE_HOME = "usr/lib/punchgate-centre"
 MAINTAINER = "punchgate maintainers <maintainers@punchgate.invalid>"
 PYTHONS = "python3 (>= 3.11~), python3 (<< 3.12~) | python3 (>= 3.13~), python3 (<< 3.14~)"
 
@@ -37,10 +38,14 @@ def full_version(version: str) -> str:
 def gateway(parts: Parts, version: str, arch: str, papers: dict[str, bytes]) -> Package:
     """The package `punchgate`; `papers` go beside its licences."""
     tree = Tree()
-    layout.add_libraries(tree, f"{HOME}/", parts)
-    text = layout.launcher(parts.root, "/usr/bin/python3", f"/{HOME}", list(RELEASES))
-    layout.add_program(tree, "usr/bin/punchgate", text)
+    layout.add_release(tree, f"{HOME}/dist/", parts, version)
+    text = layout.launcher(parts.root, "/usr/bin/python3", f"/{CENTRE_HOME}", list(RELEASES))
+    layout.add_program(tree, f"{HOME}/dist/bin/punchgate", text)
+    layout.add_program(tree, f"{HOME}/keeper", layout.keeper(parts.root, f"/{HOME}"))
+    tree.link("usr/bin/punchgate", "../lib/punchgate/current/bin/punchgate")
+    tree.link("usr/sbin/punchgate-release", "../lib/punchgate/keeper")
     tree.add("usr/lib/systemd/system/punchgate.service", layout.unit(parts.root, "punchgate"))
+    tree.add("usr/lib/systemd/system/punchgate.service.d/release.conf", layout.release_drop_in(parts.root))
     tree.add(f"usr/lib/udev/rules.d/{layout.RULES}", layout.rules(parts.root))
     tree.add("usr/share/python3/runtime.d/punchgate.rtupdate", _debian(parts.root, "punchgate.rtupdate"), PROGRAM)
     tree.add(f"usr/share/punchgate/{layout.DROP_IN}", layout.drop_in(parts.root))
@@ -54,15 +59,20 @@ def gateway(parts: Parts, version: str, arch: str, papers: dict[str, bytes]) -> 
     return Package("punchgate", version, arch, _ordered(fields), tree, _scripts(parts.root, "punchgate"))
 
 
-def centre(root: Path, version: str) -> Package:
-    """The package `punchgate-centre`, the same for all architectures."""
-    tree = Tree()
+def centre(parts: Parts, version: str, arch: str) -> Package:
+    """The package `punchgate-centre`: the same for all architectures, unless it has libraries of its own."""
+    root, tree = parts.root, Tree()
+    layout.add_libraries(tree, f"{CENTRE_HOME}/", parts.centre)
+    if parts.centre_wheels:
+        layout.add_licences(tree, "usr/share/punchgate-centre/doc", parts.centre_wheels)
     tree.add("usr/lib/systemd/system/punchgate-centre.service", layout.unit(root, "punchgate-centre"))
     layout.add_examples(tree, "usr/share/punchgate-centre/examples", root, centre=True)
     tree.link("usr/share/doc/punchgate-centre", "punchgate")
     tree.folder("etc/punchgate")
     fields = _fields(CENTRE_TEXT, f"punchgate (= {version}), passwd") | {"Recommends": "systemd"}
-    return Package("punchgate-centre", version, "all", _ordered(fields), tree, _scripts(root, "punchgate-centre"))
+    architecture = arch if parts.centre_wheels else "all"
+    scripts = _scripts(root, "punchgate-centre")
+    return Package("punchgate-centre", version, architecture, _ordered(fields), tree, scripts)
 
 
 def _fields(text: str, needs: str) -> dict[str, str]:
@@ -75,7 +85,9 @@ def _ordered(fields: dict[str, str]) -> dict[str, str]:
 
 
 def _scripts(root: Path, package: str) -> dict[str, str]:
-    return {name: _debian(root, f"{package}.{name}") for name in ("postinst", "prerm", "postrm")}
+    names = ("preinst", "postinst", "prerm", "postrm")
+    found = [name for name in names if (root / "systemd" / "debian" / f"{package}.{name}").exists()]
+    return {name: _debian(root, f"{package}.{name}") for name in found}
 
 
 def _debian(root: Path, name: str) -> str:

@@ -22,6 +22,7 @@ PACKAGED = (
     "systemd",
     "pyproject.toml",
     "requirements.lock",
+    "requirements-centre.lock",
     "README.md",
 )
 

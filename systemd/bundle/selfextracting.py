@@ -11,6 +11,7 @@ from bundle.tree import Tree
 from bundle.wheels import MACHINES
 
 HOME = "/opt/punchgate"
+CENTRE = "centre"
 LENGTH = "@HEAD_BYTES@"
 
 
@@ -20,7 +21,7 @@ def file_name(version: str, arch: str) -> str:
 
 def write(parts: Parts, version: str, arch: str, epoch: int, papers: dict[str, bytes]) -> bytes:
     """The whole file; its head knows its own length and the checksum of what follows."""
-    payload = gzip.compress(_contents(parts, papers).tar(epoch), compresslevel=9, mtime=epoch)
+    payload = gzip.compress(_contents(parts, version, papers).tar(epoch), compresslevel=9, mtime=epoch)
     head = (parts.root / "systemd" / "install.sh").read_text("utf-8")
     words = {
         "@VERSION@": version,
@@ -34,18 +35,21 @@ def write(parts: Parts, version: str, arch: str, epoch: int, papers: dict[str, b
     return _with_length(head).encode() + payload
 
 
-def _contents(parts: Parts, papers: dict[str, bytes]) -> Tree:
+def _contents(parts: Parts, version: str, papers: dict[str, bytes]) -> Tree:
     tree = Tree()
-    layout.add_libraries(tree, "", parts)
+    layout.add_release(tree, "", parts, version)
+    layout.add_libraries(tree, f"{CENTRE}/", parts.centre)
     tree.folder("bin")
-    tree.add("share/launcher", layout.launcher(parts.root, "@PYTHON@", HOME, parts.minors))
+    tree.add("share/launcher", layout.launcher(parts.root, "@PYTHON@", CENTRE, parts.minors))
+    tree.add("share/keeper", layout.keeper(parts.root, HOME))
+    tree.add(f"share/{layout.RELEASE_DROP_IN}", layout.release_drop_in(parts.root))
     for name in layout.UNITS:
         tree.add(f"share/{name}.service", layout.unit(parts.root, name))
     tree.add(f"share/{layout.RULES}", layout.rules(parts.root))
     tree.add(f"share/{layout.DROP_IN}", layout.drop_in(parts.root))
     for centre in (False, True):
         layout.add_examples(tree, "share/examples", parts.root, centre=centre)
-    layout.add_licences(tree, "share/doc", [parts.own, *parts.wheels])
+    layout.add_licences(tree, "share/doc", [parts.own, *parts.wheels, *parts.centre_wheels])
     for name, data in papers.items():
         tree.add(f"share/doc/{name}", data)
     return tree

@@ -92,7 +92,7 @@ def fetch(root: Path, lock: Lock, arch: str, minor: str, store: Path) -> list[Wh
     """All pinned wheels for this architecture and Python: from `store`, else by pip. Trouble: neither has them."""
     folder = store / f"{arch}-{minor}-{lock.digest[:16]}"
     if not (folder / "complete").exists():
-        _download(root / "requirements.lock", MACHINES[arch], minor, folder)
+        _download(root / lock.name, MACHINES[arch], minor, folder)
         (folder / "complete").touch()
     found = sorted(folder.glob("*.whl"))
     lock.check(found)
@@ -100,11 +100,9 @@ def fetch(root: Path, lock: Lock, arch: str, minor: str, store: Path) -> list[Wh
 
 
 def _download(lock_file: Path, machine: str, minor: str, folder: Path) -> None:
-    platforms = [
-        f"manylinux_{GLIBC.replace('.', '_')}_{machine}",
-        f"manylinux_2_17_{machine}",
-        f"manylinux2014_{machine}",
-    ]
+    newest = int(GLIBC.removeprefix("2."))
+    platforms = [f"manylinux_2_{minor_version}_{machine}" for minor_version in range(newest, 16, -1)]
+    platforms.append(f"manylinux2014_{machine}")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += ["--require-hashes", "--only-binary=:all:", "--implementation=cp", f"--python-version={minor}"]
     command += [f"--platform={platform}" for platform in platforms]

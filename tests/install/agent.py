@@ -17,4 +17,6 @@ while True:
             ["/bin/sh", "-c", json.loads(order)], stdin=subprocess.DEVNULL, capture_output=True, check=False
         )
         answer = {"code": done.returncode, "said": (done.stdout + done.stderr).decode(errors="replace")}
-        os.write(line, json.dumps(answer).encode() + b"\n")
+        said = json.dumps(answer).encode() + b"\n"
+        while said:  # the port takes 32 KiB at once
+            said = said[os.write(line, said) :]

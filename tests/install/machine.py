@@ -13,6 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from box import HAS, STICK, base
@@ -105,7 +106,8 @@ class Machine:
 
 def _disk_of(root: Path) -> Path:
     """A disk with these files, and the agent; made once."""
-    disk = root.with_suffix(".img")
+    agent = Path(__file__).with_name("agent.py")
+    disk = root.with_name(f"{root.name}-{sha256(agent.read_bytes()).hexdigest()[:8]}.img")
     if not disk.exists():
         part = disk.with_suffix(".part")
         part.unlink(missing_ok=True)
@@ -114,7 +116,7 @@ def _disk_of(root: Path) -> Path:
         unit.write_text(UNIT)
         _debugfs(
             part,
-            f"write {Path(__file__).with_name('agent.py')} /opt/agent.py",
+            f"write {agent} /opt/agent.py",
             f"write {unit} /etc/systemd/system/agent.service",
             f"symlink {WANTED} /etc/systemd/system/agent.service",
             "rm /etc/systemd/system/multi-user.target.wants/mosquitto.service",

@@ -37,7 +37,7 @@ def main(folder: Path) -> None:
     folder.mkdir()
     own, other = licensed(folder, "punchgate"), licensed(folder, "other")
     parts = Parts(ROOT, own, {"lib": [other], "lib-3.11": []})
-    packages = (debian.gateway(parts, "1", "amd64", {}), debian.centre(ROOT, "1"))
+    packages = (debian.gateway(parts, "1", "amd64", {}), debian.centre(parts, "1", "amd64"))
     made = [*(package.write(EPOCH) for package in packages), selfextracting.write(parts, "1", "amd64", EPOCH, {})]
     print(*(sha256(data).hexdigest() for data in made))
 

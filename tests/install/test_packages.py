@@ -16,7 +16,7 @@ from box import ENTER
 from bundle import debian, licences, sbom, selfextracting
 from bundle.build import MINORS
 from bundle.deb import Package
-from bundle.layout import Parts, launcher
+from bundle.layout import Parts
 from bundle.lock import Lock
 from bundle.release import release
 from bundle.tree import Tree
@@ -109,11 +109,13 @@ def test_a_package_is_what_debian_reads(parts: Parts, tmp_path: Path) -> None:
     assert "Package: punchgate\nVersion: 1.2~git3\nArchitecture: arm64\n" in fields
     listed = subprocess.run(["dpkg-deb", "--contents", str(path)], capture_output=True, text=True, check=True).stdout
     for place in (
-        "lib/punchgate/lib/common/__init__.py",
-        "lib/punchgate/lib-3.11/special/__init__.py",
-        "bin/punchgate",
+        "lib/punchgate/dist/lib/common/__init__.py",
+        "lib/punchgate/dist/lib-3.11/special/__init__.py",
+        "lib/punchgate/dist/bin/punchgate",
+        "lib/punchgate/keeper",
     ):
         assert f" ./usr/{place}\n" in listed
+    assert " ./usr/bin/punchgate -> ../lib/punchgate/current/bin/punchgate\n" in listed
     assert " ./usr/share/doc/punchgate/licences/common/LICENSE\n" in listed
 
 
@@ -231,30 +233,6 @@ def test_a_tree_without_git_has_to_be_told_its_time(tmp_path: Path, monkeypatch:
         release(tmp_path)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "5")
     assert (release(tmp_path).version, release(tmp_path).epoch) == ("1.2.0", 5)
-
-
-def launch(folder: Path, *minors: str) -> subprocess.CompletedProcess[str]:
-    """The launcher run by this Python, with a program that says where it comes from."""
-    program = folder / "lib" / "gateway" / "commands.py"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    (program.parents[1] / "__init__.py").touch()
-    program.with_name("__init__.py").touch()
-    program.write_text("def main():\n    print('started from', __file__)\n")
-    (folder / "punchgate").write_text(launcher(ROOT, sys.executable, str(folder), minors))
-    command = [sys.executable, "-I", str(folder / "punchgate")]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_the_launcher_starts_the_program_of_its_package_with_each_of_its_pythons(tmp_path: Path) -> None:
-    minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    for minors in ((minor,), (minor, "9.9"), ("9.9", minor)):
-        assert launch(tmp_path, *minors).stdout == f"started from {tmp_path}/lib/gateway/commands.py\n"
-
-
-def test_the_launcher_says_which_pythons_the_package_is_for(tmp_path: Path) -> None:
-    done = launch(tmp_path, "9.8", "9.9")
-    assert done.returncode == 69
-    assert "only for 9.8, 9.9: install the package for this system" in done.stderr
 
 
 def test_the_debian_version_names_the_releases_it_is_for() -> None:
