@@ -30,6 +30,7 @@ COMMANDS = {
     "ports": "serial ports with their stable names",
     "replay": "play a capture back as a port",
     "run": "the daemon",
+    "setup": "the first start: readers, lanes, centre, in a dialogue or from a file",
     "simulate": "a device that behaves like the real one",
     "status": "the running daemon",
     "support-bundle": "what helps somebody far away to help, redacted",
