@@ -104,13 +104,17 @@ class Document:
         self.origins[loc] = Origin(origin.name, origin.folder, loc)
 
 
-def read_layers(path: Path) -> tuple[Document, list[Finding]]:
-    """Read FILE and FILE.d/*.toml in the order of their names; what cannot be read becomes findings."""
+def read_layers(path: Path, instead: bytes | None = None) -> tuple[Document, list[Finding]]:
+    """Read FILE and FILE.d/*.toml in the order of their names; what cannot be read becomes findings.
+
+    `instead` stands for what is in FILE.
+    """
     document = Document(Origin(str(path), _folder(path)))
     drop_ins, findings = _drop_ins(path)
     for file in (path, *drop_ins):
         try:
-            document.lay(_parse(_read(file)), Origin(str(file), _folder(file)))
+            data = _read(file) if instead is None or file != path else instead
+            document.lay(_parse(data), Origin(str(file), _folder(file)))
         except _Unusable as why:
             findings.append(Finding(str(file), "", "", str(why), why.remedy))
     return document, findings

@@ -25,16 +25,18 @@ from config.source import Root
 from config.views import lanes_of, ports_of
 
 
-def load(path: Path, *, drivers: Mapping[str, DriverFacts], environ: Mapping[str, str]) -> Settings:
+def load(
+    path: Path, *, drivers: Mapping[str, DriverFacts], environ: Mapping[str, str], instead: bytes | None = None
+) -> Settings:
     """Read the gateway's configuration; direction aliases come out as the driver's own words.
 
-    Raises ConfigError with every mistake in it.
+    `instead`: what FILE is going to hold; it need not be there yet. Raises ConfigError with every mistake in it.
     """
-    document, findings = _document(path, Settings, CentreSettings, environ)
-    problems = _model_problems(Settings, document)
+    document, findings = _document(path, Settings, CentreSettings, environ, instead)
+    problems = model_problems(Settings, document)
     problems += broker_problems(_table(document, "uplink"), ("uplink",), "key_file")
-    problems += _cross_problems(document, drivers, sound=not any(_concerns_lines(each.loc) for each in problems))
-    _raise_any(document, findings, problems)
+    problems += cross_problems(document, drivers, sound=not any(_concerns_lines(each.loc) for each in problems))
+    raise_any(document, findings, problems)
     _without_aliases(document, drivers)
     return Settings.read(document)
 
@@ -42,9 +44,9 @@ def load(path: Path, *, drivers: Mapping[str, DriverFacts], environ: Mapping[str
 def load_centre(path: Path, environ: Mapping[str, str]) -> CentreSettings:
     """Read the centre's configuration. Raises ConfigError with every mistake in it."""
     document, findings = _document(path, CentreSettings, Settings, environ)
-    problems = _model_problems(CentreSettings, document)
+    problems = model_problems(CentreSettings, document)
     problems += broker_problems(_table(document, "centre"), ("centre",), "tls_key_file")
-    _raise_any(document, findings, problems)
+    raise_any(document, findings, problems)
     settings = CentreSettings.read(document)
     if "database" in settings.centre.model_fields_set:
         return settings
@@ -53,10 +55,14 @@ def load_centre(path: Path, environ: Mapping[str, str]) -> CentreSettings:
 
 
 def _document(
-    path: Path, model: type[BaseModel], other: type[BaseModel], environ: Mapping[str, str]
+    path: Path,
+    model: type[BaseModel],
+    other: type[BaseModel],
+    environ: Mapping[str, str],
+    instead: bytes | None = None,
 ) -> tuple[Document, list[Finding]]:
     """The merged layers with absolute paths; files that cannot be read at all end the reading."""
-    document, unusable = read_layers(path)
+    document, unusable = read_layers(path, instead)
     if unusable:
         raise ConfigError(unusable)
     findings = lay_environment(document, model, other, environ)
@@ -85,7 +91,7 @@ def _make_absolute(document: Document, loc: Loc) -> None:
         holder[loc[-1]] = os.path.normpath(document.origin(loc).folder / value)
 
 
-def _model_problems(model: type[Root], document: Document) -> list[Problem]:
+def model_problems(model: type[Root], document: Document) -> list[Problem]:
     try:
         model.read(document)
     except ValidationError as why:
@@ -93,7 +99,7 @@ def _model_problems(model: type[Root], document: Document) -> list[Problem]:
     return []
 
 
-def _cross_problems(document: Document, drivers: Mapping[str, DriverFacts], *, sound: bool) -> list[Problem]:
+def cross_problems(document: Document, drivers: Mapping[str, DriverFacts], *, sound: bool) -> list[Problem]:
     lanes, ports = lanes_of(document.tree), ports_of(document.tree)
 
     def where(loc: Loc) -> str:
@@ -108,7 +114,7 @@ def _concerns_lines(loc: Loc) -> bool:
     return loc[:1] in (("lanes",), ("ports",))
 
 
-def _raise_any(document: Document, findings: list[Finding], problems: list[Problem]) -> None:
+def raise_any(document: Document, findings: list[Finding], problems: list[Problem]) -> None:
     if findings or problems:
         raise ConfigError([*findings, *map(document.finding, problems)])
 

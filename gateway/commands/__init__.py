@@ -32,6 +32,7 @@ COMMANDS = {
     "replay": "play a capture back as a port",
     "roster": "who is on this site now, network or not",
     "run": "the daemon",
+    "setup": "the first start: readers, lanes, centre, in a dialogue or from a file",
     "simulate": "a device that behaves like the real one",
     "status": "the running daemon",
     "support-bundle": "what helps somebody far away to help, redacted",

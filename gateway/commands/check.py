@@ -47,8 +47,8 @@ def command(config: Path, as_json: bool, schema: bool) -> int:
         _print_json(found)
     else:
         click.echo(f"{config}: {len(case.settings.lanes)} lanes, {len(case.settings.ports)} ports")
-        found = [_shown(finding) for finding in examine(case)]
-        click.echo(_summary(found))
+        found = [shown(finding) for finding in examine(case)]
+        click.echo(summary(found))
     return EXIT_FAILED if any(finding.severity == "finding" for finding in found) else 0
 
 
@@ -61,7 +61,7 @@ def _print_json(findings: Iterable[Finding]) -> None:
     click.echo(json.dumps({"findings": [asdict(finding) for finding in findings]}, ensure_ascii=False))
 
 
-def _shown(finding: Finding) -> Finding:
+def shown(finding: Finding) -> Finding:
     """Print one finding as soon as it is known; the next may take seconds."""
     click.echo(f"{click.style(f'{finding.severity:8}', fg=COLOURS[finding.severity])} {finding.what}")
     for word, text in (("why", finding.why), ("mend", finding.mend)):
@@ -70,6 +70,6 @@ def _shown(finding: Finding) -> Finding:
     return finding
 
 
-def _summary(findings: Iterable[Finding]) -> str:
+def summary(findings: Iterable[Finding]) -> str:
     count = Counter(finding.severity for finding in findings)
     return f"{count['finding']} findings, {count['warning']} warnings, {count['note']} notes"
