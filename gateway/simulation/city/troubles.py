@@ -114,12 +114,10 @@ def draw(settings: Settings, site: str, gateway: str, lanes: dict[int, LanePlan]
     full = tuple(calendar.some(0.03, 5 * MINUTE, HOUR))
     silences = tuple(_silence(rng, lanes, span) for span in calendar.some(0.15, 10 * MINUTE, 10 * HOUR))
     holdovers = tuple(calendar.some(0.05, HOUR, DAY))
-    ending_in_damage = tuple(Span(death.span.from_ms - HOUR, death.span.from_ms) for death in deaths if _is_lossy(death))
+    ending_in_damage = tuple(
+        Span(death.span.from_ms - HOUR, death.span.from_ms + 20 * SECOND) for death in deaths if death.loses == "damage"
+    )
     return Troubles((*outages, *ending_in_damage), pruned, deaths, silences, full, holdovers)
-
-
-def _is_lossy(death: Death) -> bool:
-    return death.loses == "damage"
 
 
 def _death(rng: Random, span: Span) -> Death:
