@@ -1,4 +1,4 @@
-"""What no record can tell by name, written down where it happened: the part of the truth that a gateway's fate makes."""
+"""What no record can tell by name, written down where it happened: that part of the truth is a gateway's fate."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Blind:
 
 
 class Blame:
-    """Keeps both for one gateway. What is seen while nothing gets out may be lost after all: `open` until `settle`."""
+    """Keeps both for one gateway. What is seen while nothing gets out may be lost after all, until `settle`."""
 
     def __init__(self, is_bound: Callable[[int, int, int], bool], is_borrowed: Callable[[int, int], bool]) -> None:
         self.unseen: list[Unseen] = []

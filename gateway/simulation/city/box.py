@@ -69,7 +69,7 @@ class Box:
         self.is_full = False
         self.mute: dict[str, bool] = {}
         """Devices that give nothing; true: the gateway knows."""
-        self._settled_ms = {number: 0 for number in lanes}
+        self._settled_ms = dict.fromkeys(lanes, 0)
         self._missed: dict[str, Missed] = {}
         self._assuming: set[str] = set()
         self._heard: set[int] = set()
@@ -133,7 +133,9 @@ class Box:
         missed, self._missed = self._missed, {}
         moment = self.clock.now()
         for device, it in sorted(missed.items()):
-            lost = Lost(device=device, cause="quota", count=it.count, since=timestamp(it.from_ms), until=timestamp(it.to_ms))
+            lost = Lost(
+                device=device, cause="quota", count=it.count, since=timestamp(it.from_ms), until=timestamp(it.to_ms)
+            )
             self.write([Draft(lost, moment)])
         for number in self.lanes:
             self._settled_ms[number] = self.clock.true_ms + SETTLE_MS

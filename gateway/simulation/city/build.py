@@ -1,4 +1,4 @@
-"""A city from its settings: people through the lanes, then each gateway by itself, so that processes can share them."""
+"""A city from its settings: people through the lanes, then each gateway by itself, so that processes share them."""
 
 from __future__ import annotations
 

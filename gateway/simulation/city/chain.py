@@ -1,4 +1,4 @@
-"""The journal of a simulated box: numbers, epochs, the hash chain, reads that are open. The encoder is the product's."""
+"""The journal of a simulated box: numbers, epochs, the hash chain, open reads. The encoder is the product's."""
 
 from __future__ import annotations
 

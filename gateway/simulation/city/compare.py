@@ -11,9 +11,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from gateway.simulation.city.deliveries import Delivery
-from gateway.simulation.city.layout import Layout, Place
+from gateway.simulation.city.layout import LanePlan, Layout, Place
 from gateway.simulation.city.settings import OUTSIDE
 from gateway.simulation.city.truth import Truth
 from gateway.simulation.city.walk import TrueStay
@@ -103,20 +104,35 @@ class Step:
 def steps(layout: Layout, deliveries: Iterable[Delivery]) -> list[Step]:
     """The punches that move, each once, in order of their time."""
     lanes = {(lane.site, lane.rules.id): lane for lane in layout.lanes}
-    found: dict[str, Step] = {}
+    punches: dict[str, dict[str, Any]] = {}
+    offsets: dict[str, int] = {}
     for delivery in deliveries:
         for line in delivery.lines if delivery.leaf != "state" else ():
-            if b'"punchgate.punch.v1"' not in line:
-                continue
-            event = json.loads(line)
-            data = event["data"]
-            if data["outcome"] in ("completed", "assumed") and data["direction"] != "unknown":
-                at_ms = round(datetime.fromisoformat(event["time"]).timestamp() * 1000)
-                outer, inner = lanes[data["site"], data["lane"]].places_at(at_ms)
-                place = inner if data["direction"] == "in" else outer
-                token = data["subject"]["token"]
-                found[event["id"]] = Step(at_ms, event["id"], token, None if place[1] == OUTSIDE else place)
-    return sorted(found.values(), key=lambda step: (step.at_ms, step.name))
+            if b'"punchgate.clock.anchor.v1"' in line:
+                anchor = json.loads(line)["data"]
+                if anchor["quality"]["state"] == "synced":
+                    offsets[anchor["boot"]] = anchor["offset_ms"]
+            elif b'"punchgate.punch.v1"' in line:
+                event = json.loads(line)
+                punches[event["id"]] = event
+    found = [_step(event, lanes, offsets) for event in punches.values() if _moves(event["data"])]
+    return sorted(found, key=lambda step: (step.at_ms, step.name))
+
+
+def _moves(data: dict[str, Any]) -> bool:
+    return data["outcome"] in ("completed", "assumed") and data["direction"] != "unknown"
+
+
+def _step(event: dict[str, Any], lanes: dict[tuple[str, str], LanePlan], offsets: dict[str, int]) -> Step:
+    """By its own clock, or where that was not good by the anchor of its boot."""
+    data = event["data"]
+    clock = data["clock"]
+    at_ms = round(datetime.fromisoformat(event["time"]).timestamp() * 1000)
+    if clock["state"] in ("unset", "restored") and clock["boot"] in offsets:
+        at_ms = offsets[clock["boot"]] + clock["boot_ns"] // 1_000_000
+    outer, inner = lanes[data["site"], data["lane"]].places_at(at_ms)
+    place = inner if data["direction"] == "in" else outer
+    return Step(at_ms, event["id"], data["subject"]["token"], None if place[1] == OUTSIDE else place)
 
 
 def fold(truth: Truth, moves: Iterable[Step]) -> list[TrueStay]:

@@ -95,7 +95,9 @@ def shuffled(
         wait_ms = late_ms if rng.random() < late_share else rng.randrange(1 + jostled_ms)
         records.append(replace(delivery, arrive_ms=delivery.arrive_ms + wait_ms))
         if rng.random() < doubled:
-            records.append(replace(delivery, arrive_ms=delivery.arrive_ms + rng.randrange(1 + late_ms), leaf="replay"))
+            records.append(
+                replace(delivery, arrive_ms=delivery.arrive_ms + rng.randrange(1 + late_ms), leaf="replay")
+            )
     records.sort(key=lambda delivery: delivery.order)
     last_ms = records[-1].arrive_ms if records else 0
     return records + [replace(state, arrive_ms=max(state.arrive_ms, last_ms)) for state in states]

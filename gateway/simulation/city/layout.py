@@ -132,7 +132,9 @@ def lay_out(settings: Settings) -> Layout:
     return Layout(settings, tuple(lanes), zones)
 
 
-def rules(lane: str, portal: str, ends: tuple[str, str], sensor: Sensor, mode: Literal["controlled", "free"]) -> LaneRules:
+def rules(
+    lane: str, portal: str, ends: tuple[str, str], sensor: Sensor, mode: Literal["controlled", "free"]
+) -> LaneRules:
     """A lane with the windows of the documentation."""
     return LaneRules(lane, portal, *ends, mode, sensor, pass_timeout_s=5.0, repeat_window_s=3.0, reorder_s=0.3)
 
@@ -149,7 +151,9 @@ def _building(site: str, number: int, count: int, *, calm: bool) -> Iterator[Lan
     one_sided = number == 3 and not calm
     for door in range(1, count + 1):
         ends = (YARD, f"b{number}")
-        lane = rules(f"b{number}-{door}", f"b{number}", ends, kinds[number - 1], "free" if one_sided else "controlled")
+        lane = rules(
+            f"b{number}-{door}", f"b{number}", ends, kinds[number - 1], "free" if one_sided else "controlled"
+        )
         yield LanePlan(site, "edge-02", lane, ("in",) if one_sided else BOTH)
 
 

@@ -1,4 +1,4 @@
-"""The map of a city as an operator would write it down: sites, zones with capacity, lanes, positions by date (TOML)."""
+"""The map of a city as an operator would write it (TOML): sites, zones, lanes, positions by date."""
 
 from __future__ import annotations
 

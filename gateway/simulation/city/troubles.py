@@ -115,7 +115,9 @@ def draw(settings: Settings, site: str, gateway: str, lanes: dict[int, LanePlan]
     silences = tuple(_silence(rng, lanes, span) for span in calendar.some(0.15, 10 * MINUTE, 10 * HOUR))
     holdovers = tuple(calendar.some(0.05, HOUR, DAY))
     ending_in_damage = tuple(
-        Span(death.span.from_ms - HOUR, death.span.from_ms + 20 * SECOND) for death in deaths if death.loses == "damage"
+        Span(death.span.from_ms - HOUR, death.span.from_ms + 20 * SECOND)
+        for death in deaths
+        if death.loses == "damage"
     )
     return Troubles((*outages, *ending_in_damage), pruned, deaths, silences, full, holdovers)
 

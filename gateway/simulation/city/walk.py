@@ -42,7 +42,7 @@ class Habit(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """A person at a lane: presents a card at `read_ms` (or has none), is through at `pass_ms`. `is_in` as a movement."""
+    """A person at a lane: presents a card at `read_ms` (or has none), is through at `pass_ms`; in or out of it."""
 
     read_ms: int
     pass_ms: int
@@ -112,9 +112,8 @@ class Walk:
         """The truth, in the order in which the stays ended."""
         numbers = iter(self._stays)
         for person, place, from_ms, to_ms in zip(*[numbers] * 4, strict=True):
-            yield TrueStay(
-                self._crowd.people[person].id, *self._places[place], from_ms, None if to_ms == STILL else to_ms
-            )
+            site, zone = self._places[place]
+            yield TrueStay(self._crowd.people[person].id, site, zone, from_ms, None if to_ms == STILL else to_ms)
 
     def kept(self, gateway: tuple[str, str]) -> array[int]:
         """The crossings of a gateway as numbers, for another process."""
