@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gateway.simulation.city.layout import LanePlan, Place
+from gateway.simulation.city.people import id_of
 from gateway.simulation.city.walk import Crossing
 
 
@@ -16,7 +17,7 @@ class Unseen:
     it (`record`), and it never happened.
     """
 
-    person: int
+    person: str
     at_ms: int
     site: str
     lane: str
@@ -75,5 +76,5 @@ class Blame:
 
 def _unseen(plan: LanePlan, it: Crossing, at_ms: int, why: str, record: str | None) -> Unseen:
     outer, inner = plan.places_at(at_ms)
-    unseen = Unseen(it.person, at_ms, plan.site, plan.rules.id, outer, inner, why, record)
+    unseen = Unseen(id_of(it.person), at_ms, plan.site, plan.rules.id, outer, inner, why, record)
     return unseen if it.is_in else replace(unseen, origin=inner, target=outer)

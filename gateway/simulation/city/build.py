@@ -67,11 +67,13 @@ class Plan:
         played.unseen, played.blind = blame.unseen, blame.blind
         return played
 
-    def truth(self, played: list[Played]) -> Truth:
-        """What really happened, with what the gateways could not see of it."""
+    def truth(self, played: list[Played], *, with_stays: bool = True) -> Truth:
+        """What really happened, with what the gateways could not see of it. The stays of a large city take gigabytes;
+        `walk.stays` has them one by one.
+        """
         unseen = sorted((each for it in played for each in it.unseen), key=lambda each: (each.at_ms, each.person))
         blind = [each for it in played for each in it.blind]
-        return Truth.of(self.layout, self.crowd, self.walk.stays(), unseen, blind)
+        return Truth.of(self.layout, self.crowd, self.walk.stays() if with_stays else (), unseen, blind)
 
     @cached_property
     def _owned(self) -> dict[int, list[tuple[int, int, str]]]:

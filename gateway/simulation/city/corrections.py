@@ -32,10 +32,9 @@ def correct(settings: Settings, unseen: Iterable[Unseen]) -> Iterator[Correction
     """About half of what can be found out, a morning or so later."""
     rng = settings.random("corrections")
     for it in unseen:
-        person = f"p{it.person:06}"
         if it.why == "fire_door" and it.target == NOWHERE and rng.random() < FOUND_OUT:
             known_ms = it.at_ms + rng.randrange(8 * HOUR, 30 * HOUR)
-            yield Correction("move", known_ms, it.at_ms, person, it.origin[0], OUTSIDE, None)
+            yield Correction("move", known_ms, it.at_ms, it.person, it.origin[0], OUTSIDE, None)
         elif it.why == "walked_away" and rng.random() < FOUND_OUT:
             known_ms = it.at_ms + rng.randrange(5 * MINUTE, 20 * HOUR)
-            yield Correction("did_not_occur", known_ms, it.at_ms, person, it.site, None, it.record)
+            yield Correction("did_not_occur", known_ms, it.at_ms, it.person, it.site, None, it.record)

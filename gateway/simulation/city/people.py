@@ -40,7 +40,7 @@ class Person:
 
     @property
     def id(self) -> str:
-        return f"p{self.number:06}"
+        return id_of(self.number)
 
     @property
     def employer(self) -> str:
@@ -72,6 +72,11 @@ class Crowd:
     def token(self, card: int) -> str:
         """What a gateway makes of it."""
         return token_of(self.cards[card])
+
+
+def id_of(number: int) -> str:
+    """The id of a person."""
+    return f"p{number:06}"
 
 
 def token_of(value: str) -> str:

@@ -162,10 +162,9 @@ class Truth:
 
     @cached_property
     def _missed_by(self) -> dict[str, list[Unseen]]:
-        names = list(self.persons)
         found: dict[str, list[Unseen]] = {}
         for it in self.unseen:
-            found.setdefault(names[it.person], []).append(it)
+            found.setdefault(it.person, []).append(it)
         return found
 
 
