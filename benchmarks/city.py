@@ -1,0 +1,175 @@
+"""A city of sites, people and days as records, with the truth beside them; and the truth held against a centre.
+
+    python benchmarks/city.py generate -o DIR [--sites 50] [--people 20000] [--days 30] [--seed 1] [--calm]
+    python benchmarks/city.py check DIR        the plainest centre there can be, against the truth
+    python benchmarks/city.py feed DIR LEDGER  every message into a ledger, in order of arrival
+
+`generate` plays each gateway through the product's own pairing and encoder, in several processes. All three print one
+JSON object on stdout, and how far they are on stderr. `gateway/simulation/city` says what a city is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import multiprocessing
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+import structlog
+
+from gateway.simulation.city import compare, deliveries, files, layout
+from gateway.simulation.city.build import Name, Plan, Played
+from gateway.simulation.city.settings import MINUTE, Settings
+
+GROUP = 256
+plan: Plan | None = None
+"""Made before the processes are forked, so that all of them have it."""
+
+
+def generate(arguments: argparse.Namespace) -> dict[str, object]:
+    """Make the city; returns its size and how fast it was made."""
+    global plan
+    folder: Path = arguments.output
+    (folder / "deliveries").mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    settings = Settings(
+        arguments.sites,
+        arguments.people,
+        arguments.days,
+        arguments.seed,
+        calm=arguments.calm,
+        heartbeat_s=arguments.heartbeat,
+    )
+    plan = Plan(settings)
+    walked_s = time.monotonic() - begun
+    say(f"{len(plan.gateways)} gateways, {settings.people} people: everybody walked, {walked_s:.0f} s")
+    played, records = [], 0
+    for done, (one, cpu_s) in enumerate(_play_all(folder, arguments.processes), 1):
+        played.append((one, cpu_s))
+        records += one.records
+        say(f"{done}/{len(plan.gateways)} gateways, {records} records, {time.monotonic() - begun:.0f} s")
+    files.save(plan.truth([one for one, _ in played], with_stays=False), folder / "truth", plan.walk.stays())
+    took_s, cpu_s = time.monotonic() - begun, sum(cpu_s for _, cpu_s in played)
+    facts: dict[str, object] = {
+        "settings": asdict(settings),
+        "records": records,
+        "record_bytes": sum(one.record_bytes for one, _ in played),
+        "file_bytes": sum(path.stat().st_size for path in (folder / "deliveries").iterdir()),
+        "walk_s": round(walked_s, 1),
+        "took_s": round(took_s, 1),
+        "records_a_cpu_s": round(records / max(cpu_s, 0.001)),
+        "processes": arguments.processes,
+    }
+    (folder / "city.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    return facts
+
+
+def _play_all(folder: Path, processes: int) -> Iterator[tuple[Played, float]]:
+    assert plan is not None
+    jobs = [(folder, name) for name in plan.gateways]
+    with multiprocessing.get_context("fork").Pool(processes, _be_quiet) as pool:
+        yield from pool.imap(_play, jobs)
+
+
+def _be_quiet() -> None:
+    """A simulated clock that is set is no news."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+
+
+def _play(job: tuple[Path, Name]) -> tuple[Played, float]:
+    assert plan is not None
+    folder, name = job
+    begun = time.process_time()
+    writer = deliveries.Writer(folder / "deliveries" / f"{'+'.join(name)}{deliveries.SUFFIX}")
+    played = plan.play(name, writer)
+    writer.close()
+    return played, time.process_time() - begun
+
+
+def check(arguments: argparse.Namespace) -> dict[str, object]:
+    """The naive fold against the truth."""
+    settings = _settings(arguments.city)
+    truth = files.load(arguments.city / "truth")
+    moves = compare.steps(layout.lay_out(settings), deliveries.read_all(arguments.city))
+    claims = compare.claims_of(compare.fold(truth, moves))
+    asked = compare.samples(truth, settings.begin_ms, settings.end_ms, arguments.every * MINUTE)
+    verdict = compare.compare(truth, claims, asked)
+    say("\n".join(verdict.lines()))
+    return asdict(verdict) | {"moves": len(moves), "stays": len(truth.stays)}
+
+
+def feed(arguments: argparse.Namespace) -> dict[str, object]:
+    """All messages into a ledger, whose clock is that of the city."""
+    from traceability.ledger import Ledger
+    from traceability.states import read_state
+
+    begun, now_ms, counts = time.monotonic(), 0, Counter()
+    ledger = Ledger(arguments.ledger, "centre-1", lambda: now_ms)
+    arriving = deliveries.read_all(arguments.city)
+    while group := list(islice(arriving, GROUP)):
+        now_ms = group[-1].arrive_ms
+        with ledger.group() as into:
+            for it in group:
+                if it.leaf == "state":
+                    into.hear(it.site, it.gateway, read_state(it.lines[0]))
+                else:
+                    into.take(it.site, it.gateway, it.lines)
+            counts += into.counts
+        say_seldom(f"{counts['new']} records, {time.monotonic() - begun:.0f} s")
+    ledger.close()
+    took_s = time.monotonic() - begun
+    return {"counts": counts, "took_s": round(took_s, 1), "records_a_s": round(counts["new"] / took_s)}
+
+
+def _settings(folder: Path) -> Settings:
+    return Settings(**json.loads((folder / "city.json").read_text(encoding="utf-8"))["settings"])
+
+
+def say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+_said = [0.0]
+
+
+def say_seldom(words: str) -> None:
+    """At most once a second."""
+    if time.monotonic() - _said[0] >= 1:
+        _said[0] = time.monotonic()
+        say(words)
+
+
+def main(words: Iterable[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    tasks = parser.add_subparsers(required=True)
+    make = tasks.add_parser("generate", help="make a city")
+    make.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    for name, default in (("sites", 50), ("people", 20_000), ("days", 30), ("seed", 1)):
+        make.add_argument(f"--{name}", type=int, default=default)
+    make.add_argument("--heartbeat", type=int, default=600, metavar="S", help="seconds between two state messages")
+    make.add_argument("--calm", action="store_true", help="nothing breaks, every card is known")
+    make.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    make.set_defaults(task=generate)
+    judge = tasks.add_parser("check", help="hold the plainest centre against the truth")
+    judge.add_argument("city", type=Path)
+    judge.add_argument("--every", type=int, default=60, metavar="MIN", help="minutes between two questions")
+    judge.set_defaults(task=check)
+    load = tasks.add_parser("feed", help="put every message into a ledger")
+    load.add_argument("city", type=Path)
+    load.add_argument("ledger", type=Path)
+    load.set_defaults(task=feed)
+    arguments = parser.parse_args(None if words is None else list(words))
+    print(json.dumps(arguments.task(arguments)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
