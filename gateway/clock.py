@@ -66,6 +66,11 @@ class Moment:
         own_ms = self.quality.error_ms
         return None if own_ms is None else own_ms + self.device_error_ms + self.waited_ms
 
+    @property
+    def boot_s(self) -> float:
+        """Seconds since boot, sleep included: what drivers are told, since a device does not sleep when we do."""
+        return self.boot_ns / 1e9
+
     def remembered(self, age_s: float, error_s: float, device_time: str) -> Moment:
         """When something happened that a device had kept for `age_s`. Before this boot the boot clock is no clock:
         there `boot_ns` is 0, and what lies before it counts as waiting.
