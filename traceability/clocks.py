@@ -64,6 +64,7 @@ def reading_of(line: Line) -> Reading:
         line.data.get("live") is not False,
         _bound(clock.get("waited_ms")),
         (_bound(device.get("error_ms")) if isinstance(device, dict) else None) or 0,
+        _since(clock.get("waited_since")),
     )
 
 
@@ -95,8 +96,8 @@ def _keep_previous(connection: Connection, stream: int, line: Line) -> None:
 
 
 def _columns(reading: Reading) -> tuple[object, ...]:
-    """In the order of the fields of Reading."""
-    return astuple(reading)
+    """In the order of the fields of Reading; bounds of a wait are looked up in the line itself."""
+    return astuple(replace(reading, since=None))[:-1]
 
 
 def _is_word(value: object) -> TypeGuard[str]:
@@ -105,6 +106,14 @@ def _is_word(value: object) -> TypeGuard[str]:
 
 def _is_since_boot(value: object) -> TypeGuard[int]:
     return type(value) is int and 0 <= value <= MAX_BOOT_NS
+
+
+def _since(value: Any) -> tuple[str, int] | None:
+    """A moment of an earlier boot; it may lie a little before that boot's beginning."""
+    if not isinstance(value, dict) or not _is_word(boot := value.get("boot")):
+        return None
+    boot_ns = value.get("boot_ns")
+    return (boot, boot_ns) if type(boot_ns) is int and abs(boot_ns) <= MAX_BOOT_NS else None
 
 
 def _number(value: Any) -> int | None:

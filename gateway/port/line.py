@@ -12,7 +12,7 @@ from pathlib import Path
 
 from drivers.events import DeviceChange, Event
 from gateway.blocking import blocking
-from gateway.clock import Clock, Moment
+from gateway.clock import Clock, Moment, Wait
 from gateway.errors import Transient
 from gateway.port.health import Health
 from gateway.port.rules import LineListener, LineRules
@@ -27,7 +27,7 @@ UNANSWERED = "has not answered yet"
 
 
 class Line:
-    """See the module. `unwatched_ms` tells for how long before a moment nobody had listened to some of the devices,
+    """See the module. `unwatched` tells for how long before a moment nobody had listened to some of the devices,
     `attention` whether we looked; whoever finds that the process stood still pauses the line first.
     """
 
@@ -36,7 +36,7 @@ class Line:
         rules: LineRules,
         clock: Clock,
         listener: LineListener,
-        unwatched_ms: Callable[[Sequence[str], Moment], int],
+        unwatched: Callable[[Sequence[str], Moment], Wait],
         attention: Attention,
     ) -> None:
         self.rules = rules
@@ -47,14 +47,14 @@ class Line:
         self.foreign_frames = 0
         self._clock = clock
         self._listener = listener
-        self._gap: Gap = lambda moment: unwatched_ms(rules.devices, moment)
+        self._gap: Gap = lambda moment: unwatched(rules.devices, moment)
         self._fed_at = 0.0
         self._attention = attention
         self._driver = rules.spec.new(*rules.options)
         self.talk = Talk(
             self._driver,
             rules.devices,
-            lambda device, moment: unwatched_ms((device,), moment) + rules.unnoticed_ms(device),
+            lambda device, moment: unwatched((device,), moment).longer(rules.unnoticed_ms(device)),
         )
         self._port: OpenPort | None = None
         self._tap: Tap | ThreadedTap | None = None

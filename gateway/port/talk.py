@@ -13,28 +13,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from drivers.contract import FEEDBACK, START, Command, Driver
 from drivers.events import DeviceChange, Event
-from gateway.clock import Moment
+from gateway.clock import Moment, Wait
 
 AWAY_S = 2.0
 """Up to so long between two questions an answer is as good as live: it was told as soon as we could ask."""
 LONGEST_S = 10 * 365 * 86_400.0
 """What a driver says to be older than that, or not a number, it does not know."""
-Alone = Callable[[str, Moment], int]
-"""For how many ms before a moment nobody may have listened to a device, or asked it."""
+Alone = Callable[[str, Moment], Wait]
+"""For how long before a moment nobody may have listened to a device, or asked it."""
 
 
 class Talk:
     """One line's devices, in the order of its driver's units."""
 
-    def __init__(self, driver: Driver, devices: Sequence[str], alone_ms: Alone) -> None:
+    def __init__(self, driver: Driver, devices: Sequence[str], alone: Alone) -> None:
         self._driver = driver
         self._devices = tuple(devices)
-        self._alone_ms = alone_ms
+        self._alone = alone
         self._marks: dict[str, str] = {}
-        self._alone_since_ns: dict[str, int] = {}
+        self._alone_before: dict[str, tuple[int, Wait]] = {}
 
     def remember(self, marks: Mapping[str, str]) -> None:
         """What an earlier run kept."""
@@ -45,8 +46,7 @@ class Talk:
         before anybody is told that it is not any more.
         """
         for device in self._devices:
-            alone_ms = self._alone_ms(device, moment)
-            self._alone_since_ns[device] = moment.boot_ns - alone_ms * 1_000_000
+            self._alone_before[device] = moment.boot_ns, self._alone(device, moment)
         for unit, device in enumerate(self._devices):
             values: dict[str, object] = {
                 "mark": self._marks.get(device),
@@ -67,10 +67,10 @@ class Talk:
         if since_s is None or (isinstance(event, DeviceChange) and event.kind in ("up", "down")):
             return moment
         if not since_s < LONGEST_S:
-            alone_ns = moment.boot_ns - self._alone_since_ns.get(device, 0)
-            return moment.waiting_since(alone_ns // 1_000_000)
+            begun_ns, alone = self._alone_before.get(device, (0, Wait(0)))
+            return moment.waiting(replace(alone, ms=alone.ms + (moment.boot_ns - begun_ns) // 1_000_000))
         since_ms = math.ceil(since_s * 1000)
-        return moment.late_by(since_ms) if since_s <= AWAY_S else moment.waiting_since(since_ms)
+        return moment.late_by(since_ms) if since_s <= AWAY_S else moment.waiting(Wait(since_ms))
 
     def heard(self, device: str, event: Event) -> None:
         """Note how far a device was heard."""

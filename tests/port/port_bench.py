@@ -20,7 +20,7 @@ from drivers import registry
 from drivers.contract import DriverSpec
 from drivers.em4100 import DRIVER as EM4100
 from drivers.events import CardRead, Event
-from gateway.clock import Clock, Moment
+from gateway.clock import Clock, Moment, Wait
 from gateway.port import Line, LineRules, PortSettings, Way
 
 UNWATCHED_MS = 123_000
@@ -211,7 +211,7 @@ def line_on(
 ) -> Line:
     options = tuple(registry.make_options(spec, {}) for _ in devices)
     rules = LineRules(PortSettings(url), spec, devices, options)
-    return Line(rules, clock or Clock(), ear, lambda *_: UNWATCHED_MS, Undisturbed())
+    return Line(rules, clock or Clock(), ear, lambda *_: Wait(UNWATCHED_MS), Undisturbed())
 
 
 def listen(line: Line, story: Callable[[], Awaitable[None]]) -> list[Any]:
