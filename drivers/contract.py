@@ -63,7 +63,9 @@ class Command:
 
 
 class Driver(Protocol):
-    """One decoder for one line. Times are seconds on any monotonic clock."""
+    """One decoder for one line. Times are seconds on one monotonic clock; of a device that has a clock or counts, one
+    that goes on while the computer is suspended.
+    """
 
     def feed(self, data: bytes, at: float) -> list[Event]:
         """Take bytes that arrived at `at`; return the events they complete, in order."""

@@ -41,6 +41,8 @@ from drivers.counted import (
 SLACK_S = 1.0
 TORN_S = 1.0
 """How long two words of different age must stay until it is no torn reading."""
+TROUBLED_S = 1.0
+"""A counter that had trouble is read so often until it is over."""
 MANY_TROUBLES = 3
 WAVERING_S, WAVERING_READINGS = 10.0, 20
 """After so long and so many readings of which no two agree it is no counter."""
@@ -161,6 +163,13 @@ class Counter:
         """Whether another reading is wanted, the sooner the better."""
         return self._doubt is not None and not self._trust.is_erratic
 
+    @property
+    def again_s(self) -> float:
+        """How soon another reading is wanted: at once in doubt, now and then while a trouble may be taken back."""
+        if self.is_doubtful:
+            return 0.0
+        return inf if self._prior is None or self._trust.is_erratic else TROUBLED_S
+
     def take(self, total: int, asked: float, at: float) -> list[Outcome]:
         """A reading that came at `at` and was asked for at `asked`: what it shows lies between."""
         if self._prior is not None and at > self._prior.until:
@@ -175,7 +184,7 @@ class Counter:
         if self._is_expected(total, at):
             return self._drop_doubt() + self._go_on(total, asked, at)
         doubt = self._doubt
-        if doubt is None or self._rise(doubt.latest, total) > self._sure(doubt.asked, at):
+        if doubt is None or not self._agrees(doubt, total, at):
             told = self._drop_doubt()
             self._doubt = _Doubt(total, asked, at, total, asked)
             return told
@@ -192,6 +201,18 @@ class Counter:
         if rise == 0:
             return True
         return not self._is_away and rise <= min(self._sure(self._known.asked, at), inf if self._prior is None else 1)
+
+    def _agrees(self, doubt: _Doubt, total: int, at: float) -> bool:
+        """Whether it goes on from the doubted one. Two far apart always seem to; what goes on from the total that was
+        believed refutes one that did not.
+        """
+        if self._is_plausible(total, at) and not self._is_plausible(doubt.latest, at):
+            return False
+        return self._rise(doubt.latest, total) <= self._sure(doubt.asked, at)
+
+    def _is_plausible(self, total: int, at: float) -> bool:
+        known = self._known
+        return known is not None and self._rise(known.total, total) <= self._most(known.asked, at)
 
     def _patience_s(self, doubt: _Doubt) -> float:
         return TORN_S if self._is_torn(doubt.first, doubt.first_at) else 0.0

@@ -52,6 +52,10 @@ class Counts:
         """Whether this count wants to be read again at once."""
         return self._counters[direction].is_doubtful
 
+    def again_s(self) -> float:
+        """How soon either count wants to be read again; inf: when it is its turn."""
+        return min(counter.again_s for counter in self._counters.values())
+
     def asking(self, since: float) -> None:
         """The talk asks; the counts that come next may show how things stood at any time after `since`."""
         self._since = since

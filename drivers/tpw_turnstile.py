@@ -249,7 +249,8 @@ class _Talk:
             self._due = at
             return
         self._step = "exit" if direction == "entry" else "entry"
-        self._due = at if direction == "entry" else max(at, self._cycle_at + self._poll_s)
+        rest_s = min(self._poll_s, self._counts.again_s())
+        self._due = at if direction == "entry" else max(at, self._cycle_at + rest_s)
 
 
 def build(units: Sequence[Options], /) -> Driver:

@@ -86,7 +86,7 @@ class Gateway:
             monitor := Monitor(gateway.state_dir, self._passage.token),
         )
         self.lines = [
-            Line(rules, self.clock, capture, self._unwatched.ms, self._pulse)
+            Line(rules, self.clock, capture, self._unwatched.wait, self._pulse)
             for rules in assembly.line_rules(settings)
         ]
         feedback.lines = self.lines

@@ -42,11 +42,27 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """Something may have happened up to `ms` earlier. Where that reaches behind this boot, `since` names the moment
+    of an earlier one (its id, CLOCK_BOOTTIME in ns) after which it was, if that is known.
+    """
+
+    ms: int
+    since: tuple[str, int] | None = None
+
+    def longer(self, ms: int) -> Wait:
+        """Up to so many ms more."""
+        since = None if self.since is None else (self.since[0], self.since[1] - ms * 1_000_000)
+        return Wait(self.ms + ms, since)
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
     """One instant on all clocks: unix time in ms, monotonic seconds, CLOCK_BOOTTIME in ns.
 
     `live` is False for bytes that had been waiting in the kernel or in a device's memory. What is told of happened
-    up to `waited_ms` before this instant and not after it; `quality.error_ms` is the wall clock's alone. Of what a
+    up to `waited_ms` before this instant and not after it, nor before `since`, if there is one (see Wait);
+    `quality.error_ms` is the wall clock's alone. Of what a
     device had in its memory, `device_time` is the device's own reading (ISO 8601, no zone), and the instant that was
     worked out of it may be wrong by `device_error_ms` either way.
     """
@@ -59,12 +75,18 @@ class Moment:
     waited_ms: int = 0
     device_time: str | None = None
     device_error_ms: int = 0
+    since: tuple[str, int] | None = None
 
     @property
     def error_ms(self) -> int | None:
         """How far `time_ms` may be from the truth, all in all; None: nobody knows how good the wall clock was."""
         own_ms = self.quality.error_ms
         return None if own_ms is None else own_ms + self.device_error_ms + self.waited_ms
+
+    @property
+    def boot_s(self) -> float:
+        """Seconds since boot, sleep included: what drivers are told, since a device does not sleep when we do."""
+        return self.boot_ns / 1e9
 
     def remembered(self, age_s: float, error_s: float, device_time: str) -> Moment:
         """When something happened that a device had kept for `age_s`. Before this boot the boot clock is no clock:
@@ -73,6 +95,7 @@ class Moment:
         age_ms, age_ns = round(age_s * 1000), round(age_s * 1e9)
         return replace(
             self,
+            since=Wait(0, self.since).longer(age_ms + round(error_s * 1000)).since,
             time_ms=self.time_ms - age_ms,
             mono=self.mono - age_s,
             boot_ns=max(0, self.boot_ns - age_ns),
@@ -82,19 +105,25 @@ class Moment:
             device_error_ms=round(error_s * 1000),
         )
 
-    def waiting_since(self, gap_ms: int) -> Moment:
-        """The same instant for something that happened up to `gap_ms` earlier."""
-        return replace(self, live=False, waited_ms=self.waited_ms + max(0, gap_ms))
+    def waiting(self, gap: Wait) -> Moment:
+        """The same instant for something that happened up to `gap` earlier."""
+        both = Wait(self.waited_ms, self.since).longer(max(0, gap.ms))
+        return replace(self, live=False, waited_ms=both.ms, since=gap.since or both.since)
 
     def late_by(self, late_ms: int) -> Moment:
         """The same instant for something that happened up to `late_ms` earlier, but was read as soon as we could."""
-        return self if late_ms < LATE_LEAST_MS else replace(self, waited_ms=self.waited_ms + late_ms)
+        if late_ms < LATE_LEAST_MS:
+            return self
+        both = Wait(self.waited_ms, self.since).longer(late_ms)
+        return replace(self, waited_ms=both.ms, since=both.since)
 
     def words(self) -> dict[str, object]:
         """`data.clock` of a record of this moment."""
         quality = self.quality
         words: dict[str, object] = {"state": quality.state, "source": quality.source, "error_ms": self.error_ms}
         words |= {"waited_ms": self.waited_ms} if self.waited_ms else {}
+        if self.since is not None:
+            words["waited_since"] = {"boot": self.since[0], "boot_ns": self.since[1]}
         return words | {"boot": quality.boot, "boot_ns": self.boot_ns}
 
     @classmethod
@@ -105,7 +134,14 @@ class Moment:
         error_ms = clock["error_ms"]
         own_ms = None if error_ms is None else max(0, error_ms - waited_ms - device_error_ms)
         quality = Quality(clock["state"], clock["source"], own_ms, clock["boot"])
-        told = (data["live"], waited_ms, device.get("time"), device_error_ms)
+        since = clock.get("waited_since")
+        told = (
+            data["live"],
+            waited_ms,
+            device.get("time"),
+            device_error_ms,
+            since and (since["boot"], since["boot_ns"]),
+        )
         return cls(time_ms, float("nan"), clock["boot_ns"], quality, *told)
 
 

@@ -23,7 +23,7 @@ class Reading:
 
     It happened up to `waited_ms` earlier and not later, and what a device remembered also up to `device_error_ms`
     earlier or later; `error_ms` includes both. Gateways of old do not say how long something had waited (None): what
-    they say of the error may be that.
+    they say of the error may be that. `since`: it happened after this moment of an earlier boot (its id, boot_ns).
     """
 
     time_ms: int
@@ -34,6 +34,7 @@ class Reading:
     live: bool = True
     waited_ms: int | None = None
     device_error_ms: int = 0
+    since: tuple[str, int] | None = None
 
     @property
     def earlier_ms(self) -> int:
@@ -109,6 +110,17 @@ class Boot:
         """Of each group the anchor nearest to a moment; the nearest of all first."""
         found = [_nearest(group, boot_ns) for group in self.groups]
         return sorted(found, key=lambda anchor: abs(anchor.boot_ns - boot_ns))
+
+    def earliest(self, boot_ns: int) -> int | None:
+        """Unix ms before which a moment of this boot cannot have been, by its own clocks or by the boots before."""
+        told = [
+            anchor.at(boot_ns) - error_ms
+            for anchor in self.nearest(boot_ns)
+            if (error_ms := anchor.error_at(boot_ns)) is not None
+        ]
+        if told or self.after is None:
+            return min(told, default=None)
+        return self.after.time_ms + boot_ns // NS_PER_MS - drift_ms(boot_ns)
 
     def last_set(self, reading: Reading) -> Anchor | None:
         """The last anchor of a clock that somebody had set; of a clock that was set, only a later one counts."""

@@ -35,8 +35,8 @@ def note(connection: Connection, stream: int, lines: Iterable[Line]) -> None:
         reading = reading_of(line)
         if reading.boot:
             last_ns[reading.boot] = max(reading.boot_ns, last_ns.get(reading.boot, 0))
-        if reading.state != "synced":
-            doubts.append({"stream": stream, "seq": line.seq} | asdict(reading))
+        if reading.state != "synced" or reading.since is not None:
+            doubts.append({"stream": stream, "seq": line.seq} | _columns(reading))
         anchor = anchor_of(line)
         if anchor is not None:
             _keep_anchor(connection, stream, line.seq, anchor)
@@ -67,6 +67,7 @@ def reading_of(line: Line) -> Reading:
         line.data.get("live") is not False,
         _bound(clock.get("waited_ms")),
         (_bound(device.get("error_ms")) if isinstance(device, dict) else None) or 0,
+        _since(clock.get("waited_since")),
     )
 
 
@@ -105,6 +106,13 @@ def _keep_previous(connection: Connection, stream: int, line: Line) -> None:
         connection.execute(_FOLLOWS, {"of": stream, "epoch_before": epoch})
 
 
+def _columns(reading: Reading) -> dict[str, object]:
+    """By the names of the columns; a moment of an earlier boot is looked up in the line itself."""
+    words: dict[str, object] = asdict(reading)
+    del words["since"]
+    return words
+
+
 _LATER = (
     update(tables.boots)
     .where(tables.boots.c.stream == bindparam("of"), tables.boots.c.boot == bindparam("which"))
@@ -122,6 +130,14 @@ def _is_word(value: object) -> TypeGuard[str]:
 
 def _is_since_boot(value: object) -> TypeGuard[int]:
     return type(value) is int and 0 <= value <= MAX_BOOT_NS
+
+
+def _since(value: Any) -> tuple[str, int] | None:
+    """A moment of an earlier boot; it may lie a little before that boot's beginning."""
+    if not isinstance(value, dict) or not _is_word(boot := value.get("boot")):
+        return None
+    boot_ns = value.get("boot_ns")
+    return (boot, boot_ns) if type(boot_ns) is int and abs(boot_ns) <= MAX_BOOT_NS else None
 
 
 def _number(value: Any) -> int | None:

@@ -62,10 +62,16 @@ class Chronicle:
     def date(self, reading: Reading) -> Dated:
         """When it happened, and how that is known."""
         boot = self._boots.get(reading.boot, Boot([], 0))
-        dated = _by_clocks(reading, boot)
+        dated, since_ms = _by_clocks(reading, boot), self._since_ms(reading)
         if dated.error_ms is not None:
-            return dated
-        return _within_order(dated, _by_order(reading, boot))
+            return _not_before(dated, since_ms)
+        return _within_order(dated, _not_before(_by_order(reading, boot), since_ms))
+
+    def _since_ms(self, reading: Reading) -> int | None:
+        """The time before which it cannot have been, by a moment of an earlier boot that it names."""
+        if reading.since is None or reading.since[0] not in self._boots:
+            return None
+        return self._boots[reading.since[0]].earliest(reading.since[1])
 
 
 # --- by a clock
@@ -143,6 +149,17 @@ def _spread(dated: Dated, reading: Reading, witnesses: Sequence[Anchor]) -> Date
 
 def _agree(reading: Reading, anchor: Anchor) -> bool:
     return abs(reading.offset_ms - anchor.offset_ms) <= STEP_MS
+
+
+def _not_before(dated: Dated, since_ms: int | None) -> Dated:
+    """Narrow an interval that a long wait has made wide; one that lies before that altogether is left alone."""
+    low, high = dated.earliest_ms, dated.latest_ms
+    if since_ms is None or (low is not None and since_ms <= low) or (high is not None and high < since_ms):
+        return dated
+    if dated.time_ms is None or high is None:
+        return replace(dated, earliest_ms=since_ms)
+    error_ms = max(dated.time_ms - since_ms, high - dated.time_ms)
+    return replace(dated, error_ms=error_ms, earliest_ms=since_ms)
 
 
 # --- by the order

@@ -26,6 +26,8 @@ SPEAKS_FOR_IT = (0x0A, 0x0B)
 """Exceptions of a gateway: no path to the unit, or no answer from it."""
 RETRY_S = 1.0
 """When a read that was answered with an exception is asked again."""
+AGAIN_S = 0.05
+"""When a doubtful reading is asked for again."""
 REST_S = 0.005
 """Silence between a reply and the next request: 3.5 characters at 9600, and more for a slow board."""
 
@@ -155,7 +157,7 @@ class Polling:
         self._asked, self._free_at, read.since = None, at + rest_s, None
         code = event.fields.get("exception")
         code = code if isinstance(code, int) else None
-        read.due = at + RETRY_S if code else max(at, asked_at + read.every_s)
+        read.due = at + RETRY_S if code else self._turn(read, unit, asked_at, at)
         if station.missed is not None and station.has_twins and not self._has_transactions:
             for other in station.reads:
                 other.due = max(other.due, at + station.answer_s)
@@ -166,6 +168,12 @@ class Polling:
         kind, reason = (FAULT, f"exception {code}") if code else (RECOVERED, "no exception")
         fields = {"unit": read.question.unit, "address": read.question.address}
         return [DeviceChange(kind=kind, reason=reason, unit=unit, fields=fields)]
+
+    def _turn(self, read: Read, unit: int, asked_at: float, at: float) -> float:
+        """When it is to be read again; what it shows may be doubtful, and then that cannot wait."""
+        question = read.question
+        again_s = self._bus.watches[unit].again_s(Span(question.function, question.address, question.count))
+        return min(max(at, asked_at + read.every_s), at + max(AGAIN_S, again_s))
 
     def miss(self, asked: Request, at: float) -> None:
         """See Script."""

@@ -119,6 +119,11 @@ class Watch:
                 events += self._card(side, values[part], self._since_s(place_of_card, asked, at))
         return fields, events
 
+    def again_s(self, span: Span) -> float:
+        """How soon the counters of a reading want another one; inf: when it is its turn."""
+        counters = (counter for place, counter in self._counters.items() if span.part(place.span))
+        return min((counter.again_s for counter in counters), default=inf)
+
     def shows_cards(self, span: Span) -> bool:
         """Whether the registers of a reading may hold a card number."""
         return any(span.part(place) is not None for place, _ in self.layout.cards)

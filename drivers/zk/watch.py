@@ -5,10 +5,11 @@ than answers, whole seconds and drift explain is a jump, and is told. The readin
 are kept, for dating what is found in it (`drivers.zk.age`); a few of them, those at both sides of a jump before all,
 travel in the mark and come back with START:
 
-    "clock": {"boot": id of the box's boot, "whole": all was told, "readings": [[shown, monotonic, unix, took], …]}
+    "clock": {"since": id of the box's boot, "whole": all was told, "readings": [[shown, monotonic, unix, took], …]}
 
-Within one boot of the box the monotonic clock goes on over a restart of the daemon. Over a reboot only the wall clock
-does, and it may have been set: then a jump is that of one of the two.
+Within one boot of the box the monotonic clock, which must not stand still while the box is suspended, goes on over a
+restart of the daemon. Over a reboot only the wall clock does, and it may have been set: then a jump is that of one of
+the two. (Marks of an earlier version say "boot", and their clock stood still: of those the wall clock is used.)
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class Watch:
             for one in readings
         ]
         is_whole = whole or (bool(readings) and readings[0].at == self._since)
-        return {"boot": here.boot, "whole": is_whole, "readings": rows}
+        return {"since": here.boot, "whole": is_whole, "readings": rows}
 
 
 def jump(before: Reading, after: Reading, margin_s: float = 0.0) -> float:
@@ -128,10 +129,10 @@ def _recalled(mark: str | None, here: Here) -> tuple[list[Reading], float | None
     """The readings of a mark, on our monotonic clock, and since when all is told."""
     try:
         kept = json.loads(mark or "null")["clock"]
-        is_same = here.boot is not None and kept["boot"] == here.boot
+        is_same = here.boot is not None and kept.get("since") == here.boot
         readings = [_reading(row, here, is_same) for row in kept["readings"][:MOST_KEPT]]
         is_whole = kept["whole"] is True
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return [], None
     times = [one.at for one in readings]
     if not readings or times != sorted(times) or times[-1] > here.at:

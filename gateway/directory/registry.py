@@ -31,11 +31,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Since when nobody listens to a device: CLOCK_BOOTTIME in ns within a boot, and unix time in ms."""
+    """Since when nobody listens to a device: CLOCK_BOOTTIME in ns within a boot, and unix time in ms by a wall
+    clock in this state (empty: an earlier version did not say).
+    """
 
     boot: str
     boot_ns: int
     time_ms: int
+    state: str = ""
 
 
 class AtomicStorage(Storage):

@@ -28,17 +28,24 @@ def filed(seq: int, mark: str) -> str:
 
 
 def marks_in(beside: Mapping[str, str]) -> dict[str, str]:
-    """The marks by device. Raises ValueError, TypeError, LookupError for what nobody of us has written.
-
-    An earlier version kept the mark before as well, until the newer one was known to be durable.
-    """
+    """The marks by device. Raises ValueError, TypeError, LookupError for what nobody of us has written."""
     found = {key.removeprefix(PREFIX): json.loads(kept) for key, kept in beside.items() if key.startswith(PREFIX)}
     return {device: _mark(marks[-1]) for device, marks in found.items() if marks != []}
 
 
+def resolved(beside: Mapping[str, str], newest: int | None) -> dict[str, str]:
+    """The same with one mark a device, as of record `newest`; None: nobody knows which record that is.
+
+    An earlier version kept the mark before as well, until the newer one was known to be durable: a commit that failed
+    could leave a mark behind without its record. In doubt the older one counts: what is told twice can be seen.
+    Raises as `marks_in`.
+    """
+    return {key: _only(value, newest) if key.startswith(PREFIX) else value for key, value in beside.items()}
+
+
 def legible(beside: Mapping[str, str]) -> dict[str, str]:
     """What of a damaged file's values can be believed: those that are of the right form."""
-    return {key: value for key, value in beside.items() if _is_legible(key, value)}
+    return resolved({key: value for key, value in beside.items() if _is_legible(key, value)}, None)
 
 
 def _is_legible(key: str, value: str) -> bool:
@@ -54,6 +61,15 @@ def _is_legible(key: str, value: str) -> bool:
 def _is_gap(name: str, gap: Mapping[str, object]) -> bool:
     _, cause = json.loads(name)
     return isinstance(cause, str) and type(gap["count"]) is int and {"since", "until"} <= gap.keys()
+
+
+def _only(kept: str, newest: int | None) -> str:
+    marks = json.loads(kept)
+    if len(marks) < 2:
+        return kept
+    durable = [pair for pair in marks if newest is not None and pair[0] <= newest]
+    seq, mark = (durable or marks[:1])[-1]
+    return filed(seq, mark)
 
 
 def _mark(filed: list[object]) -> str:

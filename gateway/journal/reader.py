@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.errors import NotDurable
 from gateway.journal.ladder import Room, free_bytes
-from gateway.journal.marks import is_beside, marks_in
+from gateway.journal.marks import is_beside, marks_in, resolved
 from gateway.journal.schema import TOMBSTONES_SINCE, Damaged, connect_reader, copy_to, usable_since
 from gateway.spans import Range, Spans
 from gateway.wire import GENESIS, line_hash
@@ -115,7 +115,7 @@ class Reader:
 
     def marks(self) -> dict[str, str]:
         """How far each device with a memory was heard, in its driver's own words."""
-        return marks_in(self.beside())
+        return marks_in(resolved(self.beside(), self.bounds()[1]))
 
     def beside(self) -> dict[str, str]:
         """What is as old as the records: see marks."""

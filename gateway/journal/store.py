@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gateway.clock import Moment
 from gateway.journal.chain import require_record
-from gateway.journal.marks import PREFIX, filed, is_beside, marks_in
+from gateway.journal.marks import PREFIX, filed, is_beside, marks_in, resolved
 from gateway.journal.reader import Entry, Reader
 from gateway.journal.ring import RING_BYTES
 from gateway.journal.schema import SQLITE_ERROR, Connection, Damaged, Error, connect_writer, is_damage
@@ -257,7 +257,7 @@ class Store(Reader):
         self._compare_with_end()
         self.settled()
         self.kept_beside = self.beside()
-        marks_in(self.kept_beside)
+        self._settle_marks()
         self.expired()
         self.quarantine()
         self.dropped()
@@ -273,6 +273,15 @@ class Store(Reader):
     def _mint(self) -> None:
         with self.transaction():
             self.remember("epoch", secrets.token_hex(8))
+
+    def _settle_marks(self) -> None:
+        """Which of two marks of an earlier version counts is known now, before another record is written."""
+        marks_in(self.kept_beside)
+        now = resolved(self.kept_beside, self.newest)
+        if now != self.kept_beside:
+            with self.transaction():
+                for key, value in now.items():
+                    self.remember(key, value)
 
     def _note_reads(self, opened: int | None, closed: tuple[Ref, ...]) -> None:
         if opened is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from drivers.events import DeviceChange, Event
 from gateway.blocking import blocking
-from gateway.clock import Clock, Moment
+from gateway.clock import Clock, Moment, Wait
 from gateway.errors import Transient
 from gateway.port.health import Health
 from gateway.port.rules import LineListener, LineRules
@@ -27,7 +27,7 @@ UNANSWERED = "has not answered yet"
 
 
 class Line:
-    """See the module. `unwatched_ms` tells for how long before a moment nobody had listened to some of the devices,
+    """See the module. `unwatched` tells for how long before a moment nobody had listened to some of the devices,
     `attention` whether we looked; whoever finds that the process stood still pauses the line first.
     """
 
@@ -36,7 +36,7 @@ class Line:
         rules: LineRules,
         clock: Clock,
         listener: LineListener,
-        unwatched_ms: Callable[[Sequence[str], Moment], int],
+        unwatched: Callable[[Sequence[str], Moment], Wait],
         attention: Attention,
     ) -> None:
         self.rules = rules
@@ -47,14 +47,14 @@ class Line:
         self.foreign_frames = 0
         self._clock = clock
         self._listener = listener
-        self._gap: Gap = lambda moment: unwatched_ms(rules.devices, moment)
+        self._gap: Gap = lambda moment: unwatched(rules.devices, moment)
         self._fed_at = 0.0
         self._attention = attention
         self._driver = rules.spec.new(*rules.options)
         self.talk = Talk(
             self._driver,
             rules.devices,
-            lambda device, moment: unwatched_ms((device,), moment) + rules.unnoticed_ms(device),
+            lambda device, moment: unwatched((device,), moment).longer(rules.unnoticed_ms(device)),
         )
         self._port: OpenPort | None = None
         self._tap: Tap | ThreadedTap | None = None
@@ -89,7 +89,7 @@ class Line:
     def show(self, device: str, state: str) -> None:
         """Let a device show its person what became of the card, if it can."""
         if self._port is not None:
-            self.talk.show(device, state, self._clock.mono())
+            self.talk.show(device, state, self._now_s())
             self._write()
             self._set_timer()
 
@@ -176,7 +176,7 @@ class Line:
             )
 
     async def _listen(self, port: OpenPort) -> str:
-        self._fed_at = self._clock.mono()
+        self._fed_at = self._now_s()
         self._port, self._gone = port, asyncio.get_running_loop().create_future()
         self._driver.reset()
         kind = Tap if port.descriptor is not None else ThreadedTap
@@ -191,14 +191,14 @@ class Line:
         while resumed and data and not events and self.mid_frame:
             events = list(self._driver.feed(data[:1], self._fed_at))
             data = data[1:]
-        self._fed_at = moment.mono
-        return [*events, *self._driver.feed(data, moment.mono)] if data else events
+        self._fed_at = moment.boot_s
+        return [*events, *self._driver.feed(data, moment.boot_s)] if data else events
 
     def _poll(self) -> None:
         if self._tap is None or self._attention.was_still() or not self._tap.is_reading:
             return  # what it waits for may wait for us: `take` sets the timer again
         moment = self._clock.now()
-        self._pass_on(self._driver.poll(moment.mono), moment)
+        self._pass_on(self._driver.poll(moment.boot_s), moment)
         self._write()
         self._set_timer()
 
@@ -247,8 +247,11 @@ class Line:
             self._timer = None
         due = self._driver.next_poll()
         if due is not None and self._port is not None:
-            delay = max(0.0, due - self._clock.mono())
+            delay = max(0.0, due - self._now_s())
             self._timer = asyncio.get_running_loop().call_later(delay, self._poll)
+
+    def _now_s(self) -> float:
+        return self._clock.boot_ns() / 1e9
 
     def _leave(self) -> None:
         if self._tap is not None:

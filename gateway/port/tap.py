@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from gateway.clock import Clock, Moment
+from gateway.clock import Clock, Moment, Wait
 from gateway.port.serial_port import READ_BYTES, OpenPort
 
 KERNEL_BYTES_MAX = 1024 * 1024
@@ -31,8 +31,8 @@ STALL_S = 0.25
 SETTLE_S = 0.005
 """The kernel hands what it has over in pieces: so long after an empty read there may be more."""
 
-Gap = Callable[[Moment], int]
-"""How many ms before a moment something may have happened that is read only now."""
+Gap = Callable[[Moment], Wait]
+"""How long before a moment something may have happened that is read only now."""
 
 
 class Attention(Protocol):
@@ -131,7 +131,7 @@ class Tap:
         elif data:
             self._left, self._settled = self._left - len(data), False
             moment = self._clock.now()
-            if not self._hand_over(data, moment.waiting_since(self._gap(moment))):
+            if not self._hand_over(data, moment.waiting(self._gap(moment))):
                 self._next = asyncio.get_running_loop().call_soon(self._catch_up)
         elif self._settled or self._left <= 0:
             self._watch()
@@ -229,4 +229,4 @@ class Tap:
 
 def waiting_since(since: Moment) -> Gap:
     """The gap of a port that nobody reads since then."""
-    return lambda moment: max(0, (moment.boot_ns - since.boot_ns) // 1_000_000)
+    return lambda moment: Wait(max(0, (moment.boot_ns - since.boot_ns) // 1_000_000))

@@ -117,7 +117,7 @@ class ThreadedTap:
     def _dated(self) -> Moment:
         moment = self._clock.now()
         if not self._is_watched:
-            return moment.waiting_since(self._gap(moment))
+            return moment.waiting(self._gap(moment))
         return moment.late_by(max(self._late_ms, self._attention.late_ms()))
 
 

@@ -140,7 +140,7 @@ def test_every_field_of_a_record_is_explained() -> None:
         "device_clock.offset_ms",
         "device_clock.error_ms",
     }
-    assert table_keys(page, "are two things:") == {"clock.waited_ms", "clock.error_ms"}
+    assert table_keys(page, "are two things:") == {"clock.waited_ms", "clock.error_ms", "clock.waited_since"}
     for kind in morning.kinds():
         explained = {key.partition(".")[0] for key in table_keys(page, f"<!-- drawn: record {kind} -->")}
         shown = {key for record in morning.records(kind) for key in record["data"]}

@@ -573,6 +573,35 @@ def test_only_reads_are_ever_sent() -> None:
     assert talk.driver.commands() == []
 
 
+@pytest.mark.parametrize("poll_s", [0.05, 1.0, 30.0, 60.0])
+@pytest.mark.parametrize("before", [5, 40, 300])
+@pytest.mark.parametrize("zero_s", [0.02, 2.0])
+def test_a_board_that_shows_nothing_while_it_starts_invents_nobody_however_rarely_it_is_asked(
+    poll_s: float, before: int, zero_s: float
+) -> None:
+    talk = Talk(Options(poll_s=poll_s))
+    events = talk.answer(*[turnstile(before)] * 3)
+    talk.wait(poll_s + 6.0)
+    shows_from = talk.now + zero_s
+    while talk.now < shows_from + 3 * 60.0:
+        talk.question()
+        talk.now += 0.01
+        shown = 0 if talk.now < shows_from else before + 2
+        events += talk.driver.feed(turnstile(shown), talk.now)
+    assert sum(event.count for event in events if isinstance(event, Passage)) == 2
+
+
+def test_a_silence_between_a_doubtful_reading_and_the_next_one_confirms_nothing() -> None:
+    talk = Talk(Options(poll_s=1.0))
+    talk.answer(*[turnstile(40)] * 3)
+    talk.wait(6.0)
+    talk.answer(turnstile(0))
+    talk.wait(10.0)
+    events = talk.answer(*[turnstile(42)] * 4)
+    assert [event.count for event in events if isinstance(event, Passage)] == [2]
+    assert not [event for event in events if isinstance(event, DeviceChange) and event.kind == "counter"]
+
+
 def test_the_next_question_follows_after_poll_s_and_at_once_if_that_is_over() -> None:
     talk = Talk(Options(poll_s=0.05, answer_s=1.0))
     asked = []

@@ -38,6 +38,13 @@ def later(by_s: float, here: Here, mark: str) -> list[str]:
     return watch.jumps()
 
 
+def test_the_clock_of_an_earlier_version_s_mark_stood_still_in_a_suspension_and_is_not_relied_upon() -> None:
+    old = json.loads(mark_of(first()))
+    old["clock"]["boot"] = old["clock"].pop("since")
+    (reading,) = Watch(Here(5110.0, "a", 1e9 + 5000.0), json.dumps(old))._readings
+    assert not reading.is_sure
+
+
 def test_a_clock_that_went_on_over_a_restart_of_the_daemon_has_not_jumped() -> None:
     assert later(5000.0, Here(5110.0, "a", 7.0), mark_of(first())) == []
 
@@ -84,7 +91,7 @@ JSON = st.recursive(
 NUMBERS = st.one_of(st.integers(), st.floats(), st.none(), st.booleans(), st.text(max_size=3))
 ROWS = st.lists(st.lists(NUMBERS, min_size=5, max_size=5), max_size=8)
 CLOCKS = st.one_of(
-    JSON, st.fixed_dictionaries({"boot": st.just("a"), "whole": JSON, "readings": st.one_of(JSON, ROWS)})
+    JSON, st.fixed_dictionaries({"since": st.just("a"), "whole": JSON, "readings": st.one_of(JSON, ROWS)})
 )
 
 

@@ -12,7 +12,7 @@ from journal_bench import Disk, Heard, all_lines, make_store, moment, notice, pu
 
 from gateway.journal import Journal, Limits, Reader, find_journal
 from gateway.journal.letters import drafts_in, seal, unseal
-from gateway.journal.marks import filed, legible, marks_in
+from gateway.journal.marks import filed, legible, marks_in, resolved
 from gateway.journal.ring import FRAMES_AT
 from gateway.records import Draft, Item
 from gateway.records import Heard as Mark
@@ -333,7 +333,32 @@ def test_of_a_damaged_file_only_what_has_the_right_form_is_believed() -> None:
         "epoch": "x",
     }
     assert legible(beside) == {"mark:a": filed(3, "one"), "drained": "12"}
-    assert marks_in({"mark:a": '[[1, "before"], [4, "last"]]', "mark:d": "[]"}) == {"a": "last"}, "an older version's"
+    assert marks_in({"mark:d": "[]"}) == {}
+
+
+OLD = {"mark:a": '[[1, "before"], [4, "last"]]'}
+
+
+@pytest.mark.parametrize(("newest", "mark"), [(3, "before"), (4, "last"), (9, "last"), (None, "before")])
+def test_of_two_marks_of_an_earlier_version_the_one_whose_record_is_there_counts(
+    newest: int | None, mark: str
+) -> None:
+    assert marks_in(resolved(OLD, newest)) == {"a": mark}
+    assert marks_in(legible(OLD)) == {"a": "before"}, "the end of a damaged file is not believed"
+
+
+def test_a_mark_without_its_record_does_not_come_to_life_when_more_records_are_written(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    with store.transaction():
+        store.append([notice(1)], 1)
+        store.remember("mark:clock-1", OLD["mark:a"])
+    store.close()
+    store = make_store(tmp_path)
+    assert store.marks() == {"clock-1": "before"}
+    with store.transaction():
+        store.append([notice(number) for number in range(2, 9)], 2)
+    store.close()
+    assert make_store(tmp_path).marks() == {"clock-1": "before"}
 
 
 def test_a_mark_survives_in_the_emergency_ring() -> None:

@@ -20,7 +20,7 @@ from drivers import registry
 from drivers.contract import DriverSpec
 from drivers.em4100 import DRIVER as EM4100
 from drivers.events import CardRead, Event
-from gateway.clock import Clock, Moment
+from gateway.clock import Clock, Moment, Wait
 from gateway.port import Line, LineRules, PortSettings, Way
 
 UNWATCHED_MS = 123_000
@@ -193,10 +193,25 @@ def value(number: int) -> str:
     return f"{number:010X}"
 
 
-def line_on(url: str, ear: Any, spec: DriverSpec = EM4100, devices: tuple[str, ...] = ("lane-1-in",)) -> Line:
+class Sleepy(Clock):
+    """The clocks of a machine that has been suspended for so long."""
+
+    asleep_ns = 0
+
+    def boot_ns(self) -> int:
+        return super().boot_ns() + self.asleep_ns
+
+
+def line_on(
+    url: str,
+    ear: Any,
+    spec: DriverSpec = EM4100,
+    devices: tuple[str, ...] = ("lane-1-in",),
+    clock: Clock | None = None,
+) -> Line:
     options = tuple(registry.make_options(spec, {}) for _ in devices)
     rules = LineRules(PortSettings(url), spec, devices, options)
-    return Line(rules, Clock(), ear, lambda *_: UNWATCHED_MS, Undisturbed())
+    return Line(rules, clock or Clock(), ear, lambda *_: Wait(UNWATCHED_MS), Undisturbed())
 
 
 def listen(line: Line, story: Callable[[], Awaitable[None]]) -> list[Any]:

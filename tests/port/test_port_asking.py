@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from port_bench import UNWATCHED_MS, Ear, Pty, Rfc2217, line_on, listen, until
+from port_bench import UNWATCHED_MS, Ear, Pty, Rfc2217, Sleepy, line_on, listen, until
 
 from drivers.asking import AskingDriver, Heard, Request
 from drivers.contract import Command, Driver, DriverSpec
@@ -70,11 +70,12 @@ def judge(data: bytearray, start: int, stop: int, at: float) -> Good | Noise:
     return Good(1, (Frame(name="ack") if byte == b"." else CardRead(scheme="x", value="1", bits=8),))
 
 
-def reader_line(url: str, ear: Ear, script: Reader) -> Any:
+def reader_line(url: str, ear: Ear, script: Reader, clock: Sleepy | None = None) -> Any:
     def build(_: object) -> Driver:
         return AskingDriver(FrameStream(judge, max_bytes=8), script)
 
-    return line_on(url, ear, DriverSpec("x", "", NoOptions, build, frozenset({"credential"}), asks=True), ("a",))
+    spec = DriverSpec("x", "", NoOptions, build, frozenset({"credential"}), asks=True)
+    return line_on(url, ear, spec, ("a",), clock)
 
 
 @pytest.fixture
@@ -112,6 +113,23 @@ def test_a_card_after_an_answer_without_one_is_live_and_as_old_as_that_question(
     (moment,) = ear.moments()
     assert moment.live
     assert 90 <= moment.waited_ms < 1000
+
+
+def test_a_card_behind_a_suspension_of_the_machine_is_as_old_as_the_question_before_it(pty: Pty) -> None:
+    ear, script, clock = Ear(), Reader(), Sleepy()
+
+    async def story() -> None:
+        await until(lambda: script.asked_at)
+        pty.write(b".")
+        await until(lambda: len(script.asked_at) == 2)
+        clock.asleep_ns += 4 * 3600 * 10**9
+        pty.write(b"1")
+        await until(ear.cards)
+
+    assert listen(reader_line(str(pty.path), ear, script, clock), story) == []
+    (moment,) = ear.moments()
+    assert not moment.live
+    assert moment.waited_ms >= 4 * 3_600_000
 
 
 def test_nobody_is_asked_while_a_line_is_paused_and_a_card_of_meanwhile_is_not_live(pty: Pty) -> None:

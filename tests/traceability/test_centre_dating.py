@@ -72,6 +72,51 @@ def test_a_wait_makes_a_record_of_a_good_clock_earlier_and_no_later() -> None:
     assert (held.basis, held.error_ms, held.latest_ms) == ("clock", 518 + 2000, NOW_MS + 70_000 + 518)
 
 
+YEARS_MS = 3650 * 24 * HOUR_MS
+
+
+def test_a_wait_of_which_nobody_knew_how_long_ends_where_the_boot_before_is_known_to_have_been() -> None:
+    """A box without a battery was off for three days; the counter that it then asked had moved meanwhile."""
+    on_ms = NOW_MS + 72 * HOUR_MS
+    before, behind = anchor(10, NOW_MS, boot="b0"), anchor(90, on_ms, seq=2)
+    read = reading(40, 0, "unset", live=False, waited_ms=YEARS_MS, since=("b0", 3600 * S))
+    told = date(read, before, behind, b0=3700)
+    assert (told.basis, told.time_ms, told.latest_ms) == ("anchor", on_ms + 40_000, on_ms + 40_000 + 512 + 5)
+    assert told.earliest_ms == NOW_MS + HOUR_MS - 512 - 359
+    assert told.error_ms == on_ms + 40_000 - told.earliest_ms
+
+
+def test_such_a_wait_stays_wide_while_the_boot_before_cannot_be_dated() -> None:
+    read = reading(40, 0, "unset", live=False, waited_ms=YEARS_MS, since=("b0", 3600 * S))
+    behind = anchor(90, NOW_MS, seq=2)
+    for others in ((), (anchor(10, 0, "unset", boot="b0"),)):
+        told = date(read, behind, *others)
+        assert told.earliest_ms == NOW_MS + 40_000 - 517 - YEARS_MS
+
+
+def test_such_a_wait_is_bounded_by_a_boot_before_that_is_known_by_its_order_only() -> None:
+    read = reading(40, 0, "restored", boot="b2", live=False, waited_ms=YEARS_MS, since=("b1", 60 * S))
+    told = date(
+        read,
+        anchor(0, NOW_MS, boot="b0"),
+        anchor(1, 0, "unset", boot="b1", seq=2),
+        anchor(1, 0, "unset", boot="b2", seq=3),
+        b0=100,
+    )
+    assert told.basis == "order"
+    assert told.earliest_ms == NOW_MS + 100_000 - 522 + 60_000 - 6
+
+
+def test_a_wait_of_a_good_clock_is_bounded_in_the_same_way() -> None:
+    read = reading(40, NOW_MS, "synced", error_ms=YEARS_MS + 5, live=False, waited_ms=YEARS_MS, since=("b0", 5 * S))
+    told = date(read, anchor(5, NOW_MS - HOUR_MS, boot="b0"))
+    assert (told.basis, told.earliest_ms, told.latest_ms) == (
+        "clock",
+        NOW_MS - HOUR_MS + 5000 - 512,
+        NOW_MS + 40_000 + 5,
+    )
+
+
 def test_what_a_device_may_be_wrong_by_counts_either_way_whatever_the_clock_was() -> None:
     told = date(reading(60, 0, "unset", live=False, device_error_ms=1500), anchor(60, NOW_MS))
     at = NOW_MS + 60_000
@@ -154,7 +199,7 @@ class World:
     readings: list[tuple[Reading, float]] = field(default_factory=list)
     anchors: list[Anchor] = field(default_factory=list)
     last_ns: dict[str, int] = field(default_factory=dict)
-    certain: int = 0
+    moments: list[tuple[str, int, float]] = field(default_factory=list)
 
     def boot(self, name: str) -> None:
         """One boot, from power on to power off."""
@@ -221,7 +266,15 @@ class World:
             device_ms = self.chance.choice([0, 0, self.chance.randrange(1, 5000)])
             read = self._told_apart(read, round(waited_ms) + 1 if waited_ms else 0, device_ms)
             true_ms += self.chance.uniform(-1, 1) * device_ms
+        before = [moment for moment in self.moments if moment[0] != self.name]
+        if before and self.chance.random() < 0.3:
+            boot, since_ns, since_ms = self.chance.choice(before)
+            read = replace(read, live=False, error_ms=None, waited_ms=YEARS_MS, since=(boot, since_ns))
+            if self.state == "synced":
+                read = replace(read, error_ms=int(self.error_ms) + 2 + YEARS_MS + read.device_error_ms)
+            true_ms = self.chance.uniform(since_ms, self.true_ms)
         self.readings.append((read, true_ms))
+        self.moments.append((self.name, boot_ns, self.true_ms))
         self.last_ns[self.name] = boot_ns
 
     def _told_apart(self, read: Reading, waited_ms: int, device_ms: int) -> Reading:

@@ -13,7 +13,7 @@ import pytest
 
 from drivers.events import BadFrame, CardRead, DeviceChange, Event, Frame
 from gateway.capture import MAX_REASONS, Capture, Feedback, Place
-from gateway.clock import Moment, Quality
+from gateway.clock import Moment, Quality, Wait
 from gateway.directory import Registry
 from gateway.passage import DeviceRules, LaneRules, Passage, Privacy
 from gateway.records import Draft, Notice
@@ -87,7 +87,7 @@ class Bench:
         return [(notice.kind.removeprefix("device."), notice.reason) for notice in notices if notice.device == device]
 
     def alone_ms(self, moment: Moment, device: str = "asked") -> int:
-        return Unwatched(self.registry).ms([device], moment)
+        return Unwatched(self.registry).wait([device], moment).ms
 
 
 def _now(then: Callable[[], None]) -> None:
@@ -151,7 +151,7 @@ def test_after_a_pause_a_device_is_heard_again_with_the_next_thing_only_it_can_s
     bench.capture.port_up(bench.line, at(0))
     bench.heard(up(), at(1))
     bench.capture.port_unread(bench.line, at(10), "paused")
-    bench.heard(Frame(name="ack"), at(20).waiting_since(10_000))
+    bench.heard(Frame(name="ack"), at(20).waiting(Wait(10_000)))
     bench.capture.port_read(bench.line, at(20))
     bench.heard(BadFrame(flaw="noise", bytes=1), at(21))
     assert bench.registry.lost_at("asked") == sign(at(10))
@@ -201,7 +201,7 @@ def test_reasons_without_end_are_written_down_a_few_times_only(bench: Bench) -> 
 def test_only_who_stands_there_now_is_shown_what_became_of_the_card(bench: Bench) -> None:
     bench.heard(card("1"), at(0).late_by(700))
     assert bench.line.shown == ["read", "accepted"]
-    bench.heard(card("2"), at(1).waiting_since(9000))
-    bench.heard(replace(card("3"), decision="denied"), at(2).waiting_since(9000))  # type: ignore[call-arg]
+    bench.heard(card("2"), at(1).waiting(Wait(9000)))
+    bench.heard(replace(card("3"), decision="denied"), at(2).waiting(Wait(9000)))  # type: ignore[call-arg]
     bench.heard(card("4"), at(3).remembered(60, 1, "2026-11-23T00:00:00"))
     assert bench.line.shown == ["read", "accepted"]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway import clock
-from gateway.clock import STA_UNSYNC, Clock, Moment, Quality
+from gateway.clock import STA_UNSYNC, Clock, Moment, Quality, Wait
 
 SYNCED = Moment(1_795_390_000_000, 200.0, 100 * 10**9, Quality("synced", "ntp", 12, "b"))
 
@@ -117,11 +117,11 @@ def test_a_year_before_this_software_is_unset(kernel: Kernel, monkeypatch: pytes
 
 
 def test_what_waited_is_not_live_and_says_for_how_long_apart_from_the_error_of_the_clock() -> None:
-    waited = SYNCED.waiting_since(5000)
+    waited = SYNCED.waiting(Wait(5000))
     assert (waited.live, waited.time_ms, waited.waited_ms) == (False, SYNCED.time_ms, 5000)
     assert (waited.quality, waited.error_ms) == (SYNCED.quality, 5012)
     assert waited.late_by(30).waited_ms == 5030
-    assert SYNCED.waiting_since(-5).waited_ms == 0
+    assert SYNCED.waiting(Wait(-5)).waited_ms == 0
     assert SYNCED.late_by(5) == SYNCED
 
 
@@ -133,7 +133,7 @@ def test_what_a_device_remembered_may_be_wrong_either_way_and_had_waited_only_be
 
 
 def test_where_nobody_knows_the_clocks_error_a_wait_makes_up_none() -> None:
-    moment = replace(SYNCED, quality=Quality("restored", "rtc", None, "b")).waiting_since(5000)
+    moment = replace(SYNCED, quality=Quality("restored", "rtc", None, "b")).waiting(Wait(5000))
     assert moment.error_ms is None
     assert moment.words() == {
         "state": "restored",

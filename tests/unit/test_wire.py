@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from unit_drafts import DRAFTS, MOMENTS, ORIGIN, TEXTS, moment
 
-from gateway.clock import Moment
+from gateway.clock import Moment, Wait
 from gateway.errors import Rejected
 from gateway.records import Draft, Notice, type_of
 from gateway.wire import (
@@ -196,7 +196,7 @@ def test_a_record_says_how_long_it_had_waited_beside_the_whole_error() -> None:
         return read_line(encode(Draft(Notice(kind="device.up"), of, seq=1), ORIGIN, GENESIS)).data["clock"]
 
     assert "waited_ms" not in clock(moment())
-    assert clock(moment().waiting_since(4000)) == clock(moment()) | {"error_ms": 4012, "waited_ms": 4000}
+    assert clock(moment().waiting(Wait(4000))) == clock(moment()) | {"error_ms": 4012, "waited_ms": 4000}
 
 
 def test_a_record_of_a_devices_memory_says_how_wrong_the_device_may_be() -> None:
