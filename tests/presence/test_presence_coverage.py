@@ -148,6 +148,16 @@ def test_an_alarm_takes_the_names_from_all_lanes_of_its_portal_until_it_ends() -
     ]
 
 
+def test_a_sensor_that_is_found_to_be_silent_was_blind_since_the_last_pass_it_told_of() -> None:
+    passed, fault = sign(3, 20, "passage.sensed", lane="gate"), "no pass sensed over 20 reads"
+    found = sign(5, 60, "device.fault", device=None, reason=fault)
+    assert told(*started(1, 0), passed, sign(4, 40), found, beat(100, 5)) == [
+        ("observed", 0, 20),
+        ("blind", 20, 60),
+        ("observed", 60, 100),
+    ]
+
+
 def test_a_lane_that_was_moved_to_another_gateway_is_not_waited_for_at_the_old_one() -> None:
     new = [replace(each, gateway="new", epoch="e9") for each in (*started(1, 50), sign(3, 60))]
     old = [*started(1, 0), sign(3, 40), sign(4, 50, "gateway.stopped")]

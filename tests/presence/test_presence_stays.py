@@ -87,6 +87,13 @@ def test_to_want_out_is_not_to_go_out(outcome: str) -> None:
     ]
 
 
+def test_who_is_seen_inside_though_nothing_led_there_may_be_there() -> None:
+    [stay] = Presence([punch(5, "k1:a", "out"), punch(30, "k1:a", "out", outcome="not_taken")]).stays[1:]
+    assert (stay.zone, stay.flags, stay.end) == ("lobby", ("ambiguous", "no_entry"), None)
+    assert (stay.start.when.earliest_ms, stay.start.when.best_ms) == (at(5), at(30))
+    assert stay.extent("likely").length_ms == 0
+
+
 def test_an_ambiguous_entry_is_a_stay_that_is_possible_and_not_likely() -> None:
     [stay] = Presence([punch(10, "k1:a", outcome="ambiguous")]).stays
     assert (stay.flags, stay.end) == (("ambiguous",), None)

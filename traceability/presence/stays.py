@@ -14,6 +14,7 @@ Where both zones of a broken gap are in one site, the subject did not leave the 
 stay is likely to have gone on until the move after. Else it is vouched for until it was last seen, and no longer.
 
 A punch that is `ambiguous` moves nobody, yet may have been a movement: it makes a stay that is possible, not likely.
+So does being seen in a zone to which no movement led.
 """
 
 from __future__ import annotations
@@ -187,17 +188,27 @@ class _Gap:
         )
 
     def possible(self) -> Iterator[Stay]:
-        """Stays that rest on an ambiguous punch alone, one for each zone it may have led into."""
+        """Stays no movement tells of: where it was seen though nothing led there, and where an ambiguous punch led."""
         told = {(step.site, zone) for step, zone in ((self.before, self._here), (self.after, self._left)) if step}
-        for step in self.between:
-            zone = step.to_zone
-            if step.role != "maybe" or zone is None or zone == OUTSIDE or (step.site, zone) in told:
+        for number, step in enumerate(self.between):
+            if step.role == "void":
                 continue
-            told.add((step.site, zone))
-            start = End(step.when, "unknown", (step.id,), step.from_zone, step.lane)
-            end = None if self.after is None else End(step.when.until(self.after.when), "unknown", (self.after.id,))
-            flags = self._flags({"ambiguous"})
-            yield Stay(step.subject, step.site, zone, start, end, step.when, flags, step.count)
+            zones = [(step.from_zone, self._since(number, step)), (step.to_zone, step.when)]
+            for zone, when in zones:
+                if zone is not None and zone != OUTSIDE and (step.site, zone) not in told:
+                    told.add((step.site, zone))
+                    yield self._unlikely(step, zone, when)
+
+    def _unlikely(self, step: Step, zone: str, when: When) -> Stay:
+        start = End(when, "unknown", (step.id,), None, step.lane)
+        end = None if self.after is None else End(step.when.until(self.after.when), "unknown", (self.after.id,))
+        flags: set[Flag] = {"ambiguous"} if zone == step.to_zone else {"ambiguous", "no_entry"}
+        return Stay(step.subject, step.site, zone, start, end, step.when, self._flags(flags), step.count)
+
+    def _since(self, number: int, step: Step) -> When:
+        """Some time before it was seen there, behind the last sign of it."""
+        signs = [sign for sign in (self.before, *self.between[:number]) if sign is not None and sign.role != "void"]
+        return replace(step.when, earliest_ms=None) if not signs else step.when.since(signs[-1].when)
 
     @property
     def _here(self) -> str | None:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from traceability.presence.coverage import MOST, Beat, Covered, Layer, Lost, Sign, paint
 from traceability.presence.moments import FUTURE, PAST, Span
 
+SILENT = "no pass sensed"
 STARTED, STOPPED = "gateway.started", "gateway.stopped"
 FIRE, MODE = "portal.fire", "portal.mode"
 Key = tuple[str, str]
@@ -58,10 +59,7 @@ class Watch:
         runs = list(runs_of(signs)) if self.runs is None else sorted(self.runs)
         lanes = sorted({sign.lane for sign in signs if sign.lane is not None})
         common = [*self._lives(runs), *_losses(signs, runs, None)]
-        return {
-            lane: [*common, *_devices(signs, lane), *_alarms(signs, lane), *_losses(signs, runs, lane)]
-            for lane in lanes
-        }
+        return {lane: [*common, *_losses(signs, runs, lane), *_of_lane(signs, lane)] for lane in lanes}
 
     def _lives(self, runs: Sequence[Run]) -> Iterator[Layer]:
         for run, after in pairwise(runs):
@@ -175,6 +173,12 @@ def _held(signs: Iterable[Sign]) -> list[Sign]:
     return sorted(held.values(), key=lambda each: (each.at_ms, each.epoch, each.seq))
 
 
+def _of_lane(signs: Sequence[Sign], lane: str) -> Iterator[Layer]:
+    yield from _devices(signs, lane)
+    yield from _alarms(signs, lane)
+    yield from _silences(signs, lane)
+
+
 def _devices(signs: Sequence[Sign], lane: str) -> Iterator[Layer]:
     """When a device of the lane was down; after a start until it is heard."""
     devices = sorted({sign.device for sign in signs if sign.lane == lane and sign.device is not None})
@@ -207,6 +211,17 @@ def _alarms(signs: Sequence[Sign], lane: str) -> Iterator[Layer]:
                 since_ms = None
         if since_ms is not None:
             yield Span(since_ms, FUTURE), "blind", "an alarm: passes have no names"
+
+
+def _silences(signs: Sequence[Sign], lane: str) -> Iterator[Layer]:
+    """When a sensor was there and sensed nobody: since the last pass, or the start, until that was found out."""
+    since_ms: int | None = None
+    for sign in signs:
+        if sign.kind == STARTED or (sign.kind == "passage.sensed" and sign.lane == lane and sign.live):
+            since_ms = sign.at_ms
+        is_found = sign.kind == "device.fault" and sign.lane == lane and (sign.reason or "").startswith(SILENT)
+        if is_found and since_ms is not None:
+            yield Span(since_ms, sign.at_ms), "blind", "the sensor was silent"
 
 
 def _losses(signs: Sequence[Sign], runs: Sequence[Run], lane: str | None) -> Iterator[Layer]:
