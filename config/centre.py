@@ -72,6 +72,10 @@ class Centre(Broker):
         description="Certificate (PEM) of the API; not set: plain HTTP on the loopback, else authority/server.pem.",
     )
     listen_key_file: FilePath | None = Field(default=None, description="Private key (PEM) of listen_cert_file.")
+    questions_key_file: FilePath | None = Field(
+        default=None,
+        description="Key (one line) that questions to the API must show; not set: only questions from this machine.",
+    )
     state_dir: FilePath = Field(default=Path("/var/lib/punchgate-centre"), description="Folder of the ledger.")
 
     @property

@@ -90,6 +90,8 @@ class Settings(Protocol):
     def listen_cert_file(self) -> Path | None: ...
     @property
     def listen_key_file(self) -> Path | None: ...
+    @property
+    def questions_key_file(self) -> Path | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,7 @@ def _exposed(settings: Settings) -> list[str]:
         ("centre.password_file", settings.password_file),
         ("centre.key_file", settings.key_file),
         ("centre.tls_key_file", settings.tls_key_file),
+        ("centre.questions_key_file", settings.questions_key_file),
     )
     found = [exposure(path, key=key) for key, path in files if path is not None]
     return [str(finding) for finding in found if finding is not None]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from config import ConfigError, read_secret
+from config import ConfigError, read_password, read_secret
 from gateway.errors import Misconfigured, PunchgateError
 
 if TYPE_CHECKING:
@@ -52,6 +52,10 @@ class Settings(Protocol):
     def prefix(self) -> str: ...
     @property
     def key_file(self) -> Path | None: ...
+    @property
+    def database(self) -> str: ...
+    @property
+    def questions_key_file(self) -> Path | None: ...
 
 
 def open_front(settings: Settings, health: Mapping[str, str]) -> Server | None:
@@ -72,15 +76,32 @@ def _open(settings: Settings, health: Mapping[str, str]) -> Server:
     except ImportError as error:
         raise Misconfigured("centre.listen needs the extra `centre`", remedy=CENTRE_EXTRA) from error
     files = _papers(settings)
-    app = create_app(_routers(settings), health)
+    app = create_app([*_questions(settings), *_enrolment(settings)], health)
     server = Server(app, settings.listen_host, settings.listen_port, Papers(*files) if files else None)
     server.start()
     structlog.get_logger("traceability").info("http.started", url=server.url)
     return server
 
 
-def _routers(settings: Settings) -> list[APIRouter]:
-    """What is served: enrolment, where there is an authority."""
+def _questions(settings: Settings) -> list[APIRouter]:
+    """The questions of the service: to whom shows the key, or to this machine alone."""
+    file = settings.questions_key_file
+    if file is None and not settings.listens_in_private:
+        log = structlog.get_logger("traceability")
+        log.warning("http.no_questions", remedy="set centre.questions_key_file: an answer tells who was where")
+        return []
+    from traceability.api.questions import questions
+    from traceability.database import open_database
+
+    try:
+        key = None if file is None else read_password(file, key="centre.questions_key_file")
+    except ConfigError as error:
+        raise Misconfigured(str(error)) from error
+    return [questions(open_database(settings.database), key)]
+
+
+def _enrolment(settings: Settings) -> list[APIRouter]:
+    """Enrolment, where there is an authority."""
     if not (settings.authority / "ca.key").exists():
         return []
     from gateway.identity.certificates import public_pem

@@ -147,4 +147,6 @@ _ANCHORS = select(
     _ANCHOR.seq, _ANCHOR.boot, _ANCHOR.boot_ns, _ANCHOR.offset_ms, _ANCHOR.state, _ANCHOR.error_ms
 ).where(_ANCHOR.stream == bindparam("of"))
 _BOOTS = select(_BOOT.boot, _BOOT.last_ns).where(_BOOT.stream == bindparam("of"))
-_DOUBTS = select(*(_DOUBT[field.name] for field in fields(Reading))).where(_DOUBT.stream == bindparam("of"))
+_DOUBTS = select(*(_DOUBT[field.name] for field in fields(Reading) if field.name != "since")).where(
+    _DOUBT.stream == bindparam("of")
+)

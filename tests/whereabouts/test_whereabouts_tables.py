@@ -144,9 +144,10 @@ class Both:
 
     def __init__(self, folder: Path) -> None:
         self.now_ms = DAY_MS + 10 * HOUR_MS
-        self.ledger = Ledger(open_database(str(folder / "ledger.sqlite")), "centre", lambda: self.now_ms)
+        self.ledger_file = str(folder / "ledger.sqlite")
+        self.ledger = Ledger(open_database(self.ledger_file), "centre", lambda: self.now_ms)
         self.ledger.open()
-        self.database = open_database(str(folder / "ledger.sqlite"))
+        self.database = open_database(self.ledger_file)
         self.deriver = Deriver(self.database, lambda: self.now_ms)
         self.memory = Presence()
         self.arrived: list[bytes] = []
