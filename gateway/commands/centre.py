@@ -13,10 +13,10 @@ import click
 from gateway import log
 from gateway.commands.authority import authority_group, enrol_command, revoke_command
 from gateway.commands.carry import import_command
-from gateway.commands.centre_directory import directory_group
 from gateway.commands.centre_options import centre_option, read_centre
 from gateway.commands.evidence import evidence_command
 from gateway.commands.orders import command_command
+from gateway.commands.publish import directory_group
 from gateway.errors import EXIT_FAILED, NotDurable
 from gateway.whole_file import whole_file
 from gateway.wire import compact, timestamp
