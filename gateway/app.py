@@ -152,7 +152,7 @@ class Gateway:
     @property
     def warnings(self) -> list[str]:
         """See UplinkListener."""
-        return [*self._warnings, *self._sparing.warnings()]
+        return [*self._warnings, *self._sparing.warnings(), *self.uplink.inbox.warnings()]
 
     @property
     def fullness(self) -> Fullness:

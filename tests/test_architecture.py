@@ -117,6 +117,15 @@ def test_stations_do_not_import_each_other_sideways(path: Path) -> None:
             assert parts[0] in {"gateway", "drivers"}, f"{name(path)} imports {module}"
 
 
+@pytest.mark.parametrize("path", sources("gateway/control", "gateway/directory", "gateway/downward"), ids=name)
+def test_what_comes_down_reaches_no_device(path: Path) -> None:
+    for module in ours(path):
+        assert module.split(".")[0] != "drivers", f"{name(path)} imports {module}"
+        assert module.split(".")[:2] not in (["gateway", "port"], ["gateway", "passage"]), (
+            f"{name(path)} imports {module}"
+        )
+
+
 @pytest.mark.parametrize("path", sources("traceability"), ids=name)
 def test_the_centre_shares_words_with_the_gateway_and_nothing_else(path: Path) -> None:
     for module in ours(path):

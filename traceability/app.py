@@ -7,7 +7,6 @@ for the broker: a centre that is up and says so is easier to find than one that 
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import socket
 import ssl
@@ -26,7 +25,7 @@ from gateway.wire import Topics
 from traceability.consumer import Consumer
 from traceability.database import open_database
 from traceability.front import open_front
-from traceability.identity import claim
+from traceability.identity import Identity, claim
 from traceability.ledger import Ledger
 from traceability.sign import GatewayKeys, Signer, signer, unsigned
 from traceability.subscription import Broker, Inbox, Subscription
@@ -105,10 +104,10 @@ class Secrets:
 def run(settings: Settings) -> None:
     """Run the centre until SIGTERM or SIGINT. Raises Misconfigured or NotDurable when it cannot start."""
     log = structlog.get_logger("traceability")
-    database, own = open_database(settings.database), _secrets(settings)
+    database, secrets = open_database(settings.database), _secrets(settings)
     sign = own_signer(settings)
     identity = claim(settings.state_dir)
-    broker = _broker(settings, identity.client_id, own.password)
+    broker = _broker(settings, identity, secrets.password)
     service = settings.id or identity.service
     inbox: Inbox = SimpleQueue()
     ledger = Ledger(database, service, unix_ms)
@@ -144,11 +143,6 @@ def own_signer(settings: Settings) -> Signer:
     """What signs for this centre. Raises Misconfigured if its key cannot be used."""
     key = _secrets(settings).signing_key
     return unsigned if key is None else signer(key)
-
-
-def visitor(settings: Settings) -> Broker:
-    """The broker for somebody who comes for a moment, beside the service, under a client id of his own."""
-    return _broker(settings, f"punchgate-visit-{secrets.token_hex(8)}", _secrets(settings).password)
 
 
 def unix_ms() -> int:
@@ -189,11 +183,11 @@ def _exposed(settings: Settings) -> list[str]:
     return [str(finding) for finding in found if finding is not None]
 
 
-def _broker(settings: Settings, client_id: str, password: str | None) -> Broker:
+def _broker(settings: Settings, identity: Identity, password: str | None) -> Broker:
     return Broker(
         host=settings.host,
         port=settings.port,
-        client_id=client_id,
+        client_id=identity.client_id,
         username=settings.username,
         password=password,
         tls=_tls(settings) if settings.tls else None,
@@ -212,3 +206,9 @@ def _tls(settings: Settings) -> ssl.SSLContext:
             remedy="check centre.ca_file, cert_file and tls_key_file: PEM files the centre's user can read",
         ) from error
     return context
+
+
+def visitor(settings: Settings) -> Broker:
+    """The broker for somebody who comes for a moment, beside the service, under a client id of his own."""
+    someone = Identity(f"visit-{os.urandom(8).hex()}", 0, -1)
+    return _broker(settings, someone, _secrets(settings).password)

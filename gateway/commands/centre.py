@@ -13,12 +13,12 @@ import click
 from gateway import log
 from gateway.commands.authority import authority_group, enrol_command, revoke_command
 from gateway.commands.carry import import_command
-from gateway.commands.centre_directory import directory_group
 from gateway.commands.centre_options import centre_option, need_libraries, open_ledger, read_centre
 from gateway.commands.entries import ENTRIES
 from gateway.commands.evidence import evidence_command
 from gateway.commands.invitations import enrol_code
 from gateway.commands.orders import command_command
+from gateway.commands.publish import directory_group
 from gateway.commands.questions import QUESTIONS
 from gateway.errors import EXIT_FAILED, NotDurable
 from gateway.whole_file import whole_file

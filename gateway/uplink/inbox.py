@@ -67,6 +67,11 @@ class Inbox:
         if times := self._once.due("deaf", reason):
             log.warning("uplink.deaf", reason=reason, times=times)
 
+    def warnings(self) -> list[str]:
+        """What a person should mend."""
+        remedy = "give this gateway the right to them in the broker's access list"
+        return [] if self.deaf is None else [f"commands and directory are not heard: {self.deaf}; {remedy}"]
+
     def lets_in(self, leaf: str, size: int) -> bool:
         """Whether a message of so many bytes on this topic may be looked at."""
         limit = LIMITS.get(leaf)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from orders_desk import SIGN, START_MS, STRANGER, Box, order
 from structlog.testing import capture_logs
 
@@ -142,9 +144,10 @@ def test_what_could_not_be_done_is_answered_with_the_reason_and_not_tried_again(
     ]
 
 
-@given(
-    st.binary(max_size=200) | st.recursive(st.none() | st.text(), st.lists).map(lambda it: json.dumps(it).encode())
-)
+JSON = st.recursive(st.none() | st.text(max_size=5), lambda part: st.lists(part, max_size=3), max_leaves=10)
+
+
+@given(st.binary(max_size=200) | JSON.map(lambda it: json.dumps(it).encode()))
 def test_no_bytes_are_a_command_or_a_crash(payload: bytes) -> None:
     with pytest.raises(Rejected):
         read_command(bounded(payload, MAX_COMMAND_BYTES))
@@ -170,3 +173,47 @@ def test_only_resend_takes_a_range(box: Box) -> None:
 
 def test_the_centre_and_the_gateway_mean_the_same_by_signed() -> None:
     assert json.loads(order(SIGN))["sig"]
+
+
+class Adversary(RuleBasedStateMachine):
+    """Commands, old and new, in any order, with kills and a clock that goes anywhere in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = TemporaryDirectory()
+        self.box = Box(Path(self.folder.name))
+        self.sent: list[bytes] = []
+
+    def teardown(self) -> None:
+        self.folder.cleanup()
+
+    @rule(since_s=st.integers(-90, 90), life_s=st.integers(1, 3600))
+    def a_new_command(self, since_s: int, life_s: int) -> None:
+        now_s = (self.box.watch.at_ms - START_MS) / 1000
+        self.sent.append(order(since_s=now_s + since_s, life_s=life_s, id=f"{len(self.sent):016x}"))
+        self.box.hear(self.sent[-1])
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data(), retained=st.booleans())
+    def one_from_before(self, data: st.DataObject, retained: bool) -> None:
+        self.box.hear(data.draw(st.sampled_from(self.sent)), retained=retained)
+
+    @rule()
+    def a_kill(self) -> None:
+        self.box.start()
+
+    @rule(by_s=st.integers(-4000, 4000), state=st.sampled_from(["synced", "holdover", "restored", "unset"]))
+    def the_clock_is_set(self, by_s: int, state: Any) -> None:
+        self.box.watch.at_ms += by_s * 1000
+        self.box.watch.state = state
+
+    @invariant()
+    def each_was_carried_out_once_at_most(self) -> None:
+        names = [command.id for command in self.box.done]
+        assert len(names) == len(set(names))
+        answered = [reply["id"] for reply in self.box.said if reply["result"] == "done"]
+        assert answered == names
+
+
+TestAdversary = Adversary.TestCase
+TestAdversary.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)

@@ -64,3 +64,12 @@ def test_what_is_turned_away_is_said_once_a_minute_and_counted() -> None:
         inbox.lets_in("unheard/of", 1)
     assert [row["times"] for row in logs] == [1, 100]
     assert inbox.counts() == {"other": {"unknown": 101}}
+
+
+def test_a_broker_that_lets_us_hear_nothing_is_a_warning_until_the_next_connection() -> None:
+    inbox = Inbox(Mono())
+    assert inbox.warnings() == []
+    inbox.is_deaf("broker says: not authorised (reason 135)")
+    assert "not authorised" in inbox.warnings()[0]
+    inbox.begin()
+    assert inbox.warnings() == []
