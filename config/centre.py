@@ -57,6 +57,9 @@ class Centre(Broker):
         default=LEDGER_NAME,
         description="File of the ledger, or postgresql://…; not set: ledger.sqlite in state_dir.",
     )
+    database_password_file: FilePath | None = Field(
+        default=None, description="File with the password for a postgresql://… that wants one."
+    )
     keep_days: Whole = Field(
         default=0,
         ge=0,

@@ -29,6 +29,7 @@ INSTALL = {
     "core-files": "a machine whose core dumps go into the working directory: sysctl kernel.core_pattern=core",
     "boot": "a machine where root may make groups of processes for a systemd; in a container: --privileged",
     "qemu": "apt-get install qemu-system-x86 (or qemu-system-arm)",
+    "postgres": "apt-get install postgresql",
     "root": "run as root",
     "ip": "apt-get install iproute2",
     "nft": "apt-get install nftables",
@@ -52,6 +53,9 @@ def find(tool: str) -> str | None:
         return shutil.which(f"qemu-system-{platform.machine()}")
     if tool == "loop":
         return "/dev/loop-control" if os.access("/dev/loop-control", os.R_OK | os.W_OK) else None
+    if tool == "postgres":
+        debian = any(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+        return tool if debian else shutil.which(tool)
     if tool in _ABLE:
         return tool if _ABLE[tool]() else None
     return shutil.which(tool) or shutil.which(tool, path=os.pathsep.join(SBIN))

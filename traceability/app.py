@@ -23,7 +23,7 @@ from config import ConfigError, exposure, read_password, read_secret
 from gateway.errors import Misconfigured
 from gateway.wire import Topics
 from traceability.consumer import Consumer
-from traceability.database import open_database
+from traceability.database import Database, open_database
 from traceability.front import open_front
 from traceability.identity import Identity, claim
 from traceability.ledger import Ledger
@@ -51,6 +51,8 @@ class Settings(Protocol):
     def id(self) -> str | None: ...
     @property
     def database(self) -> str: ...
+    @property
+    def database_password_file(self) -> Path | None: ...
     @property
     def state_dir(self) -> Path: ...
     @property
@@ -104,7 +106,7 @@ class Secrets:
 def run(settings: Settings) -> None:
     """Run the centre until SIGTERM or SIGINT. Raises Misconfigured or NotDurable when it cannot start."""
     log = structlog.get_logger("traceability")
-    database, secrets = open_database(settings.database), _secrets(settings)
+    database, secrets = own_database(settings), _secrets(settings)
     sign = own_signer(settings)
     identity = claim(settings.state_dir)
     broker = _broker(settings, identity, secrets.password)
@@ -119,9 +121,9 @@ def run(settings: Settings) -> None:
         log.warning("ledger.migrated", copy=str(database.copied))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: consumer.stop())
-    keeper = Keeper(open_database(settings.database), unix_ms)
+    keeper = Keeper(own_database(settings), unix_ms)
     keeper.start()
-    front = open_front(settings, {"service": service, "ledger": ledger_id})
+    front = open_front(settings, own_database(settings), {"service": service, "ledger": ledger_id})
     link.start()
     for warning in [*_exposed(settings), *keys.flaws()]:
         log.warning("config.warning", reason=warning)
@@ -137,6 +139,16 @@ def run(settings: Settings) -> None:
         keeper.stop()
         ledger.close()
     log.info("centre.stopped", service=service)
+
+
+def own_database(settings: Settings) -> Database:
+    """The ledger these settings name; nothing is opened yet. Raises Misconfigured."""
+    file = settings.database_password_file
+    try:
+        password = read_password(file, key="centre.database_password_file") if file else None
+    except ConfigError as error:
+        raise Misconfigured(str(error)) from error
+    return open_database(settings.database, password)
 
 
 def own_signer(settings: Settings) -> Signer:
@@ -175,6 +187,7 @@ def _exposed(settings: Settings) -> list[str]:
     """The secret files that others can get at, each with what mends it; they are used all the same."""
     files = (
         ("centre.password_file", settings.password_file),
+        ("centre.database_password_file", settings.database_password_file),
         ("centre.key_file", settings.key_file),
         ("centre.tls_key_file", settings.tls_key_file),
         ("centre.questions_key_file", settings.questions_key_file),

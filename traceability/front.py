@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from traceability.api.server import Server
+    from traceability.database import Database
 
 CENTRE_EXTRA = "pip install 'punchgate[centre]'"
 
@@ -53,15 +54,13 @@ class Settings(Protocol):
     @property
     def key_file(self) -> Path | None: ...
     @property
-    def database(self) -> str: ...
-    @property
     def questions_key_file(self) -> Path | None: ...
 
 
-def open_front(settings: Settings, health: Mapping[str, str]) -> Server | None:
+def open_front(settings: Settings, database: Database, health: Mapping[str, str]) -> Server | None:
     """The running server; None where none was asked for and none can be had. Raises PunchgateError."""
     try:
-        return _open(settings, health)
+        return _open(settings, database, health)
     except PunchgateError as error:
         if settings.must_listen:
             raise
@@ -69,21 +68,21 @@ def open_front(settings: Settings, health: Mapping[str, str]) -> Server | None:
         return None
 
 
-def _open(settings: Settings, health: Mapping[str, str]) -> Server:
+def _open(settings: Settings, database: Database, health: Mapping[str, str]) -> Server:
     try:
         from traceability.api.application import create_app
         from traceability.api.server import Papers, Server
     except ImportError as error:
         raise Misconfigured("centre.listen needs the extra `centre`", remedy=CENTRE_EXTRA) from error
     files = _papers(settings)
-    app = create_app([*_questions(settings), *_enrolment(settings)], health)
+    app = create_app([*_questions(settings, database), *_enrolment(settings)], health)
     server = Server(app, settings.listen_host, settings.listen_port, Papers(*files) if files else None)
     server.start()
     structlog.get_logger("traceability").info("http.started", url=server.url)
     return server
 
 
-def _questions(settings: Settings) -> list[APIRouter]:
+def _questions(settings: Settings, database: Database) -> list[APIRouter]:
     """The questions of the service: to whom shows the key, or to this machine alone."""
     file = settings.questions_key_file
     if file is None and not settings.listens_in_private:
@@ -91,13 +90,12 @@ def _questions(settings: Settings) -> list[APIRouter]:
         log.warning("http.no_questions", remedy="set centre.questions_key_file: an answer tells who was where")
         return []
     from traceability.api.questions import questions
-    from traceability.database import open_database
 
     try:
         key = None if file is None else read_password(file, key="centre.questions_key_file")
     except ConfigError as error:
         raise Misconfigured(str(error)) from error
-    return [questions(open_database(settings.database), key)]
+    return [questions(database, key)]
 
 
 def _enrolment(settings: Settings) -> list[APIRouter]:

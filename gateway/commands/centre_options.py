@@ -49,9 +49,9 @@ def open_ledger(file: Path) -> tuple[Centre, Database]:
     """
     settings = read_centre(file).centre
     need_libraries()
-    from traceability.database import open_database
+    from traceability.app import own_database
 
-    return settings, open_database(settings.database)
+    return settings, own_database(settings)
 
 
 def need_libraries() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from alembic import command
 from alembic.config import Config
 from centre_lines import EPOCH
@@ -31,6 +32,9 @@ from traceability.database.sqlite import APPLICATION_ID
 
 PREFIX = "punchgate/v1"
 WITHIN_S = 15.0
+
+only_a_file = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+"""For a test of what only SQLite has; see the fixture `place`."""
 
 CENTRE = (sys.executable, "-m", "gateway", "centre")
 

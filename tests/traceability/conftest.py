@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 from centre_bench import Bench, Wall
+from postgres_server import PostgresServer
 
 from gateway.simulation.broker import Broker, iotcore, mosquitto
-from traceability.database import open_database
+from traceability.database import Database, open_database
 from traceability.ledger import Ledger
+
+ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgres")))
 
 
 @pytest.fixture
@@ -17,9 +20,34 @@ def wall() -> Wall:
     return Wall()
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    server = PostgresServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=ENGINES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The `database` setting of a new, empty ledger on either engine."""
+    if request.param == "sqlite":
+        return str(tmp_path / "ledger.sqlite")
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.fresh()
+
+
 @pytest.fixture
-def ledger(tmp_path: Path, wall: Wall) -> Iterator[Ledger]:
-    ledger = Ledger(open_database(str(tmp_path / "ledger.sqlite")), "centre-1", wall)
+def database(place: str) -> Iterator[Database]:
+    """A ledger's database on either engine."""
+    database = open_database(place)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def ledger(database: Database, wall: Wall) -> Iterator[Ledger]:
+    """An open ledger on either engine."""
+    ledger = Ledger(database, "centre-1", wall)
     ledger.open()
     yield ledger
     ledger.close()

@@ -102,7 +102,7 @@ def test_a_question_without_a_ledger_is_69(tmp_path: Path) -> None:
     [
         ({"prefixx": "p"}, 78, "prefix"),
         ({"password_file": "nowhere", "username": "u"}, 78, "centre.password_file"),
-        ({"database": "postgresql://db/punchgate"}, 78, "postgresql:// is not supported"),
+        ({"database": "mysql://db/punchgate"}, 78, "mysql:// is not known"),
         ({"key_file": "nowhere.pem"}, 78, "centre.key_file"),
         ({"database": "/proc/ledger.sqlite"}, 74, "look at the disk"),
         ({"state_dir": "/proc/centre"}, 74, "let the centre's user write there"),

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
-from centre_bench import Wall, make_old
+from centre_bench import Wall, make_old, only_a_file
 from centre_lines import EPOCH, chain, line
 from key_pairs import lay, pair
+from sqlalchemy import Update, update
 from test_centre_commands import centre_file, punchgate
 
 from gateway.signature import signer
 from gateway.wire import compact, line_hash, timestamp
-from traceability.database import open_database
+from traceability.database import tables
 from traceability.ledger import Ledger
 from traceability.proofs import Proof, prove
 from traceability.sign import Forged, GatewayKeys
@@ -34,8 +34,8 @@ def keys(tmp_path: Path) -> GatewayKeys:
 class Centre:
     """A ledger that hears signed states as the consumer would."""
 
-    def __init__(self, ledger: Ledger, keys: GatewayKeys, wall: Wall, path: Path) -> None:
-        self.ledger, self.keys, self.wall, self.path = ledger, keys, wall, path
+    def __init__(self, ledger: Ledger, keys: GatewayKeys, wall: Wall, place: str) -> None:
+        self.ledger, self.keys, self.wall, self.place = ledger, keys, wall, place
 
     def take(self, *lines: bytes) -> list[str]:
         with self.ledger.group([("hq", "edge-01")]) as group:
@@ -51,19 +51,21 @@ class Centre:
         return [alarm.event for alarm in group.alarms]
 
     def proofs(self) -> list[Proof]:
-        return list(prove(open_database(str(self.path)), self.keys))
+        return list(prove(self.ledger.database, self.keys))
 
-    def spoil(self, statement: str, *values: Any) -> None:
-        """As somebody with the right to write to the file would do it."""
-        self.ledger.close()
-        with sqlite3.connect(self.path) as connection:
-            assert connection.execute(statement, values).rowcount == 1
-        connection.close()
+    def spoil(self, change: Update) -> None:
+        """As somebody with the right to write to the database would do it."""
+        with self.ledger.database.writing() as connection:
+            assert connection.execute(change).rowcount == 1
+
+    def rewrite(self, seq: int, stored: bytes) -> None:
+        records = tables.records
+        self.spoil(update(records).where(records.c.seq == seq).values(line=stored))
 
 
 @pytest.fixture
-def centre(ledger: Ledger, keys: GatewayKeys, wall: Wall, tmp_path: Path) -> Centre:
-    return Centre(ledger, keys, wall, tmp_path / "ledger.sqlite")
+def centre(ledger: Ledger, keys: GatewayKeys, wall: Wall, place: str) -> Centre:
+    return Centre(ledger, keys, wall, place)
 
 
 def test_a_signed_head_proves_the_chain_up_to_it(centre: Centre) -> None:
@@ -132,9 +134,9 @@ def test_two_signed_heads_under_one_number_are_an_alarm_without_any_line(centre:
 def test_a_line_changed_in_the_ledger_is_found_at_the_head_and_before_it(centre: Centre) -> None:
     centre.take(*LINES)
     centre.hear(4)
-    centre.spoil("UPDATE records SET line = ? WHERE seq = 2", line(2, line_hash(LINES[0]), lane="elsewhere"))
+    centre.rewrite(2, line(2, line_hash(LINES[0]), lane="elsewhere"))
     assert [(proof.line, proof.since) for proof in centre.proofs()] == [("same", 3)]
-    centre.spoil("UPDATE records SET line = ? WHERE seq = 4", line(4, line_hash(LINES[2]), lane="elsewhere"))
+    centre.rewrite(4, line(4, line_hash(LINES[2]), lane="elsewhere"))
     assert [(proof.line, proof.since, proof.is_finding) for proof in centre.proofs()] == [("other", None, True)]
 
 
@@ -147,14 +149,14 @@ def test_lines_that_are_missing_limit_what_is_proved(centre: Centre) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE evidence SET newest = 3",
-        "UPDATE evidence SET hash = zeroblob(32)",
-        "UPDATE evidence SET said = '2026-01-01T00:00:00.000Z'",
-        "UPDATE evidence SET message = x'ff00'",
-        "UPDATE streams SET epoch = '0000000000000000'",
+        update(tables.evidence).values(newest=3),
+        update(tables.evidence).values(hash=bytes(32)),
+        update(tables.evidence).values(said="2026-01-01T00:00:00.000Z"),
+        update(tables.evidence).values(message=b"\xff\0"),
+        update(tables.streams).values(epoch="0000000000000000"),
     ],
 )
-def test_a_testimony_changed_in_the_ledger_is_no_proof(centre: Centre, change: str) -> None:
+def test_a_testimony_changed_in_the_ledger_is_no_proof(centre: Centre, change: Update) -> None:
     centre.take(*LINES)
     centre.hear(4)
     centre.spoil(change)
@@ -165,14 +167,14 @@ def test_a_testimony_changed_in_the_ledger_is_no_proof(centre: Centre, change: s
 def test_without_the_key_nothing_is_proved_and_nothing_accused(centre: Centre) -> None:
     centre.take(*LINES)
     centre.hear(4)
-    (proof,) = prove(open_database(str(centre.path)), GatewayKeys(None))
+    (proof,) = prove(centre.ledger.database, GatewayKeys(None))
     assert (proof.signature, proof.since, proof.is_finding) == ("no key", None, False)
 
 
 def test_the_command_prints_the_verdict_and_fails_where_somebody_should_look(centre: Centre, tmp_path: Path) -> None:
     centre.take(*LINES)
     centre.hear(4)
-    file = str(centre_file(tmp_path, database=str(centre.path), gateway_keys=str(tmp_path / "keys")))
+    file = str(centre_file(tmp_path, database=centre.place, gateway_keys=str(tmp_path / "keys")))
     done = punchgate("evidence", "-c", file)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.decode().startswith(f"hq/edge-01/{EPOCH}  proves 1..4  said ")
@@ -223,9 +225,10 @@ def test_a_shared_key_and_a_misnamed_file_are_told(tmp_path: Path) -> None:
     assert "is the key of hq.edge-01.pub too" in flaws[1]
 
 
+@only_a_file
 def test_a_ledger_from_before_there_was_evidence_gets_room_for_it(centre: Centre) -> None:
     centre.take(*LINES)
     centre.ledger.close()
-    make_old(centre.path, 2)
+    make_old(Path(centre.place), 2)
     assert centre.hear(4) == []
     assert [proof.since for proof in centre.proofs()] == [1]

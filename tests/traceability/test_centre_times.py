@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from centre_bench import make_old
+from centre_bench import make_old, only_a_file
 from centre_lines import EPOCH, LATER_EPOCH, line
 from click.testing import CliRunner
 
@@ -50,18 +50,12 @@ def take(ledger: Ledger, *lines: bytes) -> None:
         group.take("hq", "edge-01", lines)
 
 
-def told(tmp_path: Path, **wanted: Any) -> list[times.Time]:
-    return [
-        time
-        for many in times.tell(open_database(str(tmp_path / "ledger.sqlite")), export.Wanted(**wanted))
-        for time in many
-    ]
+def told(ledger: Ledger, **wanted: Any) -> list[times.Time]:
+    return [time for many in times.tell(ledger.database, export.Wanted(**wanted)) for time in many]
 
 
-def counted(tmp_path: Path) -> list[dict[str, int]]:
-    return [
-        stream.dated for stream in coverage.survey(open_database(str(tmp_path / "ledger.sqlite")), NOW_MS).streams
-    ]
+def counted(ledger: Ledger) -> list[dict[str, int]]:
+    return [stream.dated for stream in coverage.survey(ledger.database, NOW_MS).streams]
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(5)))[::17])
@@ -70,19 +64,19 @@ def test_times_are_the_same_whatever_came_first_and_what_came_twice(
 ) -> None:
     for at in (*order, order[0]):
         take(ledger, STORY[at])
-    answer = told(tmp_path)
+    answer = told(ledger)
     assert [time.dated.basis for time in answer] == ["anchor", "anchor", "anchor", "clock", "clock"]
     assert [time.dated.time_ms for time in answer[1:3]] == [NOW_MS + 60_000, NOW_MS + 61_000]
     assert {time.dated.by for time in answer[:3]} == {f"hq/edge-01/{EPOCH}/5"}
     assert answer[1].time == "1970-01-01T00:01:00.000Z", "the original stays"
-    assert counted(tmp_path) == [{"clock": 2, "anchor": 3, "order": 0}]
+    assert counted(ledger) == [{"clock": 2, "anchor": 3, "order": 0}]
 
 
 def test_a_good_anchor_that_comes_hours_later_dates_what_was_here_before(ledger: Ledger, tmp_path: Path) -> None:
     take(ledger, *STORY[:3])
-    assert counted(tmp_path) == [{"clock": 0, "anchor": 0, "order": 3}]
+    assert counted(ledger) == [{"clock": 0, "anchor": 0, "order": 3}]
     take(ledger, STORY[4])
-    assert counted(tmp_path) == [{"clock": 1, "anchor": 3, "order": 0}]
+    assert counted(ledger) == [{"clock": 1, "anchor": 3, "order": 0}]
 
 
 LONG = {"waited_ms": 3650 * 86_400_000}
@@ -112,15 +106,15 @@ def test_a_box_that_has_run_for_years_is_dated_like_any_other(ledger: Ledger, tm
     since = NOW_MS - years_s * 1000
     take(ledger, record(1, years_s, 0, "unset"), record(2, years_s + 60, since, "synced"))
     take(ledger, anchor(3, years_s + 60, since))
-    answer = told(tmp_path)
+    answer = told(ledger)
     assert [time.dated.basis for time in answer] == ["anchor", "clock", "clock"]
     assert answer[0].dated.time_ms == NOW_MS
-    assert counted(tmp_path) == [{"clock": 2, "anchor": 1, "order": 0}]
+    assert counted(ledger) == [{"clock": 2, "anchor": 1, "order": 0}]
 
 
 def test_a_step_is_as_good_as_the_anchor_that_follows_it(ledger: Ledger, tmp_path: Path) -> None:
     take(ledger, STORY[1], record(6, 90, NOW_MS, "synced", type="clock.stepped", to_offset_ms=NOW_MS))
-    assert told(tmp_path)[0].dated.time_ms == NOW_MS + 60_000
+    assert told(ledger)[0].dated.time_ms == NOW_MS + 60_000
 
 
 def test_an_epoch_that_follows_another_one_bounds_it(ledger: Ledger, tmp_path: Path) -> None:
@@ -132,11 +126,11 @@ def test_an_epoch_that_follows_another_one_bounds_it(ledger: Ledger, tmp_path: P
         anchor(2, 5, NOW_MS, boot="b2", epoch=LATER_EPOCH),
     ]
     take(ledger, *later, *STORY[:2])
-    unset = told(tmp_path, epoch=EPOCH)[1].dated
+    unset = told(ledger, epoch=EPOCH)[1].dated
     assert (unset.basis, unset.earliest_ms, unset.between) == ("order", None, (None, f"hq/edge-01/{LATER_EPOCH}/2"))
     assert unset.latest_ms == NOW_MS + 9 + 500 + 1
     take(ledger, STORY[2])
-    assert told(tmp_path, epoch=EPOCH)[1].dated.latest_ms == NOW_MS + 9 + 500 + 1 - 1000 + 1, "one more second passed"
+    assert told(ledger, epoch=EPOCH)[1].dated.latest_ms == NOW_MS + 9 + 500 + 1 - 1000 + 1, "one more second passed"
 
 
 def test_clocks_that_make_no_sense_are_dated_by_nothing(ledger: Ledger, tmp_path: Path) -> None:
@@ -154,14 +148,14 @@ def test_clocks_that_make_no_sense_are_dated_by_nothing(ledger: Ledger, tmp_path
         record(10, 5, NOW_MS, "synced", type="clock.anchor", offset_ms=2**80),
     )
     take(ledger, record(11, 6, 0, "unset"))
-    assert [time.dated.basis for time in told(tmp_path, since_seq=1)][-3:] == ["order", "clock", "order"]
-    assert counted(tmp_path)[0]["order"] == 7
+    assert [time.dated.basis for time in told(ledger, since_seq=1)][-3:] == ["order", "clock", "order"]
+    assert counted(ledger)[0]["order"] == 7
 
 
-def test_the_command_prints_when_and_how_that_is_known(ledger: Ledger, tmp_path: Path) -> None:
+def test_the_command_prints_when_and_how_that_is_known(ledger: Ledger, place: str, tmp_path: Path) -> None:
     take(ledger, *STORY)
     file = tmp_path / "centre.toml"
-    file.write_text(f'[centre]\nurl = "mqtt://127.0.0.1:1"\ndatabase = "{tmp_path}/ledger.sqlite"\n')
+    file.write_text(f'[centre]\nurl = "mqtt://127.0.0.1:1"\ndatabase = "{place}"\n')
     arguments = ["times", "-c", str(file), "--since-seq", "2", "--basis", "anchor"]
     plain = CliRunner().invoke(command, arguments, catch_exceptions=False).output.splitlines()
     by = f"hq/edge-01/{EPOCH}/5"
@@ -190,16 +184,17 @@ def doubts(path: Path) -> list[tuple[int, int | None, int]]:
         return connection.execute("SELECT seq, waited_ms, device_error_ms FROM doubts ORDER BY seq").fetchall()
 
 
+@only_a_file
 def test_a_ledger_of_version_1_is_brought_forward_after_a_copy_was_made(ledger: Ledger, tmp_path: Path) -> None:
     take(ledger, *STORY)
-    before, path = told(tmp_path), tmp_path / "ledger.sqlite"
+    before, path = told(ledger), tmp_path / "ledger.sqlite"
     ledger.close()
     make_old(path, 1)
     with pytest.raises(Unavailable, match="start `punchgate centre run`"):
-        told(tmp_path)
+        told(ledger)
     ledger.open()
     assert ledger.database.copied == tmp_path / "ledger.sqlite.schema-1"
-    assert told(tmp_path) == before
+    assert told(ledger) == before
     with sqlite3.connect(ledger.database.copied) as copy:
         assert copy.execute("PRAGMA user_version").fetchone() == (1,)
         assert copy.execute("SELECT count(*) FROM records").fetchone() == (5,)
@@ -211,6 +206,7 @@ def test_a_ledger_of_version_1_is_brought_forward_after_a_copy_was_made(ledger: 
 
 
 @pytest.mark.parametrize("version", [1, 4])
+@only_a_file
 def test_a_wait_is_kept_also_by_a_ledger_that_was_brought_forward_after_it_came(
     ledger: Ledger, tmp_path: Path, version: int
 ) -> None:
@@ -219,7 +215,7 @@ def test_a_wait_is_kept_also_by_a_ledger_that_was_brought_forward_after_it_came(
     path = tmp_path / "ledger.sqlite"
     before = doubts(path)
     assert before == [(1, None, 0), (2, None, 0), (3, 9000, 700)]
-    (dated,) = (time.dated for time in told(tmp_path, since_seq=3)[:1])
+    (dated,) = (time.dated for time in told(ledger, since_seq=3)[:1])
     assert dated.time_ms is not None
     assert dated.earliest_ms == dated.time_ms - 9000 - 700 - 1223
     assert dated.latest_ms == dated.time_ms + 700 + 1223
@@ -230,6 +226,7 @@ def test_a_wait_is_kept_also_by_a_ledger_that_was_brought_forward_after_it_came(
     assert doubts(path) == before
 
 
+@only_a_file
 def test_a_ledger_that_cannot_be_copied_is_not_changed(ledger: Ledger, tmp_path: Path) -> None:
     take(ledger, *STORY)
     ledger.close()
@@ -241,10 +238,11 @@ def test_a_ledger_that_cannot_be_copied_is_not_changed(ledger: Ledger, tmp_path:
         assert untouched.execute("PRAGMA user_version").fetchone() == (1,)
 
 
+@only_a_file
 def test_a_ledger_of_a_later_version_is_refused_untouched(ledger: Ledger, tmp_path: Path) -> None:
     ledger.close()
     with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
         connection.execute(f"PRAGMA user_version = {VERSION + 1}")
-    for ask in (ledger.open, lambda: told(tmp_path)):
+    for ask in (ledger.open, lambda: told(ledger)):
         with pytest.raises(NotDurable, match="written by a newer punchgate"):
             ask()

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.errors import Misconfigured
+from traceability.database.address import is_address, read_address
 from traceability.database.base import Database
+from traceability.database.postgresql import PostgresServer
 from traceability.database.sqlite import SqliteFile
 
 
-def open_database(setting: str) -> Database:
-    """What a `database` setting names; nothing is opened yet. Raises Misconfigured for an unknown engine."""
-    if "://" in setting:
-        raise Misconfigured(
-            f"centre.database: {setting.partition(':')[0]}:// is not supported by this version",
-            remedy='give the path of an SQLite file, such as database = "ledger.sqlite"',
-        )
+def open_database(setting: str, password: str | None = None) -> Database:
+    """What a `database` setting names; nothing is opened yet. Raises Misconfigured for one that makes no sense."""
+    if is_address(setting):
+        return PostgresServer(read_address(setting), password)
     return SqliteFile(Path(setting))
