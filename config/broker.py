@@ -52,7 +52,18 @@ def _broker_url(url: str) -> str:
     return url
 
 
+def _centre_url(url: str) -> str:
+    parts, example = split(url), "for example https://centre.example:8443"
+    local = parts is not None and parts.scheme == "http" and is_loopback(parts.hostname or "")
+    if parts is None or not parts.hostname or not (parts.scheme == "https" or local):
+        raise refusal("must be https:// and a host", example)
+    if "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment:
+        raise refusal("must end after the port", example)
+    return url
+
+
 BrokerUrl = Annotated[Text, AfterValidator(_broker_url)]
+CentreUrl = Annotated[Text, AfterValidator(_centre_url)]
 
 
 class Broker(Table):

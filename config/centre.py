@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from config.broker import Broker
+from config.broker import Broker, BrokerUrl, is_loopback
 from config.fields import FilePath, Id, Log, Text, Whole, refusal
 from config.source import Root
 
@@ -47,6 +47,9 @@ class Centre(Broker):
         description="Folder of the certificate authority (`punchgate centre authority`).",
     )
     id: Id | None = Field(default=None, description="Name of this service in receipts; without it one is made.")
+    gateways_url: BrokerUrl | None = Field(
+        default=None, description="Broker's URL as gateways reach it, which enrolment tells them; not set: url."
+    )
     share: Annotated[str, Field(pattern=r"^[^/+#\s\x00]{0,64}$")] = Field(
         default="punchgate", description="Name of the shared subscription; empty: a plain one."
     )
@@ -61,9 +64,25 @@ class Centre(Broker):
         description="Days a record's body is kept after its arrival; its number and hash stay. 0: no limit.",
     )
     listen: Annotated[Text, AfterValidator(_listen)] = Field(
-        default="127.0.0.1:8080", description="Address and port of pages and API."
+        default="127.0.0.1:8080",
+        description="Address and port of the API (extra `centre`); not set: this one, if it can be had.",
     )
+    listen_cert_file: FilePath | None = Field(
+        default=None,
+        description="Certificate (PEM) of the API; not set: plain HTTP on the loopback, else authority/server.pem.",
+    )
+    listen_key_file: FilePath | None = Field(default=None, description="Private key (PEM) of listen_cert_file.")
     state_dir: FilePath = Field(default=Path("/var/lib/punchgate-centre"), description="Folder of the ledger.")
+
+    @property
+    def must_listen(self) -> bool:
+        """Whether somebody asked for the API; the default address is only tried."""
+        return "listen" in self.model_fields_set
+
+    @property
+    def listens_in_private(self) -> bool:
+        """Whether what is said there never leaves this machine."""
+        return is_loopback(self.listen_host)
 
     @property
     def listen_host(self) -> str:

@@ -56,7 +56,9 @@ def broker_problems(table: Mapping[str, object], loc: Loc, tls_key: str) -> Iter
     if plain and table.get("insecure") is not True:
         remedy = f"use mqtts:// (port {DEFAULT_PORTS['mqtts']}), or set insecure = true and know that all can be read"
         yield Problem((*loc, "url"), "mqtt:// leaves this machine without encryption", remedy)
-    for key, needed in (("password_file", "username"), ("cert_file", tls_key), (tls_key, "cert_file")):
+    listens = ("listen_cert_file", "listen_key_file")
+    pairs = (("password_file", "username"), ("cert_file", tls_key), (tls_key, "cert_file"), listens, listens[::-1])
+    for key, needed in pairs:
         if key in table and needed not in table:
             yield Problem((*loc, key), f"is of no use without {needed}", f"set {needed} too")
 

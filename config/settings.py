@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from config.broker import Broker
+from config.broker import Broker, CentreUrl
 from config.fields import FilePath, Id, Log, Place, Protocol, Seconds, SerialUrl, Table, Timezone, View, Whole
 from config.source import Root
 
@@ -40,6 +40,9 @@ class Uplink(Broker):
     centre_key_file: FilePath | None = Field(
         default=None,
         description="The centre's public key (Ed25519): refuse what it has not signed; needed for commands.",
+    )
+    centre_url: CentreUrl | None = Field(
+        default=None, description="https://host[:port] of the centre, which renews the certificate."
     )
     protocol: Protocol = Field(default="5", description="MQTT version.")
     settle: Literal["receipt", "puback"] = Field(

@@ -36,6 +36,13 @@ ONE_PLACE = {
         "traceability/authority/certificates.py",
         "traceability/authority/authority.py",
     },
+    "fastapi": {
+        "traceability/api/application.py",
+        "traceability/api/enrolment.py",
+        "traceability/api/server.py",
+        "traceability/front.py",
+    },
+    "uvicorn": {"traceability/api/server.py"},
     "rfc8785": {"gateway/signature.py"},
     "osdp": {"drivers/osdp/panel.py"},
     "osdp_sys": {"drivers/osdp/panel.py", "gateway/simulation/peers/osdp_reader.py"},

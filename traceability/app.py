@@ -24,6 +24,7 @@ from gateway.errors import Misconfigured
 from gateway.wire import Topics
 from traceability.consumer import Consumer
 from traceability.database import database_path
+from traceability.front import open_front
 from traceability.identity import Identity, claim
 from traceability.ledger import Ledger
 from traceability.sign import GatewayKeys, Signer, signer, unsigned
@@ -67,6 +68,26 @@ class Settings(Protocol):
     def keep_days(self) -> int: ...
     @property
     def gateway_keys(self) -> Path | None: ...
+    @property
+    def insecure(self) -> bool: ...
+    @property
+    def authority(self) -> Path: ...
+    @property
+    def gateways_url(self) -> str | None: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def listen_host(self) -> str: ...
+    @property
+    def listen_port(self) -> int: ...
+    @property
+    def must_listen(self) -> bool: ...
+    @property
+    def listens_in_private(self) -> bool: ...
+    @property
+    def listen_cert_file(self) -> Path | None: ...
+    @property
+    def listen_key_file(self) -> Path | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +116,7 @@ def run(settings: Settings) -> None:
         log.warning("ledger.migrated", copy=str(ledger.copied))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: consumer.stop())
+    front = open_front(settings, {"service": service, "ledger": ledger_id})
     link.start()
     for warning in [*_exposed(settings), *keys.flaws()]:
         log.warning("config.warning", reason=warning)
@@ -104,6 +126,8 @@ def run(settings: Settings) -> None:
         consumer.run()
     finally:
         notify("STOPPING=1")
+        if front is not None:
+            front.stop()
         link.stop()
         ledger.close()
     log.info("centre.stopped", service=service)

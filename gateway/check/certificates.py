@@ -29,6 +29,7 @@ def certificates(case: Case) -> Iterator[Finding]:
         yield from _anchors(uplink.ca_file, case)
     if uplink.cert_file is not None and uplink.key_file is not None:
         yield from _own(uplink.cert_file, case)
+        yield from _renewal(case)
         yield from _pair(uplink.cert_file, uplink.key_file)
 
 
@@ -83,6 +84,12 @@ def _own(path: Path, case: Case) -> Iterator[Finding]:
             "a broker that takes the CN for the user will give it the rights of another, or none",
             f"have it issued for CN={wanted}, or correct gateway.site and gateway.id",
         )
+
+
+def _renewal(case: Case) -> Iterator[Finding]:
+    """Nothing where nobody renews by itself: `dates` warns in time."""
+    if case.settings.uplink.centre_url is not None:
+        yield Finding("ok", f"uplink.centre_url: {case.settings.uplink.centre_url} renews it: punchgate enrol renew")
 
 
 def _pair(cert: Path, key: Path) -> Iterator[Finding]:

@@ -47,7 +47,7 @@ def create(config: Path, organisation_key: Path | None) -> None:
     if organisation_key is not None:
         name, key = read_organisation_key(organisation_key, key="--organisation-key")
         line = f"{name}:{key.hex()}"
-    made = _room().Authority.create(settings.authority, settings.prefix, line)
+    made = room().Authority.create(settings.authority, settings.prefix, line)
     click.echo(CREATED.format(folder=made.folder, fingerprint=fingerprint(made.ca)))
 
 
@@ -57,17 +57,29 @@ def create(config: Path, organisation_key: Path | None) -> None:
 def broker(config: Path, host: tuple[str, ...]) -> None:
     """A key and a certificate for a broker under these names and addresses."""
     settings = read_centre(config).centre
-    authority = _room().Authority(settings.authority)
+    authority = room().Authority(settings.authority)
     with authority.changing(settings.prefix):
-        authority.broker(host)
+        authority.server("broker", host)
     click.echo(f"made {authority.folder}/broker.key and broker.pem; beside them ca.pem, crl.pem and punchgate.acl")
+
+
+@authority_group.command("server")
+@centre_option
+@click.argument("host", nargs=-1, required=True)
+def server(config: Path, host: tuple[str, ...]) -> None:
+    """A key and a certificate for this centre's own HTTPS (`centre.listen`) under these names and addresses."""
+    settings = read_centre(config).centre
+    authority = room().Authority(settings.authority)
+    with authority.changing(settings.prefix):
+        authority.server("server", host)
+    click.echo(f"made {authority.folder}/server.key and server.pem; the centre takes them at its next start")
 
 
 @authority_group.command("show")
 @centre_option
 def show(config: Path) -> None:
     """Every certificate it has issued: whose, until when, and whether it counts."""
-    authority = _room().Authority(read_centre(config).centre.authority)
+    authority = room().Authority(read_centre(config).centre.authority)
     click.echo(f"fingerprint {fingerprint(authority.ca)}")
     for one in authority.issued:
         state = f"revoked {one.revoked}" if one.revoked else f"until {one.until}"
@@ -79,16 +91,18 @@ def show(config: Path) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Default {site}.{id}.answer.")
 @click.option("--fingerprint", "said", help="Of the request, as the box shows it; without it you are asked.")
-@click.option("--url", help="Broker's URL as gateways reach it; default: centre.url.")
+@click.option("--url", help="Broker's URL as gateways reach it; default: centre.gateways_url, then centre.url.")
 def enrol_command(config: Path, file: Path, output: Path | None, said: str | None, url: str | None) -> None:
     """Let a gateway in: answer the request of `punchgate enrol request`. The same again renews its certificate."""
     settings = read_centre(config).centre
-    authority = _room().Authority(settings.authority)
+    authority = room().Authority(settings.authority)
     try:
         request = Request.read(file.open("rb").read(MAX_BYTES + 1))
         confirm(f"request of {request.gateway}", request.fingerprint, said)
         centre_key = _centre_key(settings.key_file)
-        answer = _room().enrol(authority, request, url or settings.url, settings.prefix, centre_key)
+        answer = room().enrol(
+            authority, request, url or settings.gateways_url or settings.url, settings.prefix, centre_key
+        )
     except Rejected as error:
         raise Rejected(f"{file}: {error.message}; nobody was let in", remedy=error.remedy) from error
     output = output or Path(f"{request.gateway}.answer")
@@ -105,15 +119,16 @@ def enrol_command(config: Path, file: Path, output: Path | None, said: str | Non
 def revoke_command(config: Path, gateway: str) -> int:
     """Shut a gateway ({site}.{id}) out: none of its certificates counts any more. 1: none did."""
     settings = read_centre(config).centre
-    authority = _room().Authority(settings.authority)
+    authority = room().Authority(settings.authority)
     with authority.changing(settings.prefix):
         count = authority.revoke(gateway)
-    click.echo(f"{gateway}: {count} certificates revoked")
+        codes = import_module("traceability.authority.invitations").Invitations(authority.folder).withdraw(gateway)
+    click.echo(f"{gateway}: {count} certificates revoked" + (f", {codes} codes withdrawn" if codes else ""))
     click.echo(f"the broker reads {authority.folder}/punchgate.acl and crl.pem: systemctl restart mosquitto")
     return 0 if count else EXIT_FAILED
 
 
-def _room() -> ModuleType:
+def room() -> ModuleType:
     """The authority's room, which needs the extra `sign`. Raises Misconfigured without it."""
     import_module("gateway.identity.certificates")
     return import_module("traceability.authority")

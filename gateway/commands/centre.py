@@ -15,6 +15,7 @@ from gateway.commands.authority import authority_group, enrol_command, revoke_co
 from gateway.commands.carry import import_command
 from gateway.commands.centre_options import centre_option, read_centre
 from gateway.commands.evidence import evidence_command
+from gateway.commands.invitations import enrol_code
 from gateway.errors import EXIT_FAILED, NotDurable
 from gateway.whole_file import whole_file
 from gateway.wire import compact, timestamp
@@ -35,6 +36,7 @@ command.add_command(import_command)
 command.add_command(authority_group)
 command.add_command(enrol_command)
 command.add_command(revoke_command)
+command.add_command(enrol_code)
 
 
 @command.command("run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import click
 
 from gateway.commands.options import config_option
+from gateway.commands.renewal import renew
 from gateway.errors import Misconfigured, Rejected
 from gateway.identity.papers import MAX_BYTES, Answer, named, same
 from gateway.whole_file import whole_file
@@ -18,8 +20,10 @@ from gateway.whole_file import whole_file
 def command() -> None:
     """This box at its centre: ask for a certificate, take the answer.
 
-    `request` writes a file; carry it to the centre, where `punchgate centre enrol` answers with another; `accept`
-    takes that. Two people compare the fingerprints. The same again renews.
+    Over the network: `code`, with a one-time code of `punchgate centre enrol-code`; `renew` does the rest.
+
+    By two files: `request` writes one; carry it to the centre, where `punchgate centre enrol` answers with another;
+    `accept` takes that. Two people compare the fingerprints. The same again renews.
     """
 
 
@@ -65,6 +69,24 @@ def accept(config: Path, site: str | None, name: str | None, file: Path, fingerp
     for path in written:
         click.echo(f"wrote {path}")
     click.echo("the daemon takes them up at its next start, or: systemctl reload punchgate")
+
+
+@command.command("code")
+@config_option
+@_site_and_id
+@click.argument("text", metavar="CODE")
+@click.option("--centre", "url", required=True, metavar="URL", help="Where the centre answers: https://host[:port].")
+def by_code(config: Path, site: str | None, name: str | None, text: str, url: str) -> None:
+    """Be let in over the network, once, by a code that the centre has made; `-` reads it from standard input."""
+    from gateway.identity.network import enrol_at
+
+    given = sys.stdin.readline() if text == "-" else text
+    for path in enrol_at(url, given, _who(config, site, name), config):
+        click.echo(f"wrote {path}")
+    click.echo("the daemon takes them up at its next start, or: systemctl reload punchgate")
+
+
+command.add_command(renew)
 
 
 def confirm(whose: str, here: str, said: str | None) -> None:

@@ -5,6 +5,7 @@ All keys are on the curve P-256, which every broker and every small box takes.
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from gateway.errors import Misconfigured, Rejected
@@ -22,6 +23,9 @@ except ImportError as error:  # pragma: no cover - told to the person who calls 
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
+
+Key = ec.EllipticCurvePrivateKey
+"""A private key of a box or an authority."""
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:
@@ -78,6 +82,12 @@ def public_key_of(csr: bytes, name: str) -> ec.EllipticCurvePublicKey:
     return key
 
 
+def key_mark(public: ec.EllipticCurvePublicKey) -> str:
+    """What tells one key from another: SHA-256 of its public half, hex."""
+    der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(der).hexdigest()
+
+
 def check_issued(certificate: bytes, authority: bytes, key: ec.EllipticCurvePrivateKey, name: str) -> None:
     """Whether the certificate is this key's, under `name`, and the authority's. Raises Rejected."""
     given, ca = read(certificate), read(authority)
@@ -89,6 +99,22 @@ def check_issued(certificate: bytes, authority: bytes, key: ec.EllipticCurvePriv
         given.verify_directly_issued_by(ca)
     except (InvalidSignature, ValueError, TypeError) as error:
         raise Rejected("its certificate is not signed by the authority beside it") from error
+
+
+def check_holder(certificate: bytes, authority: bytes, name: str, data: bytes, signature: bytes) -> str:
+    """The serial (hex) of the authority's certificate under `name` whose key has signed this. Raises Rejected."""
+    shown = read(certificate)
+    if shown.subject != common_name(name):
+        raise Rejected(f"the certificate is not for {name}")
+    public = shown.public_key()
+    try:
+        shown.verify_directly_issued_by(read(authority))
+        if not isinstance(public, ec.EllipticCurvePublicKey):
+            raise InvalidSignature
+        public.verify(signature, data, ec.ECDSA(SHA256()))
+    except (InvalidSignature, ValueError, TypeError) as error:
+        raise Rejected("the certificate is not of this authority, or its key has not signed this") from error
+    return f"{shown.serial_number:x}"
 
 
 def sign(data: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -111,6 +111,20 @@ class Answer(Paper):
         return fingerprint(self.ca.encode())
 
 
+@dataclass(frozen=True, slots=True)
+class Renewal(Paper):
+    """`request` a Request's line; `certificate` the box's own (PEM); `signature` with its key, of the rest."""
+
+    request: str
+    certificate: str
+    signature: str = ""
+
+    @property
+    def signed(self) -> bytes:
+        """What the holder of the certificate signs: every member but the signature."""
+        return replace(self, signature="").bytes()
+
+
 def context(*parts: str) -> bytes:
     """One byte string of several, which no other parts give."""
     return compact(list(parts))

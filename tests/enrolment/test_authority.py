@@ -53,7 +53,7 @@ def test_who_was_revoked_while_somebody_compared_fingerprints_stays_revoked(auth
 
 
 def test_a_broker_is_no_gateway_whatever_its_name(authority: Authority) -> None:
-    authority.broker(("broker.example",))
+    authority.server("broker", ("broker.example",))
     assert authority.members() == []
 
 
@@ -69,7 +69,7 @@ def test_an_expired_certificate_is_no_member(authority: Authority) -> None:
 
 
 def test_only_the_owner_reads_what_is_private(authority: Authority) -> None:
-    authority.broker(("broker.example", "127.0.0.1"))
+    authority.server("broker", ("broker.example", "127.0.0.1"))
     private = {path.name for path in authority.folder.iterdir() if path.stat().st_mode & 0o077 == 0}
     assert private == {"ca.key", "organisation.key", "signing.key", "centre.key", "broker.key"}
 

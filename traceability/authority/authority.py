@@ -42,13 +42,14 @@ ISSUED, ACL, CRL, LOCK = "issued.json", "punchgate.acl", "crl.pem", ".lock"
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """One certificate: `serial` hex, `until` and `revoked` (None: it counts) RFC 3339."""
+    """One certificate: `serial` hex, `until` and `revoked` (None: it counts) RFC 3339; `key` its mark."""
 
     name: str
     serial: str
     until: str
     revoked: str | None = None
     is_broker: bool = False
+    key: str = ""
 
     def counts(self, now: datetime) -> bool:
         """Whether a broker has to let its owner in."""
@@ -105,11 +106,17 @@ class Authority:
         """Within, nobody else issues or revokes; what was issued meanwhile is known, and the broker's files are right
         at the end.
         """
+        with self.alone():
+            yield
+            self._publish(prefix)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within, nobody else changes anything in the folder, and all that was issued is known."""
         with (self.folder / LOCK).open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self.issued = self._read_issued()
             yield
-            self._publish(prefix)
 
     def sign(self, data: bytes) -> bytes:
         """The authority's word for it."""
@@ -121,20 +128,20 @@ class Authority:
         """A certificate (PEM) for this key: of a client, or with `hosts` of a broker. Earlier ones go on to count."""
         made = issue(self._certificate, self._key, public, name, days, hosts)
         until = made.not_valid_after_utc.isoformat()
-        self._keep([*self.issued, Issued(name, f"{made.serial_number:x}", until, is_broker=bool(hosts))])
+        self._keep(
+            [*self.issued, Issued(name, f"{made.serial_number:x}", until, None, bool(hosts), x509.key_mark(public))]
+        )
         return x509.pem(made)
 
-    def broker(self, hosts: tuple[str, ...]) -> None:
-        """A key and a certificate for a broker under these names and addresses: broker.key, broker.pem."""
+    def server(self, kind: str, hosts: tuple[str, ...]) -> None:
+        """A key and a certificate for a server under these names and addresses: {kind}.key, {kind}.pem."""
         key = x509.new_key()
-        put(self.folder / "broker.pem", self.issue(hosts[0], key.public_key(), hosts=hosts))
-        put(self.folder / "broker.key", x509.key_pem(key), PRIVATE)
+        put(self.folder / f"{kind}.pem", self.issue(hosts[0], key.public_key(), hosts=hosts))
+        put(self.folder / f"{kind}.key", x509.key_pem(key), PRIVATE)
 
     def revoke(self, name: str) -> int:
         """None of its certificates counts from now on; how many did."""
-        now = datetime.now(UTC)
-        counting = [one for one in self.issued if one.name == name and one.counts(now)]
-        stamp = now.isoformat(timespec="seconds")
+        counting, stamp = self.counting(name), datetime.now(UTC).isoformat(timespec="seconds")
         self._keep([replace(one, revoked=stamp) if one in counting else one for one in self.issued])
         return len(counting)
 
@@ -144,6 +151,11 @@ class Authority:
         return sorted(
             {one.name for one in self.issued if one.counts(now) and not one.is_broker and _is_gateway(one.name)}
         )
+
+    def counting(self, name: str) -> list[Issued]:
+        """The certificates of this name that a broker has to take."""
+        now = datetime.now(UTC)
+        return [one for one in self.issued if one.name == name and one.counts(now)]
 
     def _publish(self, prefix: str) -> None:
         """Write what the broker reads: access list and revocations."""

@@ -1,0 +1,58 @@
+"""The application: health, a description of itself (OpenAPI), and the routers it is given.
+
+Answers that are no success are JSON: {"error": a word for programs, "message": a sentence, "remedy": what mends it}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from traceability.api.bounds import Bounded
+
+MAX_BODY_BYTES = 128 * 1024
+
+
+class Refusal(Exception):
+    """An answer that is no success: HTTP status, word, sentence, remedy, and seconds to wait where that helps."""
+
+    def __init__(self, status: int, error: str, message: str, remedy: str = "", wait_s: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error = error
+        self.message = message
+        self.remedy = remedy
+        self.wait_s = wait_s
+
+
+def create_app(routers: Iterable[APIRouter] = (), health: Mapping[str, str] | None = None) -> FastAPI:
+    """The application with these routers; `health` is told with every `GET /healthz`."""
+    app = FastAPI(title="punchgate centre", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+    app.add_middleware(Bounded, max_bytes=MAX_BODY_BYTES)
+    told = {"status": "ok", **(health or {})}
+
+    @app.get("/healthz", summary="Whether the service is up")
+    def healthz() -> dict[str, str]:
+        return told
+
+    @app.exception_handler(Refusal)
+    def refused(_: Request, refusal: Refusal) -> JSONResponse:
+        headers = {"Retry-After": str(refusal.wait_s)} if refusal.wait_s is not None else None
+        return _problem(refusal.status, refusal.error, refusal.message, refusal.remedy, headers)
+
+    @app.exception_handler(RequestValidationError)
+    def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
+        """Names the members that are wrong, never their values: one may be a code."""
+        places = sorted({".".join(str(part) for part in one["loc"]) for one in error.errors()})
+        return _problem(422, "malformed", f"not as described: {', '.join(places)}", "see /openapi.json", None)
+
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def _problem(status: int, error: str, message: str, remedy: str, headers: dict[str, str] | None) -> JSONResponse:
+    return JSONResponse({"error": error, "message": message, "remedy": remedy}, status, headers)
