@@ -104,13 +104,13 @@ class Document:
         self.origins[loc] = Origin(origin.name, origin.folder, loc)
 
 
-def read_layers(path: Path, instead: bytes | None = None) -> tuple[Document, list[Finding]]:
+def read_layers(path: Path, instead: bytes | None = None, *, alone: bool = False) -> tuple[Document, list[Finding]]:
     """Read FILE and FILE.d/*.toml in the order of their names; what cannot be read becomes findings.
 
-    `instead` stands for what is in FILE.
+    `instead` stands for what is in FILE; `alone`: without FILE.d.
     """
     document = Document(Origin(str(path), _folder(path)))
-    drop_ins, findings = _drop_ins(path)
+    drop_ins, findings = ((), []) if alone else _drop_ins(path)
     for file in (path, *drop_ins):
         try:
             data = _read(file) if instead is None or file != path else instead
