@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 import later
 import pytest
 from box import Box, base
+from conftest import ARCH
 from test_debian_box import configure
 from test_service_box import GAP_S, READER, records, seconds, sent, token
 
@@ -140,7 +142,7 @@ def test_killed_at_any_moment_an_upgrade_leaves_one_that_runs_and_can_be_finishe
     for number, moment_s in enumerate((0.2, 0.5, 0.8, 1.2, 1.6, 2.2, 3.0, 5.0)):
         version = versions[number % 2]
         install = f"dpkg --force-downgrade --install /media/stick/{version}.deb"
-        box.sh(f"setsid sh -c '{install}' >/tmp/said 2>&1 & sleep {moment_s}; kill -9 -- -$!")
+        box.sh(f"setsid sh -c '{install}' >/tmp/said 2>&1 & sleep {moment_s}; kill -9 -$!")
         box.sh("punchgate --version; systemctl daemon-reload; systemctl restart punchgate")
         box.eventually("punchgate status")
         box.sh("while fuser /var/lib/dpkg/lock 2>/dev/null; do sleep 0.1; done; dpkg --configure -a", code=None)
@@ -160,15 +162,9 @@ def before_releases(repository_root: Path, tmp_path_factory: pytest.TempPathFact
     archive = subprocess.run(["git", "archive", commit], cwd=repository_root, check=True, capture_output=True)
     subprocess.run(["tar", "-x", "-C", str(tree)], input=archive.stdout, check=True)
     python = str(repository_root / ".venv" / "bin" / "python")
-    command = [python, "systemd/package.py", "--arch", "amd64", "--out", str(tree / "dist")]
-    subprocess.run(command, cwd=tree, env={"SOURCE_DATE_EPOCH": "1", **_environment()}, check=True)
+    command = [python, "systemd/package.py", "--arch", ARCH, "--kind", "deb", "--out", str(tree / "dist")]
+    subprocess.run(command, cwd=tree, env=os.environ | {"SOURCE_DATE_EPOCH": "1"}, check=True)
     return tree / "dist"
-
-
-def _environment() -> dict[str, str]:
-    import os
-
-    return dict(os.environ)
 
 
 @pytest.mark.needs("git")
