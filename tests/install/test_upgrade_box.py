@@ -13,7 +13,6 @@ from pathlib import Path
 import later
 import pytest
 from box import Box, base
-from conftest import ARCH
 from test_debian_box import configure
 from test_service_box import GAP_S, READER, records, seconds, sent, token
 
@@ -152,7 +151,7 @@ def test_killed_at_any_moment_an_upgrade_leaves_one_that_runs_and_can_be_finishe
 
 
 @pytest.fixture(scope="module")
-def before_releases(repository_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def before_releases(packages: Path, repository_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package as it was when one release was all that a box had."""
     commit = "b50dd64015"
     known = subprocess.run(["git", "cat-file", "-e", commit], cwd=repository_root, check=False, capture_output=True)
@@ -161,8 +160,9 @@ def before_releases(repository_root: Path, tmp_path_factory: pytest.TempPathFact
     tree = tmp_path_factory.mktemp("before")
     archive = subprocess.run(["git", "archive", commit], cwd=repository_root, check=True, capture_output=True)
     subprocess.run(["tar", "-x", "-C", str(tree)], input=archive.stdout, check=True)
+    arch = next(packages.glob("punchgate_*.deb")).stem.rpartition("_")[2]
     python = str(repository_root / ".venv" / "bin" / "python")
-    command = [python, "systemd/package.py", "--arch", ARCH, "--kind", "deb", "--out", str(tree / "dist")]
+    command = [python, "systemd/package.py", "--arch", arch, "--kind", "deb", "--out", str(tree / "dist")]
     subprocess.run(command, cwd=tree, env=os.environ | {"SOURCE_DATE_EPOCH": "1"}, check=True)
     return tree / "dist"
 
