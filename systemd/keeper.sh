@@ -11,6 +11,7 @@
 # A release is on trial while it is current and another one is good. Each change is one rename: whenever the power
 # goes, current leads to a whole release.
 set -eu
+umask 022
 
 home=@HOME@
 configuration=/etc/punchgate/punchgate.toml

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -140,7 +141,7 @@ def test_killed_at_any_moment_an_upgrade_leaves_one_that_runs_and_can_be_finishe
     for number, moment_s in enumerate((0.2, 0.5, 0.8, 1.2, 1.6, 2.2, 3.0, 5.0)):
         version = versions[number % 2]
         install = f"dpkg --force-downgrade --install /media/stick/{version}.deb"
-        box.sh(f"setsid sh -c '{install}' >/tmp/said 2>&1 & sleep {moment_s}; kill -9 -- -$!")
+        box.sh(f"setsid sh -c '{install}' >/tmp/said 2>&1 & sleep {moment_s}; kill -9 -$!")
         box.sh("punchgate --version; systemctl daemon-reload; systemctl restart punchgate")
         box.eventually("punchgate status")
         box.sh("while fuser /var/lib/dpkg/lock 2>/dev/null; do sleep 0.1; done; dpkg --configure -a", code=None)
@@ -150,7 +151,7 @@ def test_killed_at_any_moment_an_upgrade_leaves_one_that_runs_and_can_be_finishe
 
 
 @pytest.fixture(scope="module")
-def before_releases(repository_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def before_releases(packages: Path, repository_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package as it was when one release was all that a box had."""
     commit = "b50dd64015"
     known = subprocess.run(["git", "cat-file", "-e", commit], cwd=repository_root, check=False, capture_output=True)
@@ -159,16 +160,11 @@ def before_releases(repository_root: Path, tmp_path_factory: pytest.TempPathFact
     tree = tmp_path_factory.mktemp("before")
     archive = subprocess.run(["git", "archive", commit], cwd=repository_root, check=True, capture_output=True)
     subprocess.run(["tar", "-x", "-C", str(tree)], input=archive.stdout, check=True)
+    arch = next(packages.glob("punchgate_*.deb")).stem.rpartition("_")[2]
     python = str(repository_root / ".venv" / "bin" / "python")
-    command = [python, "systemd/package.py", "--arch", "amd64", "--out", str(tree / "dist")]
-    subprocess.run(command, cwd=tree, env={"SOURCE_DATE_EPOCH": "1", **_environment()}, check=True)
+    command = [python, "systemd/package.py", "--arch", arch, "--kind", "deb", "--out", str(tree / "dist")]
+    subprocess.run(command, cwd=tree, env=os.environ | {"SOURCE_DATE_EPOCH": "1"}, check=True)
     return tree / "dist"
-
-
-def _environment() -> dict[str, str]:
-    import os
-
-    return dict(os.environ)
 
 
 @pytest.mark.needs("git")

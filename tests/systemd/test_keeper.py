@@ -47,7 +47,7 @@ class Home:
         return made
 
     def run(self, *words: str, code: int = 0, **environment: str) -> str:
-        command = ["sh", str(self.keeper), *words]
+        command = ["sh", "-c", 'umask 077; exec sh "$@"', "sh", str(self.keeper), *words]
         surroundings = os.environ | environment
         done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False, timeout=30)
         assert done.returncode == code, done.stdout + done.stderr
@@ -95,6 +95,7 @@ def test_a_release_that_ends_before_it_has_stayed_up_makes_way_for_the_one_befor
     said = home.run("ended", SERVICE_RESULT=result, EXIT_STATUS="70")
     assert f"2 did not stay up ({result}, 70); back to 1" in said
     assert home.starts() == "1"
+    assert (home.home / "returned").stat().st_mode & 0o777 == 0o644, "the daemon has to read it"
     (warning,) = releases.warnings(home.home / "releases" / "1" / "lib" / "gateway")
     assert "2 did not stay up" in warning
     home.prove()

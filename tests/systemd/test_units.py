@@ -45,6 +45,25 @@ def test_the_unit_exposes_little(repository: Path, name: str, tmp_path: Path) ->
     assert float(found.group(1)) <= EXPOSURE_MAX
 
 
+@pytest.mark.needs("systemd-analyze")
+def test_the_trial_of_a_release_exposes_no_more_and_systemd_finds_nothing_wrong_with_it(
+    repository: Path, tmp_path: Path
+) -> None:
+    unit_file = installed(repository, "punchgate", tmp_path)
+    drop_in = (repository / "systemd" / "release.conf").read_text().partition("[Service]\n")[2]
+    drop_in = drop_in.replace("/usr/lib/punchgate/keeper", "/bin/true")
+    unit_file.write_text(unit_file.read_text().replace("\n[Install]", f"{drop_in}\n[Install]"))
+    verdict = subprocess.run(
+        ["systemd-analyze", "verify", str(unit_file)], capture_output=True, text=True, check=False
+    )
+    assert (verdict.returncode, verdict.stderr) == (0, "")
+    command = ["systemd-analyze", "security", "--offline=true", str(unit_file)]
+    verdict = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = re.search(r"Overall exposure level.*?: ([0-9.]+)", verdict.stdout)
+    assert found is not None, verdict.stderr
+    assert float(found.group(1)) <= EXPOSURE_MAX
+
+
 def options(repository: Path, name: str) -> configparser.ConfigParser:
     parser = configparser.ConfigParser(strict=False, interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
