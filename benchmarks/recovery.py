@@ -38,6 +38,7 @@ SCENES = ("replug", "stopped", "frozen", "half_open", "backlog")
 LIMITS_S = {"replug": 5.0, "stopped": 2.0, "frozen": 2.0, "backlog": 1.0}
 SWIPE_EVERY_S = 0.2
 WAIT_S, FILL_S = 60.0, 400.0
+TELL_EVERY_S = 5.0
 HEAP = 200
 TOKEN = b'"token":"'
 CARD = b"punchgate.credential.read.v1"
@@ -145,6 +146,7 @@ def replug(arguments: argparse.Namespace) -> dict[str, Any]:
             gateway.reader.unplug()
             time.sleep(1.0)
             took.append(_first(gateway.reader.plug, heard.first_since))
+            tell(f"  replug: {took[-1]:.2f} s")
             time.sleep(0.5)
     return {"subscriber": figures(took)}
 
@@ -194,6 +196,7 @@ def backlog(arguments: argparse.Namespace) -> dict[str, Any]:
         newest, piled_mib = int(gateway.status()["newest"]), rss_mib(gateway.pid)
         gateway.broker.start()
         begun, delays, heard = time.monotonic(), [], Tokens()
+        told_at = begun
         with subscriber(gateway.broker, f"{PREFIX}/hq/edge-01/#", heard.hear):
             while gateway.status()["settled"] < newest:
                 number = f"FF{len(delays):08X}"
@@ -202,6 +205,10 @@ def backlog(arguments: argparse.Namespace) -> dict[str, Any]:
                     _first(lambda card=card: gateway.reader.write(card), lambda _, name=name: heard.at(name))
                 )
                 time.sleep(0.05)
+                if time.monotonic() - told_at >= TELL_EVERY_S:
+                    told_at = time.monotonic()
+                    settled = gateway.status()["settled"]
+                    tell(f"  {settled} of {newest} records settled, slowest card {max(delays):.2f} s")
             drained_s = time.monotonic() - begun
         found = {"live": figures(delays), "swipes": len(delays), "records": newest, "drained_s": round(drained_s, 1)}
         return found | {"rss_mib": {"piled": round(piled_mib, 1), "drained": round(rss_mib(gateway.pid), 1)}}
@@ -223,6 +230,7 @@ def _outages(
             time.sleep(outage_s)
             begun = time.time()
             at_centre.append(_first(end, centre.first_since))
+            tell(f"  {outage_s:g} s of outage: {at_centre[-1]:.2f} s to the centre")
             if heard is not None:
                 wait_until(lambda begun=begun: heard.first_since(begun) is not None, WAIT_S)
                 at_subscriber.append((heard.first_since(begun) or begun) - begun)
@@ -248,16 +256,30 @@ def token(card: str) -> bytes:
 
 def _fill(gateway: Gateway, records: int) -> None:
     """Two records a card; heaps, because one line is read at its leisure."""
+    told_at = time.monotonic()
     for at in range(0, records // 2, HEAP):
+        if time.monotonic() - told_at >= TELL_EVERY_S:
+            told_at = time.monotonic()
+            tell(f"  {2 * at} of {records} records piled up")
         heap = b"".join(frames.rdm6300(f"0C{at + number:08X}") for number in range(HEAP))
         wait_until(lambda heap=heap: gateway.reader.write(heap), WAIT_S)
     wait_until(lambda: not gateway.reader.unread(), WAIT_S)  # this also pushes what the kernel had no room for
     wait_until(lambda: int(gateway.status()["newest"]) >= records, FILL_S)
 
 
+def tell(*words: object) -> None:
+    """How far it is, for who waits: on stderr."""
+    print(*words, file=sys.stderr, flush=True)
+
+
 def main() -> int:
     arguments = _arguments()
-    result = {name: globals()[name](arguments) for name in arguments.scenes}
+    result = {}
+    for name in arguments.scenes:
+        tell(f"{name}: {(globals()[name].__doc__ or '').splitlines()[0]}")
+        begun = time.monotonic()
+        result[name] = globals()[name](arguments)
+        tell(f"{name}: at most {_worst(result[name]):.2f} s; took {time.monotonic() - begun:.0f} s")
     worst = {name: _worst(result[name]) for name in result}
     say({**result, "limits_s": LIMITS_S}, "; ".join(f"{name} {value:.2f} s" for name, value in worst.items()))
     return int(any(worst[name] > LIMITS_S.get(name, WAIT_S) for name in worst))
