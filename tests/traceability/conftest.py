@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,15 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(tmp_path / "ledger.sqlite")
     server: PostgresServer = request.getfixturevalue("postgres")
     return server.fresh()
+
+
+@pytest.fixture(params=ENGINES, scope="session")
+def new_place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """Makes the `database` setting of one more new, empty ledger on either engine."""
+    if request.param == "sqlite":
+        return lambda: str(tmp_path_factory.mktemp("ledger") / "ledger.sqlite")
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.fresh
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from traceability.database.base import Connection
 
 Row = Mapping[str, object]
 
-LEDGER, DERIVATION = 0x70676C67, 0x70676C68
+LEDGER, DERIVATION = 0x70676C67, 0x70676C69
 """The locks of the ledger itself and of what is derived from it; far from what `number` gives, of all 63 bits."""
 
 _HEAD = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)

@@ -20,7 +20,7 @@ from traceability import clocks
 from traceability.database import Connection, Database
 from traceability.database import tables as ledger
 from traceability.database.portable import hold_derivation, is_server
-from traceability.presence.bindings import Binding
+from traceability.presence.bindings import CARD, Binding
 from traceability.presence.facts import Counted, Declaration, Fact, Move, Punch, Unplaced
 from traceability.presence.moments import FUTURE, PAST
 from traceability.presence.reading import fact_of, kind_of, name_of, sign_of
@@ -148,9 +148,8 @@ class _Work:
         """Look again at what these facts mean."""
         if not names:
             return
-        places = self.lines.places_of(names)
         facts: list[Fact] = [self.desk.moves[name] for name in sorted(names & self.desk.moves.keys())]
-        told = self.lines.at(places.values())
+        told = self.lines.taken(names)
         facts += (fact for each in told if (fact := fact_of(each.line, each.dated, self.known_ms)) is not None)
         self._replace(facts)
 
@@ -234,7 +233,7 @@ class _Work:
         return self._changes.setdefault(subject, Change())
 
     def _remember(self, step: Step, fact: Fact | None) -> None:
-        self._change(step.subject).tokens[step.id] = fact.token if isinstance(fact, Punch) else None
+        self._change(step.subject).tokens[step.id] = _token_of(fact)
 
     def _sign(self, told: Told, fact: Fact | None) -> dict[str, Any]:
         sign = sign_of(told.line, told.dated, self.known_ms)
@@ -255,6 +254,13 @@ class _Work:
             "body": None if sign is None else body_of(sign),
             "why": fact.why if isinstance(fact, Unplaced) else None,
         }
+
+
+def _token_of(fact: Fact | None) -> str | None:
+    """The card a fact is about: a binding may say whose it was."""
+    if isinstance(fact, Move) and fact.subject.startswith(CARD):
+        return fact.subject.removeprefix(CARD)
+    return fact.token if isinstance(fact, Punch) else None
 
 
 def progress(connection: Connection) -> tuple[int, int]:

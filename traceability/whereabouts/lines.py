@@ -77,19 +77,24 @@ class Lines:
                     changed.append(told)
         return changed
 
-    def places_of(self, names: Iterable[str]) -> dict[str, Place]:
-        """Where records are, by their ids; ids that are no record's are left out."""
+    def taken(self, names: Iterable[str]) -> Iterator[Told]:
+        """Records by their ids: those of them that are signs already. What is new has its own turn."""
+        places = sorted(self._places_of(names))
+        g, signs = tables.signs.c, set[Place]()
+        for begin in range(0, len(places), CHUNK):
+            chunk = tuple_(g.stream, g.seq).in_(places[begin : begin + CHUNK])
+            rows = self.connection.execute(select(g.stream, g.seq).where(chunk, g.known_to == FUTURE))
+            signs |= {(stream, seq) for stream, seq in rows}
+        return self.at(signs)
+
+    def _places_of(self, names: Iterable[str]) -> list[Place]:
         s = ledger.streams.c
         streams = {
             f"{site}/{gateway}/{epoch}": stream
             for stream, site, gateway, epoch in self.connection.execute(select(s.id, s.site, s.gateway, s.epoch))
         }
-        found: dict[str, Place] = {}
-        for name in names:
-            stream, _, seq = name.rpartition("/")
-            if stream in streams and seq.isdecimal():
-                found[name] = (streams[stream], int(seq))
-        return found
+        parts = (name.rpartition("/") for name in names)
+        return [(streams[stream], int(seq)) for stream, _, seq in parts if stream in streams and seq.isdecimal()]
 
     def _told(self, place: Place, raw: bytes) -> Told:
         line = read_line(bytes(raw))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -142,12 +140,12 @@ def _happen(draw: st.DrawFn, journal: Journal, lane: str, minute: int) -> None:
 class Both:
     """The same records into the ledger and its tables, and into memory."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, place: str) -> None:
         self.now_ms = DAY_MS + 10 * HOUR_MS
-        self.ledger_file = str(folder / "ledger.sqlite")
-        self.ledger = Ledger(open_database(self.ledger_file), "centre", lambda: self.now_ms)
+        self.place = place
+        self.ledger = Ledger(open_database(place), "centre", lambda: self.now_ms)
         self.ledger.open()
-        self.database = open_database(self.ledger_file)
+        self.database = open_database(place)
         self.deriver = Deriver(self.database, lambda: self.now_ms)
         self.memory = Presence()
         self.arrived: list[bytes] = []
@@ -284,28 +282,29 @@ def answers(view: View) -> Iterator[bytes]:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )
-def test_tables_answer_as_memory_does_in_whatever_order_records_arrived(made: list[Journal], chance: Any) -> None:
+def test_tables_answer_as_memory_does_in_whatever_order_records_arrived(
+    new_place: Callable[[], str], made: list[Journal], chance: Any
+) -> None:
     lines = [raw for journal in made for raw in journal.lines]
     chance.shuffle(lines)
-    with TemporaryDirectory() as folder:
-        both = Both(Path(folder))
-        then: list[tuple[int, list[bytes]]] = []
-        number = 0
-        while lines:
-            count = chance.randint(1, 6)
-            if chance.random() < 0.4:
-                number += 1
-                _say_something(chance, both, number)
-            both.arrive(lines[:count] + chance.choices(lines[:count], k=chance.randint(0, 1)))
-            lines = lines[count:]
-            if chance.random() < 0.3:
-                with both.database.reading(at_once=True) as connection:
-                    then.append((both.turns[-1], list(answers(TableView(connection)))))
-        both.memory.known_at_ms = both.turns[-1]
-        with both.database.reading(at_once=True) as connection:
-            for mine, theirs in zip(answers(TableView(connection)), answers(both.memory), strict=True):
-                assert json.loads(mine) == json.loads(theirs)
-                assert mine == theirs
-            for known_at_ms, told in then:
-                assert list(answers(TableView(connection, known_at_ms))) == told, "what was answered then"
-        both.close()
+    both = Both(new_place())
+    then: list[tuple[int, list[bytes]]] = []
+    number = 0
+    while lines:
+        count = chance.randint(1, 6)
+        if chance.random() < 0.4:
+            number += 1
+            _say_something(chance, both, number)
+        both.arrive(lines[:count] + chance.choices(lines[:count], k=chance.randint(0, 1)))
+        lines = lines[count:]
+        if chance.random() < 0.3:
+            with both.database.reading(at_once=True) as connection:
+                then.append((both.turns[-1], list(answers(TableView(connection)))))
+    both.memory.known_at_ms = both.turns[-1]
+    with both.database.reading(at_once=True) as connection:
+        for mine, theirs in zip(answers(TableView(connection)), answers(both.memory), strict=True):
+            assert json.loads(mine) == json.loads(theirs)
+            assert mine == theirs
+        for known_at_ms, told in then:
+            assert list(answers(TableView(connection, known_at_ms))) == told, "what was answered then"
+    both.close()

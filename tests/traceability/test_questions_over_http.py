@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ QUESTIONS = (
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+def both(new_place: Callable[[], str]) -> Iterator[Both]:
     """One gateway's morning: two cards come in."""
     journal = Journal("edge-0", 0)
     journal.write(0, "gateway.started")
@@ -46,14 +46,14 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
         subject = {"kind": "credential", "token": token, "count": 1}
         words = {"portal": "gate", "lane": "gate", "direction": "in", "from_zone": "outside", "to_zone": "lobby"}
         journal.write(minute, "punch", outcome="completed", device="gate-in", subject=subject, refs={}, **words)
-    both = Both(tmp_path_factory.mktemp("http"))
+    both = Both(new_place())
     both.arrive(journal.lines)
     yield both
     both.close()
 
 
 def serving(both: Both, key: str | None) -> Iterator[Server]:
-    server = Server(create_app([questions(open_database(both.ledger_file), key)]), "127.0.0.1", 0, None)
+    server = Server(create_app([questions(open_database(both.place), key)]), "127.0.0.1", 0, None)
     server.start()
     yield server
     server.stop()
