@@ -96,7 +96,7 @@ def test_any_order_repetition_and_batching_give_the_same_ledger_and_the_same_rec
             group = take(ledger, order[start:end])
             assert not group.alarms
         message = receipt(ledger).message
-        assert stored(folder) == lines
+        assert stored(ledger) == lines
     assert (message["through"], message["seen"], message["missing"]) == (24, 24, [])
 
 
