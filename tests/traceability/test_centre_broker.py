@@ -8,6 +8,7 @@ import resource
 import shutil
 import time
 import zlib
+from pathlib import Path
 
 import pytest
 from centre_bench import Bench, CentreProcess, FakeGateway, eventually
