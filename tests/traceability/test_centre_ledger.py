@@ -191,7 +191,7 @@ def test_no_line_whatever_is_in_it_stops_the_centre(value: object, member: str) 
     (event if member in event else event["data"])[member] = value
     lost = json.loads(loss(5, "0" * 64))
     lost["data"]["lost"] = dict.fromkeys(lost["data"]["lost"], value)
-    with a_ledger() as (ledger, _):
+    with a_ledger() as ledger:
         take(ledger, [json.dumps(event).encode(), json.dumps(lost).encode()])
 
 
