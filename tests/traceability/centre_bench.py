@@ -183,7 +183,7 @@ class Bench:
     def __init__(self, broker: Broker, folder: Path) -> None:
         self.broker = broker
         self.folder = folder
-        self.database = folder / "ledger.sqlite"
+        self.database = str(folder / "ledger.sqlite")
         self._things: list[FakeGateway | CentreProcess] = []
 
     def centre(self, name: str = "a", env: dict[str, str] | None = None, **settings: str) -> CentreProcess:
@@ -197,7 +197,7 @@ class Bench:
         config = self.folder / f"centre-{name}.toml"
         words = {
             "url": self.broker.url,
-            "database": str(self.database),
+            "database": self.database,
             "state_dir": str(self.folder / name),
             "share": "" if self.broker.name == "iotcore" else "punchgate",
         } | settings
@@ -215,10 +215,10 @@ class Bench:
 
     def stored(self) -> list[bytes]:
         """Every line in the ledger, in the order of the export."""
-        return [line for lines in export.slices(open_database(str(self.database)), export.Wanted()) for line in lines]
+        return [line for lines in export.slices(open_database(self.database), export.Wanted()) for line in lines]
 
     def coverage(self) -> coverage.Report:
-        return coverage.survey(open_database(str(self.database)), time.time_ns() // 1_000_000)
+        return coverage.survey(open_database(self.database), time.time_ns() // 1_000_000)
 
     def clear(self) -> None:
         for thing in self._things:

@@ -8,6 +8,7 @@ import resource
 import shutil
 import time
 import zlib
+from pathlib import Path
 
 import pytest
 from centre_bench import Bench, CentreProcess, FakeGateway, eventually
@@ -253,12 +254,12 @@ def test_a_restored_backup_is_a_new_ledger_to_the_gateway(bench: Bench) -> None:
     gateway.send(lines[:10])
     before = gateway.wait_through(10)
     centre.stop()
-    backup = bench.database.read_bytes()
+    backup = Path(bench.database).read_bytes()
     centre = bench.centre()
     gateway.send(lines[10:20])
     gateway.wait_through(20)
     centre.stop()
-    bench.database.write_bytes(backup)
+    Path(bench.database).write_bytes(backup)
     centre = bench.centre()
     gateway.say(newest=20, settled=20, oldest=5)
     assert centre.wait_for("ledger.restored")["settled"] == 20

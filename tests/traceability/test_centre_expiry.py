@@ -91,7 +91,7 @@ def test_each_record_is_looked_at_once_a_slice_at_a_time(
 
 
 def test_a_running_centre_lets_go_of_what_is_too_old(bench: Bench) -> None:
-    ledger = Ledger(open_database(str(bench.database)), "before", lambda: 1_000_000_000_000)
+    ledger = Ledger(open_database(bench.database), "before", lambda: 1_000_000_000_000)
     with ledger.group([("hq", "edge-01")]) as group:
         group.take("hq", "edge-01", LINES[:3])
     ledger.close()

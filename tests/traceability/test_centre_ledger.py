@@ -42,10 +42,10 @@ def stored(ledger: Ledger) -> list[bytes]:
 
 
 @contextmanager
-def a_ledger() -> Iterator[tuple[Ledger, Path]]:
+def a_ledger() -> Iterator[Ledger]:
     with TemporaryDirectory() as folder:
         ledger = Ledger(open_database(str(Path(folder) / "ledger.sqlite")), "centre-1", Wall())
-        yield ledger, Path(folder)
+        yield ledger
         ledger.close()
 
 
@@ -91,12 +91,12 @@ def test_any_order_repetition_and_batching_give_the_same_ledger_and_the_same_rec
     repeats = data.draw(st.lists(st.sampled_from(lines), max_size=20))
     order = data.draw(st.permutations(lines + repeats))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(order)), max_size=8)))
-    with a_ledger() as (ledger, folder):
+    with a_ledger() as ledger:
         for start, end in zip([0, *cuts], [*cuts, len(order)], strict=True):
             group = take(ledger, order[start:end])
             assert not group.alarms
         message = receipt(ledger).message
-        assert stored(folder) == lines
+        assert stored(ledger) == lines
     assert (message["through"], message["seen"], message["missing"]) == (24, 24, [])
 
 
@@ -191,7 +191,7 @@ def test_no_line_whatever_is_in_it_stops_the_centre(value: object, member: str) 
     (event if member in event else event["data"])[member] = value
     lost = json.loads(loss(5, "0" * 64))
     lost["data"]["lost"] = dict.fromkeys(lost["data"]["lost"], value)
-    with a_ledger() as (ledger, _):
+    with a_ledger() as ledger:
         take(ledger, [json.dumps(event).encode(), json.dumps(lost).encode()])
 
 
