@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import ssl
 import sys
 import threading
@@ -20,7 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from gateway.simulation.broker import HOST, Broker
 
 from .conftest import BrokerMaker, SiteMaker
-from .site import Site, eventually, punchgate
+from .site import Process, Site, eventually, punchgate
 
 pytestmark = pytest.mark.needs("mosquitto")
 
@@ -233,3 +234,41 @@ def test_by_delivery_a_gateway_speaks_for_itself_only_and_the_centre_alone_settl
         "edge-01": {(f"edge-01/{leaf}", "centre") for leaf in DOWN},
         "edge-02": {(f"edge-02/{leaf}", "centre") for leaf in DOWN},
     }
+
+
+def test_a_code_alone_brings_a_punch_to_the_centre_and_the_next_certificate_is_taken_while_it_runs(
+    organisation: Organisation, make_site: SiteMaker
+) -> None:
+    """The centre answers over HTTPS; the box knows its address and a code, and later renews by itself."""
+    folder, port = organisation.folder, free_port()
+    run("centre", "authority", "server", HOST, "-c", organisation.centre_file)
+    with organisation.centre_file.open("a") as file:
+        file.write(f'listen = "{HOST}:{port}"\n')
+        file.write(f'listen_cert_file = "{folder}/server.pem"\nlisten_key_file = "{folder}/server.key"\n')
+    code = run("centre", "enrol-code", "hq", "edge-01", "-c", organisation.centre_file).strip()
+    site = make_site(organisation.url, prefix=PREFIX)
+    del site.tables["uplink"], site.tables["privacy"]
+    (site.folder / "organisation.key").unlink()
+    site.write()
+    reader = site.reader("reader-1")
+    centre = Process(site.folder / "centre.log", "centre", "run", "-c", organisation.centre_file)
+    site.processes.append(centre)
+    url = centre.wait_for("http.started")["url"]
+    run("enrol", "code", code, "--centre", url, "-c", site.file)
+    organisation.broker.restart()
+    site.start()
+    site.wait_up()
+    site.wait_captured(reader, "0C000621A5")
+    site.wait_settled()
+    assert "nothing to do" in run("enrol", "renew", "-c", site.file)
+    assert "the daemon was told" in run("enrol", "renew", "--now", "-c", site.file)
+    assert "tls2.key" in (site.folder / "punchgate.toml.d/50-enrolment.toml").read_text()
+    site.wait_connected()
+    run("centre", "revoke", "hq.edge-01", "-c", organisation.centre_file)
+    refused = punchgate("enrol", "renew", "--now", "-c", site.file)
+    assert (refused.returncode, b"revoked" in refused.stderr) == (1, True)
+
+
+def free_port() -> int:
+    with socket.create_server((HOST, 0)) as taken:
+        return int(taken.getsockname()[1])
