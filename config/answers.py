@@ -109,8 +109,13 @@ class Answered:
         return str(table["key_file"])
 
 
-def read_answers(path: Path, *, drivers: Mapping[str, DriverFacts], instead: bytes | None = None, alone: bool = False) -> Answered:
-    """Read FILE and, unless `alone`, FILE.d/*.toml; `instead` stands for what is in FILE. Raises ConfigError with every mistake in them."""
+def read_answers(
+    path: Path, *, drivers: Mapping[str, DriverFacts], instead: bytes | None = None, alone: bool = False
+) -> Answered:
+    """Read FILE and, unless `alone`, FILE.d/*.toml; `instead` stands for what is in FILE.
+
+    Raises ConfigError with every mistake in them.
+    """
     document, unusable = read_layers(path, instead, alone=alone)
     if unusable:
         raise ConfigError(unusable)

@@ -56,7 +56,7 @@ def command(config: Path, answers: Path | None, dump: Path | None, replace: bool
             return _talk(config, dump, replace=replace, start=start)
         answered = read_answers(answers, drivers=assembly.driver_facts())
         _settle(answered, config, answers)
-        return _carry_out(answered, config, replace=replace, start=bool(start))
+        return _carry_out(answered, config, replace=replace, start=start)
     except ConfigError as error:
         raise Misconfigured(str(error)) from error
 
@@ -114,7 +114,7 @@ def _rest(finding: Finding) -> tuple[str, str, str, str]:
     return finding.key, finding.value, finding.problem, finding.remedy
 
 
-def _carry_out(answered: Answered, config: Path, *, replace: bool, start: bool) -> int:
+def _carry_out(answered: Answered, config: Path, *, replace: bool, start: bool | None) -> int:
     """Write, enrol, check, start. Everything that can be refused is refused before the first file is written."""
     setup, name = answered.setup, answered.gateway
     text = placing.checked(answered, config, assembly.driver_facts(), os.environ)
@@ -134,7 +134,7 @@ def _carry_out(answered: Answered, config: Path, *, replace: bool, start: bool) 
     if setup.enrol == "files":
         return _carry_files(name, config)
     code = _check(load(config, drivers=assembly.driver_facts(), environ=os.environ))
-    _start(config, setup.start or start)
+    _start(config, setup.start if start is None else start)
     return code
 
 

@@ -52,7 +52,9 @@ class Lines:
             return self._port(text, found)
 
         more = "another" if self._ports() else "a"
-        question = f"Port with {more} device: its number, a path or URL" + ("; empty: no more" if self._ports() else "")
+        question = f"Port with {more} device: its number, a path or URL" + (
+            "; empty: no more" if self._ports() else ""
+        )
         return ask(question, check, "" if self._ports() else None)
 
     def _port(self, text: str, found: Sequence[Found]) -> str:

@@ -39,7 +39,9 @@ def ask_centre(draft: Draft, config: Path) -> None:
     say("  files  a request is carried to the centre, and an answer back")
     say("  key    there is no authority: you know the broker, and have the organisation's key or make it")
     said = draft.table("setup")
-    said["enrol"] = choose("How does this box become known there?", ("code", "files", "key"), said.get("enrol", "key"))
+    said["enrol"] = choose(
+        "How does this box become known there?", ("code", "files", "key"), said.get("enrol", "key")
+    )
     if said["enrol"] == "key":
         for key in ("centre", "code"):
             said.pop(key, None)
@@ -50,7 +52,9 @@ def ask_centre(draft: Draft, config: Path) -> None:
             draft.tree.pop(table, None)
         said.pop("organisation_key", None)
         if said["enrol"] == "code":
-            said["centre"] = ask_key("Where the centre answers, https://host:port", Setup, "centre", said.get("centre"))
+            said["centre"] = ask_key(
+                "Where the centre answers, https://host:port", Setup, "centre", said.get("centre")
+            )
             said["code"] = ask("The code", _code)
     draft.save()
 
@@ -73,7 +77,9 @@ def _ask_broker(said: dict[str, Any]) -> None:
         _ask_optional(said, key, question)
     if "username" in said:
         question = "File with the user's password on one line"
-        said["password_file"] = ask_key(question, Uplink, "password_file", said.get("password_file", "broker.password"))
+        said["password_file"] = ask_key(
+            question, Uplink, "password_file", said.get("password_file", "broker.password")
+        )
     else:
         said.pop("password_file", None)
     return None
