@@ -46,6 +46,7 @@ ONE_PLACE = {
     "fastapi": {
         "traceability/api/application.py",
         "traceability/api/enrolment.py",
+        "traceability/api/questions.py",
         "traceability/api/server.py",
         "traceability/front.py",
     },

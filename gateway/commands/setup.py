@@ -87,7 +87,7 @@ def _talk(config: Path, dump: Path | None, *, replace: bool, start: bool | None)
     draft.table("setup")["start"] = bool(start)
     draft.save()
     if dump is not None:
-        put(dump, draft.text())
+        put(dump, draft.text(), 0o600)
         click.echo(f"wrote {dump}")
     code = _carry_out(answered, config, replace=replace, start=bool(start))
     draft.forget()

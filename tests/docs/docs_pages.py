@@ -117,14 +117,6 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-def commands_to_come() -> set[str]:
-    """The commands that docs/deviations.md says are not there yet."""
-    (section,) = re.findall(
-        r"^Not there yet: (.*?)\. No status page", read(DOCS / "deviations.md"), re.DOTALL | re.MULTILINE
-    )
-    return set(re.findall(r"`([a-z-]+)`", section))
-
-
 def read(page: Path) -> str:
     return page.read_text(encoding="utf-8")
 

@@ -12,7 +12,6 @@ from docs_pages import (
     PAGES,
     ROOT,
     anchors,
-    commands_to_come,
     drawn_names,
     invocations,
     links,
@@ -56,8 +55,6 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_every_command_it_names_exists_with_its_options(page: Path) -> None:
     for words in invocations(read(page)):
-        if words[0] in commands_to_come():
-            continue
         command: click.Command | None = cli
         options = set(HELP)
         for word in words:
@@ -72,10 +69,6 @@ def test_every_command_it_names_exists_with_its_options(page: Path) -> None:
                 assert name == "-" or name in options, f"punchgate {' '.join(words)}: no option {name}"
             if command is None:
                 break
-
-
-def test_what_is_to_come_is_not_there_yet() -> None:
-    assert not commands_to_come() - {"journal", "centre", "roster"} & set(cli.list_commands(click.Context(cli)))
 
 
 @pytest.mark.parametrize("page", OURS, ids=page_name)

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, select, update
 
 from gateway.errors import Rejected
 from traceability import clocks
 from traceability.database import Connection, Database
-from traceability.database import tables as ledger
 from traceability.database.portable import hold_derivation, is_server
 from traceability.presence.bindings import CARD, Binding
 from traceability.presence.facts import Counted, Declaration, Fact, Move, Punch, Unplaced
@@ -271,9 +270,8 @@ def progress(connection: Connection) -> tuple[int, int]:
 
 
 def behind(connection: Connection) -> int:
-    """How many rows of the ledger are waiting, at most."""
-    newest = connection.scalar(select(func.max(ledger.records.c.rowid))) or 0
-    return int(max(0, newest - progress(connection)[0]))
+    """How many records of the ledger are waiting."""
+    return Lines(connection).waiting(progress(connection)[0])
 
 
 def _go_on(connection: Connection, upto: int, known_ms: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from sqlalchemy import exists, select, tuple_
+from sqlalchemy import ColumnElement, and_, exists, func, select, tuple_
 
 from gateway.wire import Line, read_line
 from traceability import clocks, times
@@ -45,16 +45,14 @@ class Lines:
 
     def new(self, upto: int, limit: int) -> tuple[int, list[Told]]:
         """Records behind a row of the ledger that are no sign yet, at most so many; and the last row looked at."""
-        r, s = ledger.records.c, tables.signs.c
-        known = exists().where(s.stream == r.stream, s.seq == r.seq)
-        query = (
-            select(r.rowid, r.stream, r.seq, r.line)
-            .where(r.rowid > upto, r.line != b"", ~known)
-            .order_by(r.rowid)
-            .limit(limit)
-        )
+        r = ledger.records.c
+        query = select(r.rowid, r.stream, r.seq, r.line).where(_new(upto)).order_by(r.rowid).limit(limit)
         rows = self.connection.execute(query).all()
         return max((row[0] for row in rows), default=upto), [self._told((row[1], row[2]), row[3]) for row in rows]
+
+    def waiting(self, upto: int) -> int:
+        """How many of those there are."""
+        return self.connection.scalar(select(func.count()).select_from(ledger.records).where(_new(upto))) or 0
 
     def at(self, places: Iterable[Place]) -> Iterator[Told]:
         """Those of them that are there and have not expired."""
@@ -122,3 +120,10 @@ class Lines:
         )
         rows = self.connection.execute(query)
         return {(stream, seq): (best, first, last) for stream, seq, best, first, last in rows}
+
+
+def _new(upto: int) -> ColumnElement[bool]:
+    """Records behind a row of the ledger that are no sign yet, and have not expired."""
+    r, s = ledger.records.c, tables.signs.c
+    known = exists().where(s.stream == r.stream, s.seq == r.seq)
+    return and_(r.rowid > upto, r.line != b"", ~known)
