@@ -29,7 +29,7 @@ ONE_PLACE = {
     "paho": {"gateway/uplink/connection.py", "traceability/subscription.py", "gateway/simulation/listener.py"},
     "sqlite3": {"gateway/journal/schema.py", "traceability/database/sqlite.py"},
     "alembic": {"traceability/migration.py", "traceability/database/migrations"},
-    "pg8000": set(),
+    "pg8000": {"traceability/database/postgresql.py"},
     "tinydb": {"gateway/directory/registry.py"},
     "cryptography": {
         "gateway/signature.py",
