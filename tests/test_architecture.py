@@ -28,13 +28,13 @@ ONE_PLACE = {
     "serial": {"gateway/port/serial_port.py"},
     "sqlite3": {"gateway/journal/schema.py", "traceability/database/sqlite.py"},
     "alembic": {"traceability/migration.py", "traceability/database/migrations"},
-    "pg8000": set(),
     "paho": {
         "gateway/uplink/connection.py",
         "gateway/simulation/listener.py",
         "traceability/subscription.py",
         "traceability/dispatch.py",
     },
+    "pg8000": {"traceability/database/postgresql.py"},
     "tinydb": {"gateway/directory/registry.py"},
     "cryptography": {
         "gateway/signature.py",

@@ -80,7 +80,10 @@ def _held(tx: Tx, stream: int, seqs: Sequence[int]) -> dict[int, str]:
     held: dict[int, str] = {}
     for start in range(0, len(seqs), ASKED_AT_ONCE):
         some = seqs[start : start + ASKED_AT_ONCE]
-        rows = tx.connection.execute(_HASHES, {"of": stream, "seqs": some})
+        if some[-1] - some[0] < len(some):
+            rows = tx.connection.execute(_HASHES_BETWEEN, {"of": stream, "first": some[0], "last": some[-1]})
+        else:
+            rows = tx.connection.execute(_HASHES_AMONG, {"of": stream, "seqs": some})
         held |= {seq: own_hash.hex() for seq, own_hash in rows}
     return held
 
@@ -155,9 +158,9 @@ def _name(raw: bytes) -> tuple[str, int] | None:
 
 _RECORDS, _REFUSED = tables.records.c, tables.refused.c
 _OF, _FIRST, _LAST = (bindparam(name, type_=tables.BIG) for name in ("of", "first", "last"))
-_HASHES = select(_RECORDS.seq, _RECORDS.hash).where(
-    _RECORDS.stream == _OF, _RECORDS.seq.in_(bindparam("seqs", expanding=True))
-)
+_HASHES = select(_RECORDS.seq, _RECORDS.hash).where(_RECORDS.stream == _OF)
+_HASHES_BETWEEN = _HASHES.where(_RECORDS.seq.between(_FIRST, _LAST))
+_HASHES_AMONG = _HASHES.where(_RECORDS.seq.in_(bindparam("seqs", expanding=True)))
 _NOT_REFUSED = delete(tables.refused).where(_REFUSED.stream == _OF, _REFUSED.seq.between(_FIRST, _LAST))
 _COUNT = (
     update(tables.streams)

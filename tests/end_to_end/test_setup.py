@@ -109,7 +109,7 @@ def test_a_code_and_a_reader_nobody_knew_are_enough_for_a_first_swipe_at_the_cen
 
 
 def test_a_reader_that_says_nothing_is_named_and_nothing_is_written(box: Site) -> None:
-    more = ('organisation_key = "new"', "[uplink]", f'url = "{box.url}"')
+    more = ('organisation_key = "new"', "listen_s = 0.1\nlisten_only = true", "[uplink]", f'url = "{box.url}"')
     done = punchgate("setup", "--answers", answers(box, "key", *more), "-c", box.file)
     assert done.returncode != 0
     assert b"door-in" in done.stderr or str(box.readers[0].port.path).encode() in done.stderr
