@@ -44,6 +44,17 @@ def test_visitors_of_a_place_are_those_of_the_window_with_how_long() -> None:
     ]
 
 
+def test_who_may_have_been_there_unseen_is_a_possible_visitor_only() -> None:
+    presence = Presence([*stay("k1:a", 10, None), *stay("k1:a", 50, 60, site="dorm")])
+    told = visitors(presence, "hq", "lobby", Span(at(20), at(40)))
+    assert (told.visitors, [each.subject for each in told.possible]) == ((), ["card/k1:a"])
+
+
+def test_who_came_later_on_the_same_day_is_not_selected() -> None:
+    presence = Presence([*stay("k1:a", 10, 20), *stay("k1:b", 30, 40)])
+    assert [each.subject for each in presence.in_site("hq", Span(at(12), at(15)))] == ["card/k1:a"]
+
+
 def test_who_is_in_a_room_is_in_what_it_lies_in() -> None:
     presence = Presence([*stay("k1:a", 0, 5), punch(1, "k1:a", lane="door"), punch(4, "k1:a", "out", "door")])
     presence.chart(hq(office=Zone("hq", "office", within="lobby")))

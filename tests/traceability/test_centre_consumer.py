@@ -226,9 +226,9 @@ def test_every_log_event_is_in_the_documentation() -> None:
     folder = Path(traceability.__file__).parent
     events = {
         event
-        for file in folder.glob("*.py")
+        for file in folder.rglob("*.py")
         for event in re.findall(
-            r"""(?:_say|alarm|info|error|debug|warning)\(\s*"([a-z]+\.[a-z]+)""", file.read_text()
+            r"""(?:_say|alarm|info|error|debug|warning|exception)\(\s*"([a-z]+\.[a-z_]+)""", file.read_text()
         )
     }
     page = (folder.parent / "docs" / "centre.md").read_text()

@@ -188,7 +188,7 @@ class _Gap:
         )
 
     def possible(self) -> Iterator[Stay]:
-        """Stays no movement tells of: where it was seen and nothing led there, and where an ambiguous punch led."""
+        """Stays no movement tells of: where it was seen though nothing led there, or an ambiguous punch led."""
         told = {(step.site, zone) for step, zone in ((self.before, self._here), (self.after, self._left)) if step}
         for number, step in enumerate(self.between):
             if step.role == "void":
