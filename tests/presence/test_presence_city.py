@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from gateway.simulation.city.build import build as make
+from gateway.simulation.city.settings import Settings
 from gateway.wire import Line, read_line
 from traceability.clocks import anchor_of, reading_of
 from traceability.dating import Chronicle
@@ -21,15 +23,10 @@ from traceability.presence.memory import Presence
 from traceability.presence.moments import HOUR_MS, Span, exactly
 from traceability.presence.reading import fact_of, sign_of
 
-pytest.importorskip("gateway.simulation.city.build")
-
 Place = tuple[str, str] | None
 
 
 def build(*, calm: bool, seed: int) -> Any:
-    from gateway.simulation.city.build import build as make
-    from gateway.simulation.city.settings import Settings
-
     return make(Settings(sites=3, people=60, days=2, seed=seed, calm=calm))
 
 

@@ -37,10 +37,10 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture(params=ENGINES, scope="session")
-def new_place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
-    """Makes the `database` setting of one more new, empty ledger on either engine."""
+def new_place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Makes the `database` setting of a new, empty ledger on either engine; two at once have names."""
     if request.param == "sqlite":
-        return lambda: str(tmp_path_factory.mktemp("ledger") / "ledger.sqlite")
+        return lambda name="ledger": str(tmp_path_factory.mktemp(name) / "ledger.sqlite")
     server: PostgresServer = request.getfixturevalue("postgres")
     return server.fresh
 

@@ -43,7 +43,7 @@ class PostgresServer:
             os.chown(self._home, owner.pw_uid, owner.pw_gid)
             self._who = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
         self._data = self._home / "data"
-        self._is_made = False
+        self._made: set[str] = set()
         self._process: subprocess.Popen[bytes] | None = None
         secret = self._home / "password"
         secret.write_text(PASSWORD)
@@ -104,15 +104,15 @@ class PostgresServer:
         self.stop()
         shutil.rmtree(self._home, ignore_errors=True)
 
-    def fresh(self) -> str:
-        """An empty database, always the same one; returns its address with the password in it."""
-        if not self._is_made:
-            self.sql("CREATE DATABASE ledger")
-            self._is_made = True
-        self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'ledger'")
-        self.sql("DROP SCHEMA public CASCADE", "ledger")
-        self.sql("CREATE SCHEMA public", "ledger")
-        return self.address("ledger")
+    def fresh(self, name: str = "ledger") -> str:
+        """An empty database, the same one for each name; returns its address with the password in it."""
+        if name not in self._made:
+            self.sql(f"CREATE DATABASE {name}")
+            self._made.add(name)
+        self.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        self.sql("DROP SCHEMA public CASCADE", name)
+        self.sql("CREATE SCHEMA public", name)
+        return self.address(name)
 
     def address(self, database: str, user: str = USER, password: str | None = PASSWORD) -> str:
         secret = "" if password is None else f":{quote(password)}"

@@ -37,7 +37,7 @@ QUESTIONS = (
 
 
 @pytest.fixture(scope="module")
-def both(new_place: Callable[[], str]) -> Iterator[Both]:
+def both(new_place: Callable[..., str]) -> Iterator[Both]:
     """One gateway's morning: two cards come in."""
     journal = Journal("edge-0", 0)
     journal.write(0, "gateway.started")
@@ -46,7 +46,7 @@ def both(new_place: Callable[[], str]) -> Iterator[Both]:
         subject = {"kind": "credential", "token": token, "count": 1}
         words = {"portal": "gate", "lane": "gate", "direction": "in", "from_zone": "outside", "to_zone": "lobby"}
         journal.write(minute, "punch", outcome="completed", device="gate-in", subject=subject, refs={}, **words)
-    both = Both(new_place())
+    both = Both(new_place("http"))
     both.arrive(journal.lines)
     yield both
     both.close()

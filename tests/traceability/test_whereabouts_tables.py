@@ -283,7 +283,7 @@ def answers(view: View) -> Iterator[bytes]:
     suppress_health_check=[HealthCheck.too_slow],
 )
 def test_tables_answer_as_memory_does_in_whatever_order_records_arrived(
-    new_place: Callable[[], str], made: list[Journal], chance: Any
+    new_place: Callable[..., str], made: list[Journal], chance: Any
 ) -> None:
     lines = [raw for journal in made for raw in journal.lines]
     chance.shuffle(lines)
