@@ -19,6 +19,7 @@ from gateway.errors import Misconfigured, Transient
 from traceability.api.application import create_app
 from traceability.api.server import Papers, Server
 from traceability.authority import Authority
+from traceability.database import Database, open_database
 from traceability.front import open_front
 
 
@@ -52,6 +53,11 @@ class Wish:
     listen_cert_file: Path | None = None
     listen_key_file: Path | None = None
     insecure: bool = False
+    questions_key_file: Path | None = None
+
+    @property
+    def ledger(self) -> Database:
+        return open_database(str(self.authority.parent / "ledger.sqlite"))
 
 
 def test_it_says_that_it_is_up_and_describes_itself() -> None:
@@ -87,9 +93,9 @@ def test_with_a_certificate_it_speaks_tls_and_shows_it(tmp_path: Path) -> None:
 def test_off_the_loopback_it_does_not_start_without_a_certificate_unless_told(tmp_path: Path) -> None:
     wish = Wish(tmp_path, listen_host="0.0.0.0", listens_in_private=False)
     with pytest.raises(Misconfigured, match="not the loopback"):
-        open_front(wish, {})
+        open_front(wish, wish.ledger, {})
     wish.insecure = True
-    front = open_front(wish, {})
+    front = open_front(wish, wish.ledger, {})
     assert front is not None
     front.stop()
 
@@ -98,9 +104,9 @@ def test_a_port_that_is_taken_matters_only_where_it_was_asked_for(tmp_path: Path
     with socket.create_server(("127.0.0.1", 0)) as taken:
         wish = Wish(tmp_path, listen_port=taken.getsockname()[1])
         with pytest.raises(Transient, match=str(wish.listen_port)):
-            open_front(wish, {})
+            open_front(wish, wish.ledger, {})
         wish.must_listen = False
-        assert open_front(wish, {}) is None
+        assert open_front(wish, wish.ledger, {}) is None
 
 
 def test_without_the_extra_the_centre_runs_but_not_if_the_api_was_asked_for(
@@ -108,7 +114,7 @@ def test_without_the_extra_the_centre_runs_but_not_if_the_api_was_asked_for(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "traceability.api.application", None)
     wish = Wish(tmp_path, must_listen=False)
-    assert open_front(wish, {}) is None
+    assert open_front(wish, wish.ledger, {}) is None
     wish.must_listen = True
     with pytest.raises(Misconfigured, match=r"punchgate\[centre\]"):
-        open_front(wish, {})
+        open_front(wish, wish.ledger, {})
