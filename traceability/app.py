@@ -23,10 +23,10 @@ from config import ConfigError, exposure, read_password, read_secret
 from gateway.errors import Misconfigured
 from gateway.wire import Topics
 from traceability.consumer import Consumer
-from traceability.database import Database, open_database
 from traceability.front import open_front
 from traceability.identity import Identity, claim
 from traceability.ledger import Ledger
+from traceability.own import own_database
 from traceability.sign import GatewayKeys, Signer, signer, unsigned
 from traceability.subscription import Broker, Inbox, Subscription
 from traceability.whereabouts.keeper import Keeper
@@ -139,16 +139,6 @@ def run(settings: Settings) -> None:
         keeper.stop()
         ledger.close()
     log.info("centre.stopped", service=service)
-
-
-def own_database(settings: Settings) -> Database:
-    """The ledger these settings name; nothing is opened yet. Raises Misconfigured."""
-    file = settings.database_password_file
-    try:
-        password = read_password(file, key="centre.database_password_file") if file else None
-    except ConfigError as error:
-        raise Misconfigured(str(error)) from error
-    return open_database(settings.database, password)
 
 
 def own_signer(settings: Settings) -> Signer:

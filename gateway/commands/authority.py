@@ -10,7 +10,7 @@ import click
 
 from config.secrets import read_organisation_key, read_secret
 from gateway.commands.centre_options import centre_option, read_centre
-from gateway.commands.enrol import confirm
+from gateway.commands.fingerprints import confirm
 from gateway.errors import EXIT_FAILED, Rejected
 from gateway.identity.papers import MAX_BYTES, Request, fingerprint
 from gateway.whole_file import whole_file

@@ -5,20 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import get_args
 
 import click
 
 from gateway import log
-from gateway.commands.authority import authority_group, enrol_command, revoke_command
-from gateway.commands.carry import import_command
 from gateway.commands.centre_options import centre_option, need_libraries, open_ledger, read_centre
 from gateway.commands.entries import ENTRIES
-from gateway.commands.evidence import evidence_command
-from gateway.commands.invitations import enrol_code
-from gateway.commands.orders import command_command
-from gateway.commands.publish import directory_group
 from gateway.commands.questions import QUESTIONS
 from gateway.errors import EXIT_FAILED, NotDurable
 from gateway.whole_file import whole_file
@@ -26,22 +21,43 @@ from gateway.wire import compact, timestamp
 from traceability.dating import Basis
 from traceability.sign import unsigned
 
+ELSEWHERE = {
+    "authority": "authority.authority_group",
+    "command": "orders.command_command",
+    "directory": "publish.directory_group",
+    "enrol": "authority.enrol_command",
+    "enrol-code": "invitations.enrol_code",
+    "evidence": "evidence.evidence_command",
+    "import": "carry.import_command",
+    "provision": "provision.provision_command",
+    "revoke": "authority.revoke_command",
+}
+"""Commands of other modules, which are imported when they are asked for."""
 
-@click.group("centre")
+
+class Centre(click.Group):
+    """Its own commands, and those of ELSEWHERE."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in order."""
+        return sorted({*super().list_commands(ctx), *ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command's object, or None."""
+        if cmd_name not in ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = ELSEWHERE[cmd_name].partition(".")
+        found: click.Command = getattr(import_module(f"gateway.commands.{module}"), name)
+        return found
+
+
+@click.group("centre", cls=Centre)
 def command() -> None:
     """The traceability service and its questions."""
 
 
-command.add_command(evidence_command)
-command.add_command(command_command)
-command.add_command(directory_group)
-command.add_command(import_command)
-command.add_command(authority_group)
-command.add_command(enrol_command)
-command.add_command(revoke_command)
 for each in (*QUESTIONS, *ENTRIES):
     command.add_command(each)
-command.add_command(enrol_code)
 
 
 @command.command("run")

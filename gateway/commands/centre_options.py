@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,18 +49,16 @@ def open_ledger(file: Path) -> tuple[Centre, Database]:
     """
     settings = read_centre(file).centre
     need_libraries()
-    from traceability.app import own_database
+    from traceability.own import own_database
 
     return settings, own_database(settings)
 
 
 def need_libraries() -> None:
     """Raises Misconfigured where the libraries of the ledger are not installed."""
-    try:
-        for library in ("sqlalchemy", "alembic", "pg8000"):
-            import_module(library)
-    except ModuleNotFoundError as error:
-        raise Misconfigured(
-            f"the centre's libraries are not installed here ({error.name})",
-            remedy="pip install 'punchgate[centre]', or the package punchgate-centre",
-        ) from error
+    for library in ("sqlalchemy", "alembic", "pg8000"):
+        if find_spec(library) is None:
+            raise Misconfigured(
+                f"the centre's libraries are not installed here ({library})",
+                remedy="pip install 'punchgate[centre]', or the package punchgate-centre",
+            )

@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
+from gateway.commands.fingerprints import confirm
 from gateway.commands.options import config_option
 from gateway.commands.renewal import renew
 from gateway.errors import Misconfigured, Rejected
-from gateway.identity.papers import MAX_BYTES, Answer, named, same
+from gateway.identity.papers import MAX_BYTES, Answer, named
 from gateway.whole_file import whole_file
 
 
@@ -87,18 +88,6 @@ def by_code(config: Path, site: str | None, name: str | None, text: str, url: st
 
 
 command.add_command(renew)
-
-
-def confirm(whose: str, here: str, said: str | None) -> None:
-    """Two people agree on a fingerprint. Raises Rejected if they do not."""
-    if said is None:
-        click.echo(f"fingerprint of the {whose}: {here}", err=True)
-        click.confirm("is it the one that the other side shows?", abort=True, err=True)
-    elif not same(said, here):
-        raise Rejected(
-            f"the fingerprint of the {whose} is {here}, not {said}",
-            remedy="compare once more; if it is not the same, the file was changed on its way",
-        )
 
 
 def _who(config: Path, site: str | None, name: str | None) -> str:
