@@ -23,7 +23,8 @@ from gateway.simulation.city.settings import SECOND, YARD
 NO_CARD, STILL = -1, -1
 WIDTH = 7
 """Numbers that a crossing takes in an array."""
-QUEUES_MS = 4 * SECOND
+CLOSE_MS = 3 * SECOND
+"""Who is so close behind somebody, or waits in line behind him, may go through with him."""
 WINDOW_MS = 6 * SECOND
 """Longer than any lane waits for a pass."""
 
@@ -219,7 +220,7 @@ class Walk:
         if chance < 0.0315 and not is_in:
             return Habit.FIRE_DOOR
         last_ms, was_in = self._last[lane]
-        if 0.0315 <= chance < 0.12 and was_in == is_in and at_ms - last_ms < 2 * SECOND and self._is_arm(lane):
+        if chance < 0.3 and was_in == is_in and at_ms - last_ms < CLOSE_MS and self._is_arm(lane):
             return Habit.BEHIND
         return Habit.PLAIN
 
