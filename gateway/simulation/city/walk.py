@@ -152,13 +152,13 @@ class Walk:
         leg = walker.legs[0]
         if leg.at_ms > at_ms:
             return leg.at_ms
-        lane, is_in, there = self._way(leg, walker.place)
+        lane, is_in, there = self._way(at_ms, leg, walker.place)
         if walker.place == NOWHERE and self._crowd.people[number].cards:
             walker.card = self._rng.choice(self._crowd.people[number].cards)
         return self._cross(at_ms, number, walker, lane, is_in, there)
 
-    def _way(self, leg: Leg, here: Place) -> tuple[int, bool, Place]:
-        """The lane to take, whether that is a movement in, and the place behind it."""
+    def _way(self, at_ms: int, leg: Leg, here: Place) -> tuple[int, bool, Place]:
+        """The lane to take, a free one if there is any; whether that is a movement in; the place behind it."""
         if leg.wheel is not None:
             return leg.wheel, leg.place != NOWHERE, leg.place
         if here == NOWHERE:
@@ -170,7 +170,7 @@ class Walk:
         else:
             outer, inner, is_in = NOWHERE, here, False
         lanes = self._layout.between[outer, inner]
-        lane = min(lanes, key=lambda each: (self._free_ms[each], self._rng.random()))
+        lane = min(lanes, key=lambda each: (max(at_ms, self._free_ms[each]), self._rng.random()))
         return lane, is_in, inner if is_in else outer
 
     def _cross(self, at_ms: int, number: int, walker: _Walker, lane: int, is_in: bool, there: Place) -> int | None:
