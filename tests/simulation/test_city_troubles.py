@@ -14,8 +14,10 @@ from gateway.simulation.city.blame import Unseen
 from gateway.simulation.city.build import City, Plan, build
 from gateway.simulation.city.deliveries import Delivery
 from gateway.simulation.city.layout import NOWHERE, lay_out
+from gateway.simulation.city.people import id_of
 from gateway.simulation.city.settings import HOUR, MINUTE, SECOND, Settings
 from gateway.simulation.city.troubles import NONE, Death, Silence, Span, Troubles, draw
+from gateway.simulation.city.walk import Habit, crossings
 from gateway.wire import Line, read_line
 
 SETTINGS = Settings(1, 120, 1, calm=True)
@@ -165,6 +167,25 @@ def test_a_sensor_that_dies_and_says_nothing_is_found_out_and_reads_are_assumed_
     assert assumed
     assert all(time_ms(line) >= time_ms(fault) for line in assumed)
     assert whys(it) == {"silent_sensor"}
+
+
+def test_who_follows_close_when_a_sensor_comes_back_is_in_doubt_for_an_older_read_may_take_his_pass() -> None:
+    plan = planned(Settings(1, 700, 1, seed=4, calm=True))
+    lane = next(n for n, each in enumerate(plan.layout.lanes) if each.rules.id == "gate-1")
+    there = [
+        it for it in crossings(plan.walk.kept(GATE)) if (it.lane, it.is_in, it.habit) == (lane, True, Habit.PLAIN)
+    ]
+    ahead, behind = next(pair for pair in pairwise(there) if pair[1].read_ms - pair[0].pass_ms < 2 * SECOND)
+    away = Span(ahead.read_ms - MINUTE, ahead.pass_ms + 1)
+    sent: list[Delivery] = []
+    one = plan.play(GATE, sent.append, Troubles(silences=(Silence(away, lane, "gate-1-arm", said=True),)))
+    taken = next(
+        line
+        for line in lines(City(plan, {GATE: sent}, plan.truth([one])), "punch")
+        if time_ms(line) == behind.pass_ms
+    )
+    assert taken.data["subject"]["token"] == plan.crowd.token(ahead.card)
+    assert (id_of(behind.person), behind.pass_ms) in {(each.person, each.at_ms) for each in one.unseen}
 
 
 def test_a_reader_that_dies_leaves_passes_without_a_name() -> None:
