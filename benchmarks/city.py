@@ -108,15 +108,16 @@ def check(arguments: argparse.Namespace) -> dict[str, object]:
 
 def feed(arguments: argparse.Namespace) -> dict[str, object]:
     """All messages into a ledger, whose clock is that of the city."""
+    from traceability.database import open_database
     from traceability.ledger import Ledger
     from traceability.states import read_state
 
     begun, now_ms, counts = time.monotonic(), 0, Counter()
-    ledger = Ledger(arguments.ledger, "centre-1", lambda: now_ms)
+    ledger = Ledger(open_database(str(arguments.ledger)), "centre-1", lambda: now_ms)
     arriving = deliveries.read_all(arguments.city)
     while group := list(islice(arriving, GROUP)):
         now_ms = group[-1].arrive_ms
-        with ledger.group() as into:
+        with ledger.group({(it.site, it.gateway) for it in group}) as into:
             for it in group:
                 if it.leaf == "state":
                     into.hear(it.site, it.gateway, read_state(it.lines[0]))

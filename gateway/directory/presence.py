@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -83,8 +83,8 @@ class Presence:
             del self.people[token]
 
     def as_dict(self) -> dict[str, Any]:
-        """For a file."""
-        return asdict(self)
+        """For a file. `asdict` counts the pairs of a Counter as if they were its members."""
+        return asdict(replace(self, unnamed=Counter())) | {"unnamed": dict(self.unnamed)}
 
     @classmethod
     def of(cls, words: Mapping[str, Any]) -> Presence:

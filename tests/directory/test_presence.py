@@ -155,12 +155,14 @@ def test_a_record_that_is_not_as_documented_stops_nothing_and_is_said(story: Sto
     assert "punch" in story.presence.gaps[-1].reason
 
 
-@given(st.lists(st.tuples(st.sampled_from([A, B]), st.sampled_from(["in", "out", "unknown"]), st.integers(0, 99))))
-def test_a_snapshot_anywhere_changes_nothing(punches: list[tuple[str, str, int]]) -> None:
+@given(
+    st.lists(st.tuples(st.sampled_from([A, B, None]), st.sampled_from(["in", "out", "unknown"]), st.integers(0, 99)))
+)
+def test_a_snapshot_anywhere_changes_nothing(punches: list[tuple[str | None, str, int]]) -> None:
     whole, cut = Story(), Story()
     for token, way, at_s in punches:
         for each in (whole, cut):
-            each.punch(token, way, at_s=float(at_s))
+            each.punch(token, way, "completed" if token else "anonymous", at_s=float(at_s))
         cut.presence = Presence.of(json.loads(json.dumps(cut.presence.as_dict())))
     assert cut.presence == whole.presence
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from heapq import merge
@@ -16,6 +16,7 @@ from gateway.simulation.city.fate import Fate
 from gateway.simulation.city.layout import Layout
 from gateway.simulation.city.people import Crowd
 from gateway.simulation.city.settings import Settings
+from gateway.simulation.city.troubles import Troubles
 from gateway.simulation.city.truth import Truth
 from gateway.simulation.city.walk import Walk
 
@@ -47,8 +48,10 @@ class Plan:
     def gateways(self) -> list[Name]:
         return list(self.layout.gateways)
 
-    def play(self, name: Name, sink: Callable[[Delivery], None]) -> Played:
-        """One gateway through all days; its deliveries go to `sink` in order of arrival."""
+    def play(self, name: Name, sink: Callable[[Delivery], None], given: Troubles | None = None) -> Played:
+        """One gateway through all days; its deliveries go to `sink` in order of arrival. What breaks is drawn, unless
+        it is given.
+        """
         played = Played()
 
         def count(delivery: Delivery) -> None:
@@ -60,7 +63,7 @@ class Plan:
         lanes = {number: self.layout.lanes[number] for number in self.layout.gateways[name]}
         blame = Blame(self._is_bound, self._is_borrowed)
         box = Box(self.settings, *name, lanes, self.crowd.cards, blame, count)
-        fate = Fate(box, troubles.draw(self.settings, *name, lanes))
+        fate = Fate(box, troubles.draw(self.settings, *name, lanes) if given is None else given)
         box.run(self.walk.kept(name), fate.acts())
         if not box.sender.is_up:
             blame.lose(0, self.settings.end_ms)
@@ -107,9 +110,9 @@ class City:
         return merge(*self.by_gateway.values(), key=lambda delivery: delivery.order)
 
 
-def build(settings: Settings) -> City:
-    """Make a small city; a large one is for `benchmarks/city.py`."""
+def build(settings: Settings, given: Mapping[Name, Troubles] | None = None) -> City:
+    """Make a small city; a large one is for `benchmarks/city.py`. `given`: what breaks at some gateways, for sure."""
     plan = Plan(settings)
     by_gateway: dict[Name, list[Delivery]] = {name: [] for name in plan.gateways}
-    played = [plan.play(name, by_gateway[name].append) for name in plan.gateways]
+    played = [plan.play(name, by_gateway[name].append, (given or {}).get(name)) for name in plan.gateways]
     return City(plan, by_gateway, plan.truth(played))

@@ -23,7 +23,8 @@ from gateway.simulation.city.settings import SECOND, YARD
 NO_CARD, STILL = -1, -1
 WIDTH = 7
 """Numbers that a crossing takes in an array."""
-QUEUES_MS = 4 * SECOND
+CLOSE_MS = 3 * SECOND
+"""Who is so close behind somebody, or waits in line behind him, may go through with him."""
 WINDOW_MS = 6 * SECOND
 """Longer than any lane waits for a pass."""
 
@@ -151,13 +152,13 @@ class Walk:
         leg = walker.legs[0]
         if leg.at_ms > at_ms:
             return leg.at_ms
-        lane, is_in, there = self._way(leg, walker.place)
+        lane, is_in, there = self._way(at_ms, leg, walker.place)
         if walker.place == NOWHERE and self._crowd.people[number].cards:
             walker.card = self._rng.choice(self._crowd.people[number].cards)
         return self._cross(at_ms, number, walker, lane, is_in, there)
 
-    def _way(self, leg: Leg, here: Place) -> tuple[int, bool, Place]:
-        """The lane to take, whether that is a movement in, and the place behind it."""
+    def _way(self, at_ms: int, leg: Leg, here: Place) -> tuple[int, bool, Place]:
+        """The lane to take, a free one if there is any; whether that is a movement in; the place behind it."""
         if leg.wheel is not None:
             return leg.wheel, leg.place != NOWHERE, leg.place
         if here == NOWHERE:
@@ -169,7 +170,7 @@ class Walk:
         else:
             outer, inner, is_in = NOWHERE, here, False
         lanes = self._layout.between[outer, inner]
-        lane = min(lanes, key=lambda each: (self._free_ms[each], self._rng.random()))
+        lane = min(lanes, key=lambda each: (max(at_ms, self._free_ms[each]), self._rng.random()))
         return lane, is_in, inner if is_in else outer
 
     def _cross(self, at_ms: int, number: int, walker: _Walker, lane: int, is_in: bool, there: Place) -> int | None:
@@ -219,7 +220,7 @@ class Walk:
         if chance < 0.0315 and not is_in:
             return Habit.FIRE_DOOR
         last_ms, was_in = self._last[lane]
-        if 0.0315 <= chance < 0.12 and was_in == is_in and at_ms - last_ms < 2 * SECOND and self._is_arm(lane):
+        if chance < 0.3 and was_in == is_in and at_ms - last_ms < CLOSE_MS and self._is_arm(lane):
             return Habit.BEHIND
         return Habit.PLAIN
 
