@@ -6,7 +6,8 @@ overdue when bytes are read, the process has stood still, at most since the last
 that is told by SIGCONT. The sign is read on CLOCK_BOOTTIME, which goes on while a machine is suspended.
 
 A loop that was busy with something else saw the bytes late, too. Its selector knows since when: what is ready at once
-may have come at any time since it was asked before, what had to be waited for has come just now.
+may have come at any time since it was asked before, what had to be waited for has come just now, or since the process
+wanted to go on and was not let (`starvation`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import signal
 from collections.abc import Callable
 
 from gateway.clock import Clock, Moment
+from gateway.starvation import Lost, Starvation
 
 BEAT_S = 2.0
 LATE_S = 0.15
@@ -24,19 +26,27 @@ WAITED_S = 0.001
 
 
 class WatchfulSelector(selectors.EpollSelector):
-    """`overlooked_since`: since when what is ready now may have been ready, on the clock `mono`, s."""
+    """`overlooked_since`: since when what is ready now may have been ready, on the clock `mono`, s. To be made on the
+    thread of its loop; `lost` tells for how long that one could not run.
+    """
 
-    def __init__(self, mono: Callable[[], float]) -> None:
+    def __init__(self, mono: Callable[[], float], lost: Callable[[], Lost] | None = None) -> None:
         super().__init__()
         self._mono = mono
-        self._returned = self.overlooked_since = mono()
+        self._lost = lost or Starvation()
+        self._known = self._lost()
+        self._looked = self.overlooked_since = mono()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """See EpollSelector."""
-        asked, before = self._mono(), self._returned
+        asked, before = self._mono(), self._looked
         ready = super().select(timeout)
-        self._returned = self._mono()
-        self.overlooked_since = self._returned if self._returned - asked > WAITED_S else before
+        returned, known, self._known = self._mono(), self._known, self._lost()
+        is_fetched = self._known.faults != known.faults
+        lost_s = returned - before if is_fetched else self._known.seconds - known.seconds
+        self._looked = max(before, returned - max(0.0, lost_s))
+        had_to_wait = returned - asked - lost_s > WAITED_S
+        self.overlooked_since = self._looked if had_to_wait else before
         return ready
 
 

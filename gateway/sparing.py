@@ -21,7 +21,8 @@ from gateway.clock import Clock
 from gateway.journal import Level, Room
 from gateway.records import CredentialRepeated, Draft, Item, Notice
 
-KEPT_OF_DEVICES = {"device.up", "device.down", "device.fault", "device.tamper"}
+KEPT_OF_DEVICES = {"device.up", "device.down", "device.fault", "device.log", "device.tamper"}
+"""`device.log` says of a device's memory that something may be missing."""
 SPARES: tuple[Level, ...] = ("sparing", "critical")
 
 log = structlog.get_logger()

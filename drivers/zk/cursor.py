@@ -135,12 +135,13 @@ class Index:
         newer = (i for i, stamp in enumerate(self.stamps) if stamp >= told.newest)
         return [i for i in newer if self.key(i) not in told.at and self.key(i) not in told.tail]
 
-    def overwritten(self, told: Cursor, latest: int) -> list[int]:
-        """The entries that were not told in a full log whose oldest ones are overwritten in place; usually none.
+    def overwritten(self, told: Cursor, start: int, latest: int) -> list[int]:
+        """The entries before `start` that were not told, in a full log whose oldest ones are overwritten in place;
+        usually none. What lies behind is new whatever the log does.
 
         They are one run, and right behind it stands the oldest entry of all: so it looks in no other log.
         """
-        new = [i for i in self.untold(told) if self.stamps[i] <= latest]
+        new = [i for i in self.untold(told) if i < start and self.stamps[i] <= latest]
         if not new or new[-1] - new[0] >= len(new) or new[-1] + 1 >= len(self):
             return []
         return new if self.stamps[new[-1] + 1] == min(self.stamps) else []

@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import Literal
 
 from drivers.events import DeviceChange, Event
-from drivers.zk.cursor import Cursor, Index
+from drivers.zk.cursor import Cursor, Found, Index
 from drivers.zk.records import HEADER_BYTES, Entry, entry, records_in, to_stamp, width_of
 from drivers.zk.schedule import Sizes
 from drivers.zk.stream import read
@@ -131,7 +131,7 @@ class Pull:
         """The size of records is known: where to begin."""
         self.width = width
         told = self.cursor
-        if told is None or not self.entries or self._is_thorough:
+        if told is None or not self.entries or self._is_thorough or (not told.count and self._sizes.is_full):
             return self._find()
         if self.entries < told.count:
             self._next, self.phase = self._near(), "near"
@@ -213,22 +213,29 @@ class Pull:
     def _again(self, told: Cursor) -> tuple[int, list[Event]]:
         found, start = self._index.find(told)
         if self._sizes.is_full:
-            new = self._index.overwritten(told, self._latest)
-            is_before = found in ("in place", "moved") and bool(new) and new[-1] < start
-            if is_before or (found == "cleared" and self._index.holds_newest(told)):
-                found = "unordered"
+            found = self._in_full_log(found, told, start)
         if found == "cleared":
             self._next, self.cursor = 0, Cursor()
             reason = OVERTAKEN if self._sizes.is_full else CLEARED
             return 0, [DeviceChange(kind="log", reason=reason, mark=self._mark())]
         place = self._index.place(start if found != "unordered" else self.entries, self._latest)
-        if place.newest < told.newest:
-            place = replace(place, newest=told.newest, at=told.at)
+        place = replace(place, newest=told.newest, at=told.at)
         if found == "unordered" and (untold := self._index.untold(told)):
             self._untold = untold
             return untold[0], self._shortened(told, self.entries)
         self._next, self.cursor = place.count, place
         return place.count, self._shortened(told, place.count)
+
+    def _in_full_log(self, found: Found, told: Cursor, start: int) -> Found:
+        """What was found in a log that may be overwritten in place; of an empty place more may have come than it has
+        room for.
+        """
+        is_placed = found in ("in place", "moved")
+        if is_placed and not told.count:
+            return "cleared"
+        if is_placed:
+            return "unordered" if self._index.overwritten(told, start, self._latest) else found
+        return "unordered" if self._index.holds_newest(told) else found
 
     def _tell(self, one: Entry, at: float) -> list[Event]:
         number, self._next = self._next, self._next + 1

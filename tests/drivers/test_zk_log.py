@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from drivers.events import CardRead, DeviceChange, Event
 from drivers.zk.age import MOST_AGE_S, Ages, Reading
 from drivers.zk.cursor import TAIL, Cursor, Index, from_mark
-from drivers.zk.pull import Pull
+from drivers.zk.pull import OVERTAKEN, Pull
 from drivers.zk.records import Entry, entry, to_stamp
 from drivers.zk.schedule import Sizes
 from drivers.zk.watch import Here, Watch
@@ -321,3 +321,49 @@ def test_an_entry_of_which_nothing_is_known_says_so() -> None:
     assert (origin.age_s, origin.error_s) == (0.0, MOST_AGE_S)
     nowhere = Entry("1", 1, to_stamp(datetime(2026, 2, 28)) + 2 * 86_400, 0)  # noqa: DTZ001
     assert ages(NOON).origin(nowhere, 1000.0).device_time == "2026-02-30T00:00:00"
+
+
+def test_a_log_that_fills_up_and_goes_on_at_its_beginning_between_two_readings_hides_nobody() -> None:
+    """Room for 300: 298 are told, then 299 and 300 fill it and 301 to 304 take the places of the first four."""
+    log = minutes(*range(1, 305), start=NOON - timedelta(hours=6))
+    terminal = Terminal(log[:298])
+    terminal.room = 300
+    terminal.pull()
+    terminal.log = log[300:] + log[4:300]
+    told = users(terminal.pull(thoroughly=True))
+    assert sorted(told, key=int) == [str(user) for user in range(299, 305)]
+    assert users(terminal.pull(thoroughly=True)) == []
+
+
+def test_a_log_that_was_empty_and_is_full_may_have_lost_entries_and_that_is_said() -> None:
+    terminal = Terminal()
+    terminal.room = 40
+    terminal.pull()
+    terminal.log = minutes(*range(21, 61))
+    events = terminal.pull()
+    assert users(events) == [str(user) for user in range(21, 61)]
+    assert changes(events) == [OVERTAKEN]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([20, 40, 60]), st.booleans())
+def test_a_full_log_tells_everybody_once_or_says_that_some_may_be_missing(seed: int, room: int, drops: bool) -> None:
+    chance, terminal, time, place = random.Random(seed), Terminal(), NOON, 0
+    terminal.room = room
+    said, told, punched = False, [], 0
+    terminal.pull(time)
+    for _ in range(10):
+        for _ in range(chance.choice([0, 1, 3, 18, 50])):
+            punched, time = punched + 1, time + timedelta(seconds=chance.randrange(1, 90))
+            if len(terminal.log) < room:
+                terminal.log.append(line(punched, time))
+            elif drops:
+                terminal.log = [*terminal.log[1:], line(punched, time)]
+            else:
+                terminal.log[place], place = line(punched, time), (place + 1) % room
+        time += timedelta(seconds=chance.randrange(1, 400))
+        events = terminal.pull(time, thoroughly=len(terminal.log) == room and not drops)
+        told += users(events)
+        said = said or any("first reading" not in str(reason) for reason in changes(events))
+    assert len(told) == len(set(told))
+    assert said or len(told) == punched

@@ -131,12 +131,18 @@ def test_reads_that_were_open_are_forgotten_with_their_bodies(tmp_path: Path) ->
 def test_the_daemon_expires_by_itself_and_goes_on_numbering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.journal.writer.PRUNE_EVERY_S", 0.02)
     monkeypatch.setattr(Clock, "quality", lambda self: Quality("synced", "ntp", 1, "boot"))
-    monkeypatch.setattr(Clock, "unix_ms", lambda self: at(3).time_ms)
+    monkeypatch.setattr(Clock, "unix_ms", lambda self: at(day).time_ms)
     monkeypatch.setattr(Clock, "now", lambda self: at(40))
     told: list[Range] = []
+    day = 3
 
     async def fill(journal: Journal, heard: Heard) -> None:
-        journal.append([notice(number) for number in range(5)])
+        """Only four are old: what is young stays, however often it is looked at."""
+        nonlocal day
+        journal.append([notice(number) for number in range(4)])
+        await until(lambda: len(heard.entries) == 4)
+        day = 40
+        journal.append([notice(4)])
         await until(lambda: len(heard.entries) == 5)
 
     async def story(journal: Journal, heard: Heard) -> None:

@@ -25,6 +25,7 @@ ALWAYS_KEPT = (
     Notice(kind="device.up", device="a"),
     Notice(kind="device.down", device="a"),
     Notice(kind="device.fault", device="a"),
+    Notice(kind="device.log", device="a"),
     Notice(kind="device.tamper", device="a"),
     Notice(kind="portal.fire"),
     Notice(kind="gateway.stopped"),
