@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 
 from centre_bench import Wall
 
@@ -15,6 +14,7 @@ from gateway.simulation.city.settings import HOUR, Settings
 from gateway.simulation.city.troubles import NONE, Death, Span, Troubles
 from gateway.wire import Line, read_line
 from traceability import coverage
+from traceability.database import open_database
 from traceability.ledger import Ledger
 from traceability.states import read_state
 
@@ -48,18 +48,18 @@ def sent() -> list[Line]:
     return [read_line(line) for it in city().deliveries() if it.leaf != "state" for line in it.lines]
 
 
-def survey(tmp_path: Path, wall: Wall) -> dict[str, coverage.Coverage]:
-    report = coverage.survey(tmp_path / "ledger.sqlite", wall.ms + HOUR)
+def survey(place: str, wall: Wall) -> dict[str, coverage.Coverage]:
+    report = coverage.survey(open_database(place), wall.ms + HOUR)
     return {f"{stream.site}/{stream.gateway}/{stream.epoch}": stream for stream in report.streams}
 
 
 def test_the_ledger_takes_a_city_and_finds_nothing_wrong_but_what_was_declared_lost(
-    ledger: Ledger, wall: Wall, tmp_path: Path
+    ledger: Ledger, wall: Wall, place: str
 ) -> None:
     counts = feed(ledger, wall, city().deliveries())
     assert set(counts) == {"new", "lost"}
     assert counts["new"] == len(sent())
-    streams = survey(tmp_path, wall)
+    streams = survey(place, wall)
     assert not [name for name, stream in streams.items() if stream.is_finding]
     declared = [line.data["lost"] for line in sent() if line.type == "punchgate.records.lost.v1"]
     shown = [loss for stream in streams.values() for loss in stream.lost]
@@ -71,11 +71,11 @@ def test_the_ledger_takes_a_city_and_finds_nothing_wrong_but_what_was_declared_l
 
 
 def test_the_same_city_in_another_order_some_of_it_twice_or_a_week_late_makes_the_same_ledger(
-    ledger: Ledger, wall: Wall, tmp_path: Path
+    ledger: Ledger, wall: Wall, place: str
 ) -> None:
     counts = feed(ledger, wall, shuffled(city().deliveries(), 7))
     assert set(counts) == {"new", "repeated", "lost"}
     assert counts["new"] == len(sent())
-    held = {name: stream.held for name, stream in survey(tmp_path, wall).items()}
+    held = {name: stream.held for name, stream in survey(place, wall).items()}
     assert held == Counter(f"{line.site}/{line.gateway}/{line.epoch}" for line in sent())
-    assert not [name for name, stream in survey(tmp_path, wall).items() if stream.is_finding]
+    assert not [name for name, stream in survey(place, wall).items() if stream.is_finding]
