@@ -115,6 +115,9 @@ install_services() {
     for unit in punchgate punchgate-centre; do
         sed "s|/usr/bin/punchgate|$link|" "$home/current/share/$unit.service" | replace "$units/$unit.service" 644
     done
+    for unit in punchgate-renew.service punchgate-renew.timer; do
+        sed "s|/usr/bin/punchgate|$link|" "$home/current/share/$unit" | replace "$units/$unit" 644
+    done
     mkdir -p "$units/punchgate.service.d"
     sed "s|/usr/lib/punchgate/keeper|$home/keeper|" "$home/current/share/release.conf" |
         replace "$units/punchgate.service.d/release.conf" 644
@@ -125,6 +128,7 @@ install_services() {
     fi
     if has_systemd; then
         systemctl daemon-reload
+        systemctl enable --now punchgate-renew.timer || true
         systemctl try-restart punchgate.service || true
         systemctl try-restart punchgate-centre.service || true
     fi
@@ -143,11 +147,12 @@ what_next() {
 
 uninstall() {
     if has_systemd; then
-        systemctl disable --now punchgate.service punchgate-centre.service 2>/dev/null || true
+        systemctl disable --now punchgate-renew.timer punchgate.service punchgate-centre.service 2>/dev/null || true
     fi
     rm -f "$units/punchgate.service.d/release.conf"
     rmdir "$units/punchgate.service.d" 2>/dev/null || true
     rm -f "$units/punchgate.service" "$units/punchgate-centre.service" $rules $link
+    rm -f "$units/punchgate-renew.service" "$units/punchgate-renew.timer" /var/lib/systemd/timers/stamp-punchgate-renew.timer
     rm -rf "$home"
     rmdir /etc/punchgate 2>/dev/null || true
     ! has_systemd || systemctl daemon-reload

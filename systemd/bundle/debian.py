@@ -46,6 +46,9 @@ def gateway(parts: Parts, version: str, arch: str, papers: dict[str, bytes]) -> 
     tree.link("usr/sbin/punchgate-release", "../lib/punchgate/keeper")
     tree.add("usr/lib/systemd/system/punchgate.service", layout.unit(parts.root, "punchgate"))
     tree.add("usr/lib/systemd/system/punchgate.service.d/release.conf", layout.release_drop_in(parts.root))
+    for name in layout.RENEWAL:
+        tree.add(f"usr/lib/systemd/system/{name}", layout.renewal(parts.root, name))
+    tree.link("usr/lib/systemd/system/timers.target.wants/punchgate-renew.timer", "../punchgate-renew.timer")
     tree.add(f"usr/lib/udev/rules.d/{layout.RULES}", layout.rules(parts.root))
     tree.add("usr/share/python3/runtime.d/punchgate.rtupdate", _debian(parts.root, "punchgate.rtupdate"), PROGRAM)
     tree.add(f"usr/share/punchgate/{layout.DROP_IN}", layout.drop_in(parts.root))

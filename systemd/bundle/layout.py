@@ -12,6 +12,7 @@ from bundle.tree import PROGRAM, Tree
 from bundle.wheels import Wheel
 
 UNITS = {"punchgate": "punchgate.service", "punchgate-centre": "punchgate-centre.service"}
+RENEWAL = ("punchgate-renew.service", "punchgate-renew.timer")
 RULES = "70-punchgate.rules"
 DROP_IN = "adjtimex.conf"
 RELEASE_DROP_IN = "release.conf"
@@ -104,6 +105,11 @@ def release_drop_in(root: Path) -> str:
 def unit(root: Path, name: str) -> str:
     """The text of a unit."""
     return (root / "systemd" / UNITS[name]).read_text("utf-8")
+
+
+def renewal(root: Path, name: str) -> str:
+    """The text of one of RENEWAL."""
+    return (root / "systemd" / name).read_text("utf-8")
 
 
 def rules(root: Path) -> str:

@@ -45,6 +45,8 @@ def _contents(parts: Parts, version: str, papers: dict[str, bytes]) -> Tree:
     tree.add(f"share/{layout.RELEASE_DROP_IN}", layout.release_drop_in(parts.root))
     for name in layout.UNITS:
         tree.add(f"share/{name}.service", layout.unit(parts.root, name))
+    for name in layout.RENEWAL:
+        tree.add(f"share/{name}", layout.renewal(parts.root, name))
     tree.add(f"share/{layout.RULES}", layout.rules(parts.root))
     tree.add(f"share/{layout.DROP_IN}", layout.drop_in(parts.root))
     for centre in (False, True):

@@ -36,6 +36,16 @@ def test_systemd_finds_nothing_wrong_with_the_unit(repository: Path, name: str, 
 
 
 @pytest.mark.needs("systemd-analyze")
+def test_systemd_finds_nothing_wrong_with_the_renewal_and_its_timer(repository: Path, tmp_path: Path) -> None:
+    service = installed(repository, "punchgate-renew", tmp_path)
+    timer = tmp_path / "punchgate-renew.timer"
+    timer.write_text((repository / "systemd" / timer.name).read_text())
+    command = ["systemd-analyze", "verify", str(service), str(timer)]
+    verdict = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (verdict.returncode, verdict.stderr) == (0, "")
+
+
+@pytest.mark.needs("systemd-analyze")
 @pytest.mark.parametrize("name", UNITS)
 def test_the_unit_exposes_little(repository: Path, name: str, tmp_path: Path) -> None:
     command = ["systemd-analyze", "security", "--offline=true", str(installed(repository, name, tmp_path))]
