@@ -128,7 +128,7 @@ install_services() {
     fi
     if has_systemd; then
         systemctl daemon-reload
-        systemctl enable --now punchgate-renew.timer || true
+        systemctl --quiet enable --now punchgate-renew.timer || true
         systemctl try-restart punchgate.service || true
         systemctl try-restart punchgate-centre.service || true
     fi
