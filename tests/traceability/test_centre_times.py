@@ -82,23 +82,23 @@ def test_a_good_anchor_that_comes_hours_later_dates_what_was_here_before(ledger:
 LONG = {"waited_ms": 3650 * 86_400_000}
 
 
-def test_a_wait_over_a_reboot_is_dated_by_the_boot_it_names(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_wait_over_a_reboot_is_dated_by_the_boot_it_names(ledger: Ledger) -> None:
     waits = LONG | {"waited_since": {"boot": "b1", "boot_ns": 7_300_000_000_000}}
     lines = [record(6, 40, 0, "unset", "b2", waits=waits), anchor(7, 90, NOW_MS + 10**9, boot="b2")]
     take(ledger, *STORY, *lines)
-    dated = told(tmp_path)[5].dated
+    dated = told(ledger)[5].dated
     assert (dated.basis, dated.earliest_ms) == ("anchor", NOW_MS + 7_300_000 - 509 - 10)
     assert dated.latest_ms == NOW_MS + 10**9 + 40_000 + 509 + 5
-    assert counted(tmp_path) == [{"clock": 3, "anchor": 4, "order": 0}]
+    assert counted(ledger) == [{"clock": 3, "anchor": 4, "order": 0}]
 
 
 @pytest.mark.parametrize(
     "since", [7, "b1", {}, {"boot": "b1"}, {"boot": 1, "boot_ns": 1}, {"boot": "b1", "boot_ns": True}]
 )
-def test_a_moment_that_is_none_narrows_nothing(ledger: Ledger, tmp_path: Path, since: object) -> None:
+def test_a_moment_that_is_none_narrows_nothing(ledger: Ledger, since: object) -> None:
     take(ledger, *STORY, record(6, 40, 0, "unset", "b2", waits=LONG | {"waited_since": since}))
     take(ledger, anchor(7, 90, NOW_MS + 10**9, boot="b2"))
-    assert (told(tmp_path)[5].dated.earliest_ms or 0) < NOW_MS - 3600 * 86_400_000
+    assert (told(ledger)[5].dated.earliest_ms or 0) < NOW_MS - 3600 * 86_400_000
 
 
 def test_a_box_that_has_run_for_years_is_dated_like_any_other(ledger: Ledger, tmp_path: Path) -> None:
