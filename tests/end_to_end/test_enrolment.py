@@ -68,6 +68,22 @@ class Organisation:
         run("enrol", "accept", answer, *who, "--fingerprint", self.authority_mark.upper())
         self.broker.restart()
 
+    def serve(self, site: Site) -> str:
+        """The centre, and where it answers boxes over HTTPS."""
+        run("centre", "authority", "server", HOST, "-c", self.centre_file)
+        with self.centre_file.open("a") as file:
+            file.write(f'listen = "{HOST}:{free_port()}"\n')
+            file.write(
+                f'listen_cert_file = "{self.folder}/server.pem"\nlisten_key_file = "{self.folder}/server.key"\n'
+            )
+        centre = Process(site.folder / "centre.log", "centre", "run", "-c", self.centre_file)
+        site.processes.append(centre)
+        return str(centre.wait_for("http.started")["url"])
+
+    def code(self, name: str) -> str:
+        """A one-time code for this box of the site."""
+        return run("centre", "enrol-code", "hq", name, "-c", self.centre_file).strip()
+
     def site(self, make_site: SiteMaker, name: str = "edge-01", papers_of: str | None = None) -> Site:
         """A gateway whose configuration says nothing of broker and keys; that comes from the answer."""
         site = make_site(self.url, prefix=PREFIX, name=name)
@@ -240,20 +256,12 @@ def test_a_code_alone_brings_a_punch_to_the_centre_and_the_next_certificate_is_t
     organisation: Organisation, make_site: SiteMaker
 ) -> None:
     """The centre answers over HTTPS; the box knows its address and a code, and later renews by itself."""
-    folder, port = organisation.folder, free_port()
-    run("centre", "authority", "server", HOST, "-c", organisation.centre_file)
-    with organisation.centre_file.open("a") as file:
-        file.write(f'listen = "{HOST}:{port}"\n')
-        file.write(f'listen_cert_file = "{folder}/server.pem"\nlisten_key_file = "{folder}/server.key"\n')
-    code = run("centre", "enrol-code", "hq", "edge-01", "-c", organisation.centre_file).strip()
     site = make_site(organisation.url, prefix=PREFIX)
     del site.tables["uplink"], site.tables["privacy"]
     (site.folder / "organisation.key").unlink()
     site.write()
     reader = site.reader("reader-1")
-    centre = Process(site.folder / "centre.log", "centre", "run", "-c", organisation.centre_file)
-    site.processes.append(centre)
-    url = centre.wait_for("http.started")["url"]
+    url, code = organisation.serve(site), organisation.code("edge-01")
     run("enrol", "code", code, "--centre", url, "-c", site.file)
     organisation.broker.restart()
     site.start()

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.simulation.broker import HOST
-
 from .conftest import SiteMaker
 from .site import Process, Reader, Site, punchgate
-from .test_enrolment import PREFIX, Organisation, free_port, organisation, run
+from .test_enrolment import PREFIX, Organisation, organisation
 
 __all__ = ["organisation"]
 
@@ -84,15 +82,7 @@ def answers(box: Site, enrol: str, *more: str) -> Path:
 def test_a_code_and_a_reader_nobody_knew_are_enough_for_a_first_swipe_at_the_centre(
     organisation: Organisation, box: Site
 ) -> None:
-    folder, port = organisation.folder, free_port()
-    run("centre", "authority", "server", HOST, "-c", organisation.centre_file)
-    with organisation.centre_file.open("a") as file:
-        file.write(f'listen = "{HOST}:{port}"\n')
-        file.write(f'listen_cert_file = "{folder}/server.pem"\nlisten_key_file = "{folder}/server.key"\n')
-    code = run("centre", "enrol-code", "hq", "edge-01", "-c", organisation.centre_file).strip()
-    centre = Process(box.folder / "centre.log", "centre", "run", "-c", organisation.centre_file)
-    box.processes.append(centre)
-    url = centre.wait_for("http.started")["url"]
+    url, code = organisation.serve(box), organisation.code("edge-01")
     file = answers(box, "code", f'centre = "{url}"', f'code = "{code}"')
     with cards_held_up(box.readers[0]):
         done = punchgate("setup", "--answers", file, "-c", box.file)
@@ -117,15 +107,7 @@ def test_a_reader_that_says_nothing_is_named_and_nothing_is_written(box: Site) -
 
 
 def test_a_wrong_code_writes_no_configuration_and_says_so(organisation: Organisation, box: Site) -> None:
-    run("centre", "authority", "server", HOST, "-c", organisation.centre_file)
-    port, folder = free_port(), organisation.folder
-    with organisation.centre_file.open("a") as file:
-        file.write(f'listen = "{HOST}:{port}"\n')
-        file.write(f'listen_cert_file = "{folder}/server.pem"\nlisten_key_file = "{folder}/server.key"\n')
-    code = run("centre", "enrol-code", "hq", "edge-02", "-c", organisation.centre_file).strip()
-    centre = Process(box.folder / "centre.log", "centre", "run", "-c", organisation.centre_file)
-    box.processes.append(centre)
-    url = centre.wait_for("http.started")["url"]
+    url, code = organisation.serve(box), organisation.code("edge-02")
     file = answers(box, "code", f'centre = "{url}"', f'code = "{code}"')
     with cards_held_up(box.readers[0]):
         done = punchgate("setup", "--answers", file, "-c", box.file)
