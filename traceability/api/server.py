@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,18 +61,17 @@ class Server:
             files = "" if papers is None else f"{papers.cert_file}, {papers.key_file}: "
             remedy = "check centre.listen_cert_file and listen_key_file"
             raise Misconfigured(f"TLS: {files}{error.strerror or error}", remedy=remedy) from error
-        self._server = uvicorn.Server(config)
+        self._told = threading.Event()
+        self._server = _Telling(config, self._told)
         self._thread = threading.Thread(target=self._serve, name="http", daemon=True)
 
     def start(self) -> None:
         """Serve. Raises Transient if it does not come up."""
         _speak_our_language()
         self._thread.start()
-        deadline = time.monotonic() + START_S
-        while not self._server.started:
-            if not self._thread.is_alive() or time.monotonic() > deadline:
-                raise Transient(f"{self.url}: the web server did not start", remedy="see the log")
-            time.sleep(0.01)
+        self._told.wait(START_S)
+        if not self._server.started:
+            raise Transient(f"{self.url}: the web server did not start", remedy="see the log")
 
     def stop(self) -> None:
         """Finish what is being answered, within a few seconds."""
@@ -83,8 +81,24 @@ class Server:
         self._socket.close()
 
     def _serve(self) -> None:
-        with closing(self._socket):
-            self._server.run(sockets=[self._socket])
+        try:
+            with closing(self._socket):
+                self._server.run(sockets=[self._socket])
+        finally:
+            self._told.set()
+
+
+class _Telling(uvicorn.Server):
+    """Tells when it has started, so that nobody has to ask again and again."""
+
+    def __init__(self, config: uvicorn.Config, told: threading.Event) -> None:
+        super().__init__(config)
+        self._told = told
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn.Server."""
+        await super().startup(sockets)
+        self._told.set()
 
 
 class _Retold(logging.Handler):
