@@ -1,7 +1,8 @@
 """What all tests share: real programs are found or named, and unit tests cannot reach the network.
 
 A test that needs a program says so with `@pytest.mark.needs("mosquitto")`. Where it is missing the test is skipped
-and listed at the end with the line that installs it; with PUNCHGATE_REQUIRE=all a skip is a failure.
+and listed at the end with the line that installs it; with PUNCHGATE_REQUIRE=all a skip is a failure. What a test
+found out by measuring is told by the fixture `figures`, and shown at the end too.
 """
 
 from __future__ import annotations
@@ -12,10 +13,23 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+from side_by_side import pytest_collection_modifyitems as in_order
+from side_by_side import (  # noqa: F401 - hooks
+    pytest_configure_node,
+    pytest_runtest_protocol,
+    pytest_unconfigure,
+    pytest_xdist_make_scheduler,
+)
+from told import tell, told
+
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 INSTALL = {
     "faketime": "apt-get install faketime",
@@ -41,8 +55,8 @@ INSTALL = {
     "atheris": "pip install atheris; there are wheels for Linux on x86-64, CPython 3.11 to 3.13",
 }
 SBIN = ("/usr/sbin", "/usr/local/sbin")
-
-_missing: dict[str, int] = {}
+FIGURE = "figure"
+MISSING = "is missing"
 
 
 def find(tool: str) -> str | None:
@@ -116,18 +130,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--power-cuts", type=int, default=10, help="how often tests/faults/test_power.py cuts it")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    in_order(config, items)
     for item in items:
         for mark in item.iter_markers("needs"):
             for tool in mark.args:
                 if find(tool) is None:
-                    _missing[tool] = _missing.get(tool, 0) + 1
-                    item.add_marker(pytest.mark.skip(reason=f"{tool} is missing: {INSTALL.get(tool, tool)}"))
+                    reason = f"{tool} {MISSING}: {INSTALL.get(tool, 'install it')}"
+                    item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for tool, count in sorted(_missing.items()):
-        terminalreporter.write_line(f"{count} tests need {tool}: {INSTALL.get(tool, 'install it')}", yellow=True)
+    reasons = Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", []))
+    for reason, count in sorted(reasons.items()):
+        tool, missing, remedy = reason.removeprefix("Skipped: ").partition(f" {MISSING}: ")
+        if missing:
+            terminalreporter.write_line(f"{count} tests need {tool}: {remedy}", yellow=True)
+    for line in told(terminalreporter, FIGURE):
+        terminalreporter.write_line(line)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -147,6 +167,12 @@ def _clean_environment() -> Iterator[None]:
         patch.delenv("PUNCHGATE_CONFIG", raising=False)
         patch.delenv("NOTIFY_SOCKET", raising=False)
         yield
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Takes lines that are shown at the end of the run."""
+    return lambda line: tell(request.node, FIGURE, line)
 
 
 @pytest.fixture

@@ -140,6 +140,7 @@ def test_a_name_that_nobody_knows_is_a_finding(bench: Bench) -> None:
     assert only(bench.examine(broker), "finding").mend
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("scheme", ["mqtt", "mqtts"])
 def test_a_broker_that_says_nothing_is_told_within_seconds(bench: Bench, scheme: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:

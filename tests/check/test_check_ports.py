@@ -132,6 +132,7 @@ def test_an_address_only_the_daemon_understands_is_a_note(bench: Bench) -> None:
     assert "cannot be looked at" in only(bench.examine(ports), "note").what
 
 
+@pytest.mark.alone
 def test_questions_without_an_answer_cost_one_time_limit_together() -> None:
     began = time.monotonic()
     answers = ask_all([lambda: time.sleep(5)] * 4, within_s=0.1)

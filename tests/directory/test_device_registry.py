@@ -79,6 +79,7 @@ def test_a_disk_that_takes_nothing_stops_nobody_and_keeps_the_old_document(
     assert [one["last_seen"] for one in Registry(tmp_path).all()] == ["t1"]
 
 
+@pytest.mark.alone
 def test_a_disk_that_hangs_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hangs, sync = threading.Event(), os.fsync
     monkeypatch.setattr(os, "fsync", lambda descriptor: (hangs.wait(5.0), sync(descriptor)))

@@ -46,6 +46,7 @@ def test_a_pattern_that_could_stall_or_says_nothing_is_refused(text: str, said: 
         compile_pattern(text, 256)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "text", [r"(?P<value>.*.*)x", r"(?P<a>\d*)(?P<value>\d{4,20})(?P<b>\d{1,9})x", r"(?P<v>\w+\s?\w+)!"]
 )

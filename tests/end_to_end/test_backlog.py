@@ -19,6 +19,7 @@ BACKLOG = 20_000
 LIVE_WITHIN_S = 2.0
 
 
+@pytest.mark.alone
 def test_a_live_punch_overtakes_twenty_thousand_records_and_none_is_missing(
     own_broker: BrokerMaker, make_site: SiteMaker
 ) -> None:

@@ -74,6 +74,7 @@ def test_a_clock_that_cannot_be_set_is_a_row_and_only_an_error_if_it_was_asked_f
     assert said["totals"]["struck"] == 1
 
 
+@pytest.mark.alone
 @pytest.mark.needs("faketime", "mosquitto")
 def test_a_clock_that_jumps_misdates_nothing() -> None:
     done = drill(*only("clock", "kill-centre"), "--json")

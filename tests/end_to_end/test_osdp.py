@@ -56,6 +56,7 @@ def figures(what: str, waits: list[float]) -> None:
           f"worst {ordered[-1]:.0f} ms")  # fmt: skip
 
 
+@pytest.mark.alone
 def test_two_secured_readers_on_one_bus_lose_and_double_nothing(two: Bench) -> None:
     rng, presented = Random(8), [[], []]
     for n in range(READS):
@@ -83,6 +84,7 @@ def test_a_wrong_key_is_refused_and_said_and_the_other_reader_works(tmp_path: Pa
         assert (card, read_at - at < 1.0) == ("6F6C3A", True)
 
 
+@pytest.mark.alone
 def test_a_silent_reader_is_soon_down_and_soon_back_while_the_other_goes_on_reading(two: Bench) -> None:
     silent_at, rng, presented = two.do("2:silent"), Random(9), []
     while (card := f"{rng.getrandbits(24):06X}") and (at := two.do(f"1:{card}")) - silent_at < SILENCE_S:

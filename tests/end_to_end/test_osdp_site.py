@@ -93,6 +93,7 @@ def test_while_the_broker_is_away_the_reader_shows_another_light(bus: Bus) -> No
     eventually(lambda: set(bus.lights(1)) - accepted, "another light")
 
 
+@pytest.mark.alone
 def test_a_reader_that_hangs_is_down_soon_and_back_soon_and_an_open_case_is_a_record(bus: Bus) -> None:
     bus.site.start()
     bus.site.centre()

@@ -154,6 +154,7 @@ def test_a_serial_server_is_heard_again_after_its_restart(site: Site, ear: Ear, 
     ear.wait(lambda: _tokens(ear, "remote") == [token("0C00000001"), token("0C00000002")])
 
 
+@pytest.mark.alone
 def test_a_serial_server_that_is_not_there_is_said_and_the_daemon_stops_in_time(site: Site) -> None:
     site.lane("gate")
     site.device("remote", "gate", url="socket://127.0.0.1:1", side="in")

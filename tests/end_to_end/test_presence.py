@@ -62,6 +62,7 @@ def test_the_broker_says_offline_after_a_kill_and_the_epoch_goes_on(site: Site, 
     assert site.status()["epoch"] == epoch
 
 
+@pytest.mark.alone
 def test_sigterm_records_the_stop_says_offline_and_exits_0(site: Site, ear: Ear) -> None:
     site.reader("reader-1")
     site.centre()
@@ -80,6 +81,7 @@ def test_sigterm_records_the_stop_says_offline_and_exits_0(site: Site, ear: Ear)
     assert site.verify()["last"] == len(site.export())
 
 
+@pytest.mark.alone
 def test_sigterm_is_obeyed_while_the_broker_is_away(make_site: object) -> None:
     site: Site = make_site("mqtt://127.0.0.1:1")  # type: ignore[operator]
     reader = site.reader("reader-1")

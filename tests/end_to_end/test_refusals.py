@@ -70,6 +70,7 @@ def test_a_topic_the_acl_refuses_is_said_with_reason_135_and_loses_nothing(
     assert len(site.export()) == site.status()["newest"]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("settle", ["receipt", "puback"])
 def test_while_nobody_subscribes_records_are_kept_and_tried_every_second(site: Site, settle: str) -> None:
     site.tables["uplink"]["settle"] = settle

@@ -90,6 +90,7 @@ def assert_everything_arrived(site: Site) -> None:
     assert len(reads) == len(site.readers[0].presented)
 
 
+@pytest.mark.alone
 def test_a_reader_plugged_in_again_is_heard_within_five_seconds(running: Site, broker_of_ours: Broker) -> None:
     reader = running.readers[0]
     with Ear(HOST, broker_of_ours.port, running.prefix) as ear:
@@ -105,6 +106,7 @@ def test_a_reader_plugged_in_again_is_heard_within_five_seconds(running: Site, b
     assert len(reads) == 3
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("outage_s", [1.0, 5.0])
 def test_within_two_seconds_of_the_brokers_return_records_are_at_the_subscriber_and_at_the_centre(
     running: Site, broker_of_ours: Broker, outage_s: float
@@ -119,6 +121,7 @@ def test_within_two_seconds_of_the_brokers_return_records_are_at_the_subscriber_
     assert_everything_arrived(running)
 
 
+@pytest.mark.alone
 def test_a_broker_that_stands_still_is_left_by_our_own_deadline_and_nothing_is_lost(
     running: Site, broker_of_ours: Broker
 ) -> None:

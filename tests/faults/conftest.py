@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 
 import pytest
+from told import tell, told
 
 from .plan import DEFAULT_COUNT, DEFAULT_SEED, PER_EPISODE
 from .verdict import Verdict
 
-TOTAL = pytest.StashKey[Verdict]()
-FIGURES = pytest.StashKey[list[str]]()
+VERDICT = "verdict"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -22,16 +23,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(("episode_seed", "episode_faults"), values, ids=[f"seed-{it}" for it, _ in values])
 
 
-@pytest.fixture(scope="session")
-def total(pytestconfig: pytest.Config) -> Verdict:
-    """The sum of all episodes."""
-    return pytestconfig.stash.setdefault(TOTAL, Verdict())
-
-
 @pytest.fixture
-def figures(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Takes lines that are shown at the end of the run."""
-    return pytestconfig.stash.setdefault(FIGURES, []).append
+def counted(request: pytest.FixtureRequest) -> Callable[[Verdict], None]:
+    """Takes the verdict of an episode, for the sum of all."""
+    return lambda verdict: tell(request.node, VERDICT, asdict(verdict))
 
 
 @pytest.fixture
@@ -41,11 +36,11 @@ def power_cuts(pytestconfig: pytest.Config) -> int:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    verdict = config.stash.get(TOTAL, None)
-    if verdict is not None and verdict.faults:
-        terminalreporter.write_line(f"faults from seed {_asked(config)[1]}: {verdict}")
-    for line in config.stash.get(FIGURES, []):
-        terminalreporter.write_line(line)
+    total = Verdict()
+    for verdict in told(terminalreporter, VERDICT):
+        total.add(Verdict(**verdict))
+    if total.faults:
+        terminalreporter.write_line(f"faults from seed {_asked(config)[1]}: {total}")
 
 
 def _asked(config: pytest.Config) -> tuple[int, int]:

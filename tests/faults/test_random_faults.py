@@ -8,6 +8,7 @@ draws 500 faults in episodes of 25; an episode that fails prints the line that p
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ pytestmark = [pytest.mark.needs("mosquitto"), pytest.mark.needs("strace")]
 
 
 def test_after_any_faults_the_centre_has_every_frame_once_in_order_and_at_its_time(
-    episode_seed: int, episode_faults: int, tmp_path: Path, total: Verdict
+    episode_seed: int, episode_faults: int, tmp_path: Path, counted: Callable[[Verdict], None]
 ) -> None:
     means = frozenset({"strace", "root"} if os.geteuid() == 0 else {"strace"})
     episode = Episode(draw(episode_seed, episode_faults, means), tmp_path)
@@ -29,7 +30,7 @@ def test_after_any_faults_the_centre_has_every_frame_once_in_order_and_at_its_ti
     except Exception as error:
         error.add_note(_told(episode))
         raise
-    total.add(verdict)
+    counted(verdict)
     assert not verdict.remarks, "\n".join([*verdict.remarks[:40], _told(episode)])
 
 

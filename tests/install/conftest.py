@@ -55,7 +55,9 @@ def repository_root() -> Path:
 
 
 @pytest.fixture
-def box(suite: str, packages: Path, tmp_path: Path, pytestconfig: pytest.Config) -> Iterator[Box]:
+def box(
+    suite: str, packages: Path, tmp_path: Path, pytestconfig: pytest.Config, figures: Callable[[str], None]
+) -> Iterator[Box]:
     """A box on which nothing of ours was ever installed."""
     started = time.monotonic()
     files = base(suite)
@@ -64,13 +66,11 @@ def box(suite: str, packages: Path, tmp_path: Path, pytestconfig: pytest.Config)
     yield new
     for command, took in new.durations:
         _note(pytestconfig, command, took)
+    for line in pytestconfig.stash.setdefault(FIGURES, []):
+        figures(line)
+    pytestconfig.stash[FIGURES].clear()
 
 
 def _note(config: pytest.Config, what: str, took: float) -> None:
     if took >= SLOW_S:
         config.stash.setdefault(FIGURES, []).append(f"{took:5.1f} s  {what[:100]}")
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in config.stash.get(FIGURES, []):
-        terminalreporter.write_line(line)

@@ -91,6 +91,7 @@ def test_twenty_cards_a_second_go_on_and_none_is_lost_or_told_twice(box: Box, tr
         ]
 
 
+@pytest.mark.alone
 def test_an_upgrade_leaves_the_reader_alone_for_three_seconds_at_most(box: Box) -> None:
     """By the daemon's own word: from its last record to the first that the new one took live."""
     with box.boot():

@@ -82,6 +82,7 @@ def test_a_disk_that_takes_long_leaves_the_port_unread_and_what_came_meanwhile_i
     assert 200 <= ear.moments()[1].waited_ms < 5_000
 
 
+@pytest.mark.alone
 def test_what_came_during_a_commit_says_by_how_much_it_may_be_late(pty: Pty) -> None:
     ear = SlowDisk()
     line = line_on(str(pty.path), ear)

@@ -35,6 +35,7 @@ def test_each_card_is_told_once_while_it_lies_there() -> None:
     assert bench.changes() == ["up"]
 
 
+@pytest.mark.alone
 def test_from_card_to_event_within_a_search_and_the_modules_own_time() -> None:
     bench = Conversation(DRIVER.new(), Sdt())
     bench.run(1.0)

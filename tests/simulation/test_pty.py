@@ -39,6 +39,7 @@ def test_bytes_wait_also_between_two_openings() -> None:
         assert read_all(port.path, 6) == b"second"
 
 
+@pytest.mark.alone
 def test_a_port_that_nobody_reads_takes_whole_frames_until_it_is_full_and_then_says_no() -> None:
     frames = [f"{n:014d}".encode() for n in range(5000)]
     with Pty() as port:

@@ -88,6 +88,7 @@ def test_a_gateway_that_connects_later_has_the_last_receipt_at_once(bench: Bench
     late.close()
 
 
+@pytest.mark.alone
 def test_a_hole_is_listed_after_five_seconds_and_closes_when_it_is_filled(bench: Bench) -> None:
     bench.centre()
     gateway, lines = bench.gateway(), chain(9)
@@ -306,6 +307,7 @@ def test_an_uncompressed_message_of_several_megabytes_is_taken(bench: Bench) -> 
     gateway.wait_through(2000)
 
 
+@pytest.mark.alone
 def test_a_receipt_is_not_held_back_behind_its_acknowledgement(bench: Bench) -> None:
     bench.centre()
     gateway, took = bench.gateway(), []

@@ -1,0 +1,93 @@
+"""Tests beside each other: what one process runs in a row, what runs first, and what wants the machine for itself.
+
+`./dev test` starts several processes (pytest-xdist). The tests of a file stay together, so that they share what their
+file shares; the files of APART have tests that share nothing and take long, and each goes where there is room. A test
+marked `alone` waits until no other test runs, and no other begins before it has ended.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FIRST = ("install", "faults", "end_to_end")
+"""Folders whose tests take longest: at the end of a run a short test is left to wait for."""
+APART = ("faults/test_random_faults.py", "faults/test_power.py", "end_to_end/test_asked_devices.py")
+FOLDER = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
+INPUT = "punchgate_doors"
+
+
+class Doors:
+    """A room for many or for one, shared by processes: two locked files in a folder.
+
+    Who waits for the room to be empty keeps the outer door, so that nobody slips in before.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._outer, self._inner = (folder / name for name in ("outer", "inner"))
+
+    @contextmanager
+    def inside(self, *, alone: bool) -> Iterator[None]:
+        with self._inner.open("w") as inner:
+            with self._outer.open("w") as outer:
+                fcntl.flock(outer, fcntl.LOCK_EX)
+                fcntl.flock(inner, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+            yield
+
+
+def unit(nodeid: str) -> str:
+    """What goes to one process as a whole: a file, or a test of a file of APART."""
+    file = nodeid.partition("::")[0]
+    return nodeid if file.endswith(APART) else file
+
+
+def first(item: pytest.Item) -> int:
+    """The place of a test's folder in the order of folders."""
+    folders = [*FIRST, item.path.parent.name]
+    return folders.index(item.path.parent.name)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByUnit(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return unit(nodeid)
+
+    config.option.loadscopereorder = False
+    return ByUnit(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tells each process where the doors are."""
+    stash = node.config.stash
+    if FOLDER not in stash:
+        stash[FOLDER] = tempfile.TemporaryDirectory(prefix="punchgate-doors-")
+    node.workerinput[INPUT] = stash[FOLDER].name
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if FOLDER in config.stash:
+        config.stash[FOLDER].cleanup()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items.sort(key=first)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    told = getattr(item.config, "workerinput", {}).get(INPUT)
+    if told is None:
+        return (yield)
+    with Doors(Path(told)).inside(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
