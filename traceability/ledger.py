@@ -59,7 +59,11 @@ class Group:
 
     def receipt(self, key: Key) -> Receipt:
         """The next receipt of a stream. To be sent after the commit, not before."""
-        return receipts.make(self._tx, key, self._service)
+        return self.receipts([key])[0]
+
+    def receipts(self, keys: Sequence[Key]) -> list[Receipt]:
+        """The next receipt of each of these streams."""
+        return receipts.make(self._tx, keys, self._service) if keys else []
 
 
 class Ledger:
