@@ -7,26 +7,36 @@ hold is written down (`breaks`) and raises an alarm; both lines stay. `held` is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from sqlalchemy import bindparam, select
 
-from gateway.wire import Line, read_line
-from traceability import spans
+from gateway.wire import read_line
 from traceability.database import tables
 from traceability.database.portable import add
+from traceability.message import Block
+from traceability.page import Page
 from traceability.streams import Key, Tx
 
 
-def check(tx: Tx, key: Key, stream: int, new: Mapping[int, tuple[Line, str]]) -> None:
-    """Check every link that got its second end with these lines (seq -> line and its hash)."""
-    for first, last in spans.runs(new):
-        before = hash_at(tx, stream, first - 1)
-        for seq in range(first, last + 1):
-            line, own_hash = new[seq]
-            compare(tx, key, stream, seq, held=before, named=line.prev)
-            before = own_hash
-        compare(tx, key, stream, last + 1, held=before, named=_prev_at(tx, stream, last + 1))
+def check(tx: Tx, page: Page, new: Block, runs: Iterable[tuple[int, int]]) -> None:
+    """Check every link that got its second end with these lines, which are on the page already, in their runs."""
+    key, stream = page.key, page.stream
+    for first, last in runs:
+        for seq in _joined(page, new, first, last):
+            compare(tx, key, stream, seq, held=page.hash_at(seq - 1), named=page.prevs[seq])
+        named = page.prevs.get(last + 1)
+        if named is None and last + 1 in page.held:
+            named = _prev_at(tx, stream, last + 1)
+        compare(tx, key, stream, last + 1, held=page.hash_at(last), named=named)
+
+
+def _joined(page: Page, new: Block, first: int, last: int) -> Iterable[int]:
+    """The lines of a run whose link to the one before needs a look: only the first, if those behind it all fit."""
+    is_all = len(new.seqs) == last - first + 1 and new.seqs == list(range(first, last + 1))
+    if is_all and new.prevs[1:] == [own_hash.hex() for own_hash in new.hashes[:-1]]:
+        return (first,)
+    return range(first, last + 1)
 
 
 def compare(tx: Tx, key: Key, stream: int, seq: int, *, held: str | None, named: str | None) -> None:

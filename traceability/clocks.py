@@ -7,17 +7,17 @@ nothing here depends on which came first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeGuard
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, select, true, update
 
 from gateway.wire import Line
 from traceability.anchors import Anchor, Reading
 from traceability.database import Connection, tables
-from traceability.database.portable import add, put
+from traceability.database.portable import execute, given, insert, put
 
 ANCHOR_TYPE, STEP_TYPE = "punchgate.clock.anchor.v1", "punchgate.clock.stepped.v1"
 MAX_NUMBER = 2**53
@@ -27,26 +27,42 @@ MAX_WORD = 64
 NO_CLOCK = Reading(0, "", 0, "none")
 
 
-def note(connection: Connection, stream: int, lines: Iterable[Line]) -> None:
-    """Keep what these lines, new in the ledger, say of their clocks."""
-    last_ns: dict[str, int] = {}
-    doubts: list[dict[str, object]] = []
-    for line in lines:
+class Notes:
+    """What lines that are new in the ledger say of their clocks, until `write` keeps it."""
+
+    def __init__(self) -> None:
+        self._last_ns: dict[tuple[int, str], int] = {}
+        self._doubts: list[dict[str, object]] = []
+        self._anchors: list[dict[str, object]] = []
+        self._previous: list[dict[str, object]] = []
+
+    def tick(self, stream: int, boot: str, boot_ns: int) -> None:
+        """A moment of a boot."""
+        if boot_ns >= self._last_ns.get((stream, boot), 0):
+            self._last_ns[stream, boot] = boot_ns
+
+    def take(self, stream: int, line: Line) -> None:
+        """All that a line says."""
         reading = reading_of(line)
         if reading.boot:
-            last_ns[reading.boot] = max(reading.boot_ns, last_ns.get(reading.boot, 0))
+            self.tick(stream, reading.boot, reading.boot_ns)
         if reading.state != "synced" or reading.since is not None:
-            doubts.append({"stream": stream, "seq": line.seq} | _columns(reading))
+            self._doubts.append({"stream": stream, "seq": line.seq} | _columns(reading))
         anchor = anchor_of(line)
         if anchor is not None:
-            _keep_anchor(connection, stream, line.seq, anchor)
-        if line.seq == 1:
-            _keep_previous(connection, stream, line)
-    put(connection, tables.doubts, doubts)
-    for boot, boot_ns in last_ns.items():
-        row = {"stream": stream, "boot": boot, "last_ns": boot_ns}
-        if not add(connection, tables.boots, row):
-            connection.execute(_LATER, {"of": stream, "which": boot, "at_ns": boot_ns})
+            self._anchors.append({"stream": stream, "seq": line.seq} | _anchor_columns(anchor))
+        if line.seq == 1 and (epoch := _previous_of(line)) is not None:
+            self._previous.append({"of": stream, "epoch_before": epoch})
+
+    def write(self, connection: Connection) -> None:
+        """Keep it all."""
+        put(connection, tables.doubts, self._doubts)
+        put(connection, tables.anchors, self._anchors)
+        for row in self._previous:
+            connection.execute(_FOLLOWS, row)
+        last = [(stream, boot, boot_ns) for (stream, boot), boot_ns in self._last_ns.items()]
+        if last:
+            execute(connection, _later(connection.dialect.name), last)
 
 
 def reading_of(line: Line) -> Reading:
@@ -85,25 +101,21 @@ def anchor_of(line: Line) -> Anchor | None:
     return Anchor(name, reading.boot, reading.boot_ns, offset_ms, reading.state, reading.error_ms)
 
 
-def _keep_anchor(connection: Connection, stream: int, seq: int, anchor: Anchor) -> None:
-    row = {
-        "stream": stream,
-        "seq": seq,
+def _anchor_columns(anchor: Anchor) -> dict[str, object]:
+    return {
         "boot": anchor.boot,
         "boot_ns": anchor.boot_ns,
         "offset_ms": anchor.offset_ms,
         "state": anchor.state,
         "error_ms": anchor.error_ms,
     }
-    put(connection, tables.anchors, [row])
 
 
-def _keep_previous(connection: Connection, stream: int, line: Line) -> None:
+def _previous_of(line: Line) -> str | None:
     """The first record of an epoch that follows another one names it."""
     previous = line.data.get("previous")
     epoch = previous.get("epoch") if isinstance(previous, dict) else None
-    if _is_word(epoch):
-        connection.execute(_FOLLOWS, {"of": stream, "epoch_before": epoch})
+    return epoch if _is_word(epoch) else None
 
 
 def _columns(reading: Reading) -> dict[str, object]:
@@ -113,12 +125,19 @@ def _columns(reading: Reading) -> dict[str, object]:
     return words
 
 
-_LATER = (
-    update(tables.boots)
-    .where(tables.boots.c.stream == bindparam("of"), tables.boots.c.boot == bindparam("which"))
-    .where(tables.boots.c.last_ns < bindparam("at_ns"))
-    .values(last_ns=bindparam("at_ns"))
-)
+@cache
+def _later(dialect: str) -> Any:
+    """The last moment of each boot, never an earlier one."""
+    boots = tables.boots
+    rows = given(dialect, boots.c.stream, boots.c.boot, boots.c.last_ns)
+    statement = insert(boots, dialect).from_select(["stream", "boot", "last_ns"], select(rows).where(true()))
+    return statement.on_conflict_do_update(
+        index_elements=["stream", "boot"],
+        set_={"last_ns": statement.excluded.last_ns},
+        where=boots.c.last_ns < statement.excluded.last_ns,
+    )
+
+
 _FOLLOWS = (
     update(tables.streams).where(tables.streams.c.id == bindparam("of")).values(previous=bindparam("epoch_before"))
 )

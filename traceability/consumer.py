@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable
-from contextlib import suppress
+from dataclasses import dataclass
 from queue import Empty
 from typing import Any, Protocol
 
@@ -25,9 +25,10 @@ from traceability import remedies
 from traceability.cadence import Cadence
 from traceability.expiry import SLICE_ROWS
 from traceability.ledger import Group, Ledger
+from traceability.message import Message, read_message
 from traceability.receipts import Receipt
 from traceability.sign import NO_KEYS, Forged, GatewayKeys, Signer
-from traceability.states import read_state
+from traceability.states import State, read_state
 from traceability.streams import Alarm, Key
 from traceability.subscription import Connected, Delivery, Died, Disconnected, Event, Inbox, Refused, Wake
 from traceability.tally import Tally
@@ -53,6 +54,16 @@ class Link(Protocol):
     def subscribe(self) -> None: ...
     def ack(self, delivery: Delivery) -> None: ...
     def publish(self, topic: str, payload: bytes) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A state that may be believed; `signed`: its bytes, if it is this gateway's signature that says so."""
+
+    site: str
+    gateway: str
+    state: State
+    signed: bytes | None
 
 
 class Consumer:
@@ -163,55 +174,46 @@ class Consumer:
             self._tell(receipt)
 
     def _transact(self, deliveries: list[Delivery]) -> tuple[int, list[Receipt]]:
-        """One transaction; returns how many deliveries it took before its time was over, and its receipts."""
-        start, taken = time.monotonic(), 0
-        gateways = self._gateways(deliveries)
+        """One transaction; returns how many deliveries were read before their time was over, and its receipts."""
+        start, read = time.monotonic(), list[Message | _Heard | None]()
+        while len(read) < len(deliveries) and (not read or time.monotonic() - start < MAX_GROUP_S):
+            read.append(self._read(deliveries[len(read)]))
+        gateways = {(key.site, key.gateway) for key in self._due()}
+        gateways |= {(one.site, one.gateway) for one in read if one is not None}
         with self._ledger.group(gateways) as group:
-            while taken < len(deliveries) and (not taken or time.monotonic() - start < MAX_GROUP_S):
-                for key in self._take(group, deliveries[taken]):
-                    self._cadence.touch(key, start)
-                taken += 1
-            receipts = [group.receipt(key) for key in self._due() if (key.site, key.gateway) in gateways]
+            for key in _take(group, read):
+                self._cadence.touch(key, start)
+            receipts = group.receipts([key for key in self._due() if (key.site, key.gateway) in gateways])
         for alarm in group.alarms:
             self._raise_alarm(alarm)
         if group.counts["nameless"]:
             reason = "neither refused nor kept: it does not say which record it is"
             self._say("message.malformed", "line", group.counts["nameless"], part="line", reason=reason)
-        if taken:
+        if read:
             ms = round(1000 * (time.monotonic() - start))
-            self._log.debug("centre.committed", messages=taken, ms=ms, **group.counts)
-        return taken, receipts
+            self._log.debug("centre.committed", messages=len(read), ms=ms, **group.counts)
+        return len(read), receipts
 
-    def _gateways(self, deliveries: list[Delivery]) -> set[tuple[str, str]]:
-        """Those (site, gateway) a group will write of: whose messages it takes, and who is due a receipt now."""
-        names = {(key.site, key.gateway) for key in self._due()}
-        for delivery in deliveries:
-            with suppress(Rejected):
-                site, gateway, _ = self._topics.parse(delivery.topic)
-                names.add((site, gateway))
-        return names
-
-    def _take(self, group: Group, delivery: Delivery) -> set[Key]:
+    def _read(self, delivery: Delivery) -> Message | _Heard | None:
+        """What a message says, before the ledger is held for it; None: nothing that could be taken."""
         part = "topic"
         try:
             site, gateway, leaf = self._topics.parse(delivery.topic)
             part = "state" if leaf == "state" else "batch"
             if leaf == "state":
-                return self._hear(group, site, gateway, delivery.payload)
-            return group.take(site, gateway, _lines(delivery))
+                return self._hear(site, gateway, delivery.payload)
+            return read_message(site, gateway, _lines(delivery))
         except Forged as error:
             self._say("state.forged", delivery.topic, reason=str(error)[:300], topic=delivery.topic[:200])
-            return set()
         except Rejected as error:
             self._say("message.malformed", part, part=part, reason=error.message[:200], topic=delivery.topic[:200])
-            return set()
+        return None
 
-    def _hear(self, group: Group, site: str, gateway: str, payload: bytes) -> set[Key]:
+    def _hear(self, site: str, gateway: str, payload: bytes) -> _Heard:
         """A state: of a gateway whose key is known only with its signature, and that is evidence then."""
         state = read_state(payload)
         is_signed = self._keys.check(site, gateway, payload)
-        key = group.hear(site, gateway, state, payload if is_signed else None)
-        return set() if key is None else {key}
+        return _Heard(site, gateway, state, payload if is_signed else None)
 
     def _expire(self) -> None:
         """Now and then a slice of what is older than it may be; the next one soon if there is more."""
@@ -251,6 +253,20 @@ class Consumer:
             self._log.warning(event, times=since, **fields)
 
         self.tally.note((event, kind), time.monotonic(), say, times)
+
+
+def _take(group: Group, read: list[Message | _Heard | None]) -> set[Key]:
+    """Take what was read, in order; lines that no state stands between are taken together."""
+    touched, waiting = set[Key](), list[Message]()
+    for one in read:
+        if isinstance(one, Message):
+            waiting.append(one)
+        elif one is not None:
+            touched |= group.take_all(waiting)
+            waiting = []
+            key = group.hear(one.site, one.gateway, one.state, one.signed)
+            touched |= set() if key is None else {key}
+    return touched | group.take_all(waiting)
 
 
 def _lines(delivery: Delivery) -> list[bytes]:

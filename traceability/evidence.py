@@ -10,13 +10,13 @@ other bytes than the line that is here, or two heads under one number.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 from sqlalchemy import bindparam, delete, select
 
-from gateway.wire import Line
 from traceability import chain
 from traceability.database import tables
+from traceability.message import Block
+from traceability.page import Page
 from traceability.states import State
 from traceability.streams import Key, Tx, plain, stream_of
 
@@ -48,11 +48,14 @@ def keep(tx: Tx, key: Key, state: State, message: bytes) -> None:
         _alarm(tx, key, seq, signed=head.hex(), other=other)
 
 
-def check(tx: Tx, key: Key, stream: int, new: Mapping[int, tuple[Line, str]]) -> None:
-    """Compare lines that have just come (seq -> line and its hash) with what was testified of them before."""
-    for seq, head in tx.connection.execute(_BETWEEN, {"of": stream, "first": min(new), "last": max(new)}):
-        if seq in new and new[seq][1] != head.hex():
-            _alarm(tx, key, seq, signed=head.hex(), other=new[seq][1])
+def check(tx: Tx, page: Page, new: Block) -> None:
+    """Compare lines that have just come, and are on the page, with what was testified of them before."""
+    if not page.testified:
+        return
+    come = set(new.seqs)
+    for seq, head in page.testified:
+        if seq in come and page.held[seq] != head:
+            _alarm(tx, page.key, seq, signed=head.hex(), other=page.held[seq].hex())
 
 
 def _is_known(tx: Tx, stream: int, seq: int, head: bytes) -> bool:
@@ -83,10 +86,5 @@ _LAST = (
     .limit(1)
 )
 _FORGET = delete(tables.evidence).where(_EVIDENCE.rowid == bindparam("row"))
-_BETWEEN = (
-    select(_EVIDENCE.newest, _EVIDENCE.hash)
-    .where(_OWN, _EVIDENCE.newest.between(bindparam("first"), bindparam("last")))
-    .distinct()
-)
 _SAME = select(_EVIDENCE.newest).where(_OWN, _AT, _EVIDENCE.hash == _HEAD).limit(1)
 _OTHER = select(_EVIDENCE.hash).where(_OWN, _AT, _EVIDENCE.hash != _HEAD).limit(1)

@@ -11,109 +11,102 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 
-from sqlalchemy import bindparam, delete, select, update
-
-from gateway.errors import Rejected
-from gateway.wire import MAX_LINE_BYTES, Line, line_hash, read_line
+from gateway.wire import MAX_LINE_BYTES, Line
 from traceability import chain, clocks, evidence, losses, spans
 from traceability.database import tables
-from traceability.database.portable import add, append
+from traceability.database.bulk import LineRow
+from traceability.database.portable import add, append_lines
+from traceability.message import Block, Message
+from traceability.page import Page, open_pages, runs_of, write_pages
 from traceability.streams import MAX_SEQ, Key, Tx, plain, stream_of
-
-ASKED_AT_ONCE = 500
 
 _EPOCH = re.compile(r"[0-9a-f]{16}")
 
 
-def take(tx: Tx, site: str, gateway: str, raw_lines: Sequence[bytes]) -> set[Key]:
-    """Take the lines of one message of this gateway; returns the streams they belong to."""
-    lines: dict[Key, list[Line]] = {}
-    refused: set[Key] = set()
-    for raw in raw_lines:
-        try:
-            line = _read(raw, site, gateway)
-        except Rejected as error:
-            refused |= _refuse(tx, site, gateway, raw, error.message)
-        else:
-            lines.setdefault(Key(site, gateway, line.epoch), []).append(line)
-    for key, of_stream in lines.items():
-        _keep(tx, key, of_stream)
-    return refused | lines.keys()
-
-
-def _read(raw: bytes, site: str, gateway: str) -> Line:
-    line = read_line(raw)
-    if (line.site, line.gateway) != (site, gateway):
-        raise Rejected("the record is of another gateway than the topic")
-    if line.seq > MAX_SEQ:
-        raise Rejected(f"seq is beyond {MAX_SEQ}")
-    return line
+def take(tx: Tx, messages: Iterable[Message]) -> set[Key]:
+    """Take messages in the order in which they came; returns the streams they belong to."""
+    touched: set[Key] = set()
+    waiting: list[Block] = []
+    for message in messages:
+        if message.refused:
+            _keep(tx, waiting)
+            waiting = []
+        for raw, reason in message.refused:
+            touched |= _refuse(tx, message.site, message.gateway, raw, reason)
+        waiting += message.blocks
+        touched.update(block.key for block in message.blocks)
+    _keep(tx, waiting)
+    return touched
 
 
 # --- kept
 
 
-def _keep(tx: Tx, key: Key, lines: list[Line]) -> None:
-    """What is new of these lines is written at once: nobody else writes of this gateway meanwhile."""
-    stream = stream_of(tx, key)
-    held = _held(tx, stream, sorted({line.seq for line in lines}))
-    new: dict[int, tuple[Line, str]] = {}
-    for line in lines:
-        own_hash = line_hash(line.raw)
-        known = held.get(line.seq)
+def _keep(tx: Tx, blocks: Sequence[Block]) -> None:
+    """Sort out what is new of these lines, and write it at once: nobody else writes of their gateways meanwhile."""
+    pages = open_pages(tx, blocks)
+    notes, new, lost = clocks.Notes(), list[tuple[int, Block]](), list[tuple[Page, Line]]()
+    for block in blocks:
+        page = pages[block.key]
+        fresh = _fresh(tx, page, block)
+        if fresh.seqs:
+            _account(tx, page, fresh, notes)
+            new.append((page.stream, fresh))
+            lost += [(page, line) for line in fresh.notable.values() if line.type == losses.LOST_TYPE]
+    if new:
+        append_lines(tx.connection, _rows(new, tx.now_ms), tables.records)
+        write_pages(tx, pages.values())
+        notes.write(tx.connection)
+    for page, line in lost:
+        losses.declare(tx, page.key, page.stream, line)
+
+
+def _fresh(tx: Tx, page: Page, block: Block) -> Block:
+    """What of a block is not here yet; a repeat is counted, a contradiction kept beside."""
+    if page.held.keys().isdisjoint(block.seqs) and len(set(block.seqs)) == len(block.seqs):
+        return block
+    places, come = list[int](), dict[int, bytes]()
+    for at, (seq, own_hash) in enumerate(zip(block.seqs, block.hashes, strict=True)):
+        known = page.held.get(seq) or come.get(seq)
         if known is None:
-            held[line.seq] = own_hash
-            new[line.seq] = (line, own_hash)
+            come[seq] = own_hash
+            places.append(at)
         elif known == own_hash:
             tx.counts["repeated"] += 1
         else:
-            _contradict(tx, key, stream, line, own_hash)
-    if new:
-        append(tx.connection, tables.records, [_row(tx, stream, *both) for both in new.values()])
-        _account(tx, key, stream, new)
+            _contradict(tx, page, seq, own_hash, block.raws[at])
+    return block.only(places)
 
 
-def _held(tx: Tx, stream: int, seqs: Sequence[int]) -> dict[int, str]:
-    """The hashes of those of these seqs that are here."""
-    held: dict[int, str] = {}
-    for start in range(0, len(seqs), ASKED_AT_ONCE):
-        some = seqs[start : start + ASKED_AT_ONCE]
-        if some[-1] - some[0] < len(some):
-            rows = tx.connection.execute(_HASHES_BETWEEN, {"of": stream, "first": some[0], "last": some[-1]})
+def _account(tx: Tx, page: Page, new: Block, notes: clocks.Notes) -> None:
+    """Spans, chain and testimony for lines that are new; what they say of their clocks."""
+    tx.counts["new"] += len(new.seqs)
+    runs = runs_of(new.seqs)
+    page.add(new, runs, tx.now_ms)
+    chain.check(tx, page, new, runs)
+    evidence.check(tx, page, new)
+    for at, moment in enumerate(new.moments):
+        if moment is None:
+            notes.take(page.stream, new.notable[at])
         else:
-            rows = tx.connection.execute(_HASHES_AMONG, {"of": stream, "seqs": some})
-        held |= {seq: own_hash.hex() for seq, own_hash in rows}
-    return held
+            notes.tick(page.stream, *moment)
 
 
-def _row(tx: Tx, stream: int, line: Line, own_hash: str) -> dict[str, object]:
-    """As `records` and `conflicts` have it."""
-    own = bytes.fromhex(own_hash)
-    return {"stream": stream, "seq": line.seq, "hash": own, "line": line.raw, "at_ms": tx.now_ms}
+def _rows(blocks: Iterable[tuple[int, Block]], at_ms: int) -> Iterator[LineRow]:
+    """As `records` has them, in the order in which they came."""
+    for stream, block in blocks:
+        yield from zip(repeat(stream), block.seqs, block.hashes, block.raws, repeat(at_ms))
 
 
-def _account(tx: Tx, key: Key, stream: int, new: dict[int, tuple[Line, str]]) -> None:
-    """Spans, chain and declared losses for what was inserted."""
-    tx.counts["new"] += len(new)
-    for first, last in spans.runs(new):
-        spans.cover(tx.connection, stream, first, last, tx.now_ms)
-        tx.connection.execute(_NOT_REFUSED, {"of": stream, "first": first, "last": last})
-    tx.connection.execute(_COUNT, {"of": stream, "more": len(new), "at_ms": tx.now_ms})
-    chain.check(tx, key, stream, new)
-    evidence.check(tx, key, stream, new)
-    clocks.note(tx.connection, stream, [line for line, _ in new.values()])
-    for line, _ in new.values():
-        if line.type == losses.LOST_TYPE:
-            losses.declare(tx, key, stream, line)
-
-
-def _contradict(tx: Tx, key: Key, stream: int, line: Line, own_hash: str) -> None:
+def _contradict(tx: Tx, page: Page, seq: int, own_hash: bytes, raw: bytes) -> None:
     """Other bytes under a name that is taken."""
-    if add(tx.connection, tables.conflicts, _row(tx, stream, line, own_hash)):
+    row = {"stream": page.stream, "seq": seq, "hash": own_hash, "line": raw, "at_ms": tx.now_ms}
+    if add(tx.connection, tables.conflicts, row):
         tx.counts["conflicts"] += 1
-        tx.alarm("record.conflict", key, seq=line.seq, hash=own_hash)
+        tx.alarm("record.conflict", page.key, seq=seq, hash=own_hash.hex())
 
 
 # --- refused
@@ -154,16 +147,3 @@ def _name(raw: bytes) -> tuple[str, int] | None:
     if not (isinstance(epoch, str) and _EPOCH.fullmatch(epoch)):
         return None
     return (epoch, seq) if type(seq) is int and 1 <= seq <= MAX_SEQ else None
-
-
-_RECORDS, _REFUSED = tables.records.c, tables.refused.c
-_OF, _FIRST, _LAST = (bindparam(name, type_=tables.BIG) for name in ("of", "first", "last"))
-_HASHES = select(_RECORDS.seq, _RECORDS.hash).where(_RECORDS.stream == _OF)
-_HASHES_BETWEEN = _HASHES.where(_RECORDS.seq.between(_FIRST, _LAST))
-_HASHES_AMONG = _HASHES.where(_RECORDS.seq.in_(bindparam("seqs", expanding=True)))
-_NOT_REFUSED = delete(tables.refused).where(_REFUSED.stream == _OF, _REFUSED.seq.between(_FIRST, _LAST))
-_COUNT = (
-    update(tables.streams)
-    .where(tables.streams.c.id == _OF)
-    .values(held=tables.streams.c.held + bindparam("more"), last_ms=bindparam("at_ms"))
-)

@@ -39,7 +39,7 @@ def _read_clocks(connection: Connection) -> None:
     records = tables.records
     for stream in connection.scalars(select(tables.streams.c.id)).all():
         for lines in _slices(connection, select(records.c.seq, records.c.line).where(records.c.stream == stream)):
-            clocks.note(connection, stream, lines)
+            _note(connection, stream, lines)
 
 
 def _read_waits(connection: Connection) -> None:
@@ -49,7 +49,14 @@ def _read_waits(connection: Connection) -> None:
     for stream in connection.scalars(select(tables.streams.c.id)).all():
         wanted = select(records.c.seq, records.c.line).select_from(both)
         for lines in _slices(connection, wanted.where(records.c.stream == stream, records.c.line != b"")):
-            clocks.note(connection, stream, lines)
+            _note(connection, stream, lines)
+
+
+def _note(connection: Connection, stream: int, lines: list[Line]) -> None:
+    notes = clocks.Notes()
+    for line in lines:
+        notes.take(stream, line)
+    notes.write(connection)
 
 
 def _slices(connection: Connection, wanted: Select[int, bytes]) -> Iterator[list[Line]]:

@@ -7,13 +7,17 @@ that time: what is still missing has been missing since then.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
+from typing import Any
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import FromClause, bindparam, column, delete, func, select, tuple_
 
 from traceability.database import Connection, tables
-from traceability.database.portable import put
+from traceability.database.portable import ask, execute, given, put
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +47,70 @@ class Tail:
     since_ms: int
 
 
+class Window:
+    """The spans of a stream around seqs that are to be covered: those that touch them, and the next one behind each.
+
+    Covers in memory; `write` says what became of it. Any overlap with what is there is fine.
+    """
+
+    def __init__(self, spans: Iterable[Span] = ()) -> None:
+        self._before = {span.first: span for span in spans}
+        self._spans = sorted(self._before.values(), key=_first)
+
+    def cover(self, first: int, last: int, now_ms: int) -> None:
+        """Account for first..last, which the window is around."""
+        end = bisect_right(self._spans, last + 1, key=_first)
+        start = max(0, bisect_right(self._spans, first, key=_first) - 1)
+        while start < end and self._spans[start].last < first - 1:
+            start += 1
+        merged = self._spans[start:end]
+        behind = self._spans[end].since_ms if end < len(self._spans) else now_ms
+        since_ms = merged[0].since_ms if merged else behind
+        first = min(first, merged[0].first) if merged else first
+        last = max(last, merged[-1].last) if merged else last
+        self._spans[start:end] = [Span(first, last, since_ms)]
+
+    def removed(self) -> list[int]:
+        """The first seqs of spans that are no more."""
+        return list(self._before.keys() - {span.first for span in self._spans})
+
+    def changed(self) -> list[Span]:
+        """Spans that are not as they were."""
+        return [span for span in self._spans if self._before.get(span.first) != span]
+
+
+def write(connection: Connection, windows: Mapping[int, Window]) -> None:
+    """Write what became of these streams."""
+    removed = [(stream, first) for stream, window in windows.items() for first in window.removed()]
+    if removed:
+        execute(connection, _removing(connection.dialect.name), removed)
+    changed = [(stream, span) for stream, window in windows.items() for span in window.changed()]
+    rows = [
+        {"stream": stream, "first": span.first, "last": span.last, "since_ms": span.since_ms}
+        for stream, span in changed
+    ]
+    put(connection, tables.spans, rows)
+
+
 def cover(connection: Connection, stream: int, first: int, last: int, now_ms: int) -> None:
-    """Account for first..last. Any overlap with what is there is fine."""
-    merged = list(_touching(connection, stream, first, last))
-    since_ms = merged[-1].since_ms if merged else _since_behind(connection, stream, last, now_ms)
-    first = min([first, *(span.first for span in merged)])
-    last = max([last, *(span.last for span in merged)])
-    for span in merged:
-        if span.first != first:
-            connection.execute(_REMOVE, {"of": stream, "at": span.first})
-    put(connection, tables.spans, [{"stream": stream, "first": first, "last": last, "since_ms": since_ms}])
+    """Account for first..last of one stream. Any overlap with what is there is fine."""
+    window = Window(Span(*row) for row in ask(connection, _around, [(stream, first, last)]))
+    window.cover(first, last, now_ms)
+    write(connection, {stream: window})
+
+
+def around(asked: FromClause) -> Any:
+    """Selects (stream, first, last, since_ms) of what a Window needs, for ranges (stream, first, last) asked of."""
+    s, before, behind = _SPANS, tables.spans.alias().c, tables.spans.alias().c
+    lowest = select(func.max(before.first)).where(before.stream == asked.c.stream, before.first <= asked.c.first)
+    highest = select(func.min(behind.first)).where(behind.stream == asked.c.stream, behind.first > asked.c.last + 1)
+    return select(s.stream, s.first, s.last, s.since_ms).join_from(
+        asked,
+        tables.spans,
+        (s.stream == asked.c.stream)
+        & (s.first >= func.coalesce(lowest.scalar_subquery(), asked.c.first))
+        & (s.first <= func.coalesce(highest.scalar_subquery(), asked.c.last + 1)),
+    )
 
 
 def read(connection: Connection, stream: int, limit: int | None = None) -> list[Span]:
@@ -96,26 +154,22 @@ def runs(seqs: Iterable[int]) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-def _touching(connection: Connection, stream: int, first: int, last: int) -> Iterator[Span]:
-    """Spans that overlap or adjoin first..last, highest first."""
-    for row in connection.execute(_UP_TO, {"of": stream, "at": last + 1}):
-        span = Span(*row)
-        if span.last < first - 1:
-            return
-        yield span
-
-
-def _since_behind(connection: Connection, stream: int, last: int, now_ms: int) -> int:
-    since_ms = connection.scalar(_BEHIND, {"of": stream, "at": last})
-    return now_ms if since_ms is None else since_ms
-
-
 _SPANS = tables.spans.c
-_OWN, _AT = _SPANS.stream == bindparam("of"), bindparam("at", type_=tables.BIG)
+_OWN = _SPANS.stream == bindparam("of")
 _WHOLE = select(_SPANS.first, _SPANS.last, _SPANS.since_ms).where(_OWN)
 _ALL = _WHOLE.order_by(_SPANS.first)
-_UP_TO = _WHOLE.where(_SPANS.first <= _AT).order_by(_SPANS.first.desc())
 _FROM_ONE = select(_SPANS.last).where(_OWN, _SPANS.first == 1)
 _TOP = select(_SPANS.last).where(_OWN).order_by(_SPANS.first.desc()).limit(1)
-_BEHIND = select(_SPANS.since_ms).where(_OWN, _SPANS.first > _AT).order_by(_SPANS.first).limit(1)
-_REMOVE = delete(tables.spans).where(_OWN, _SPANS.first == _AT)
+_first = attrgetter("first")
+
+
+@cache
+def _around(dialect: str) -> Any:
+    asked = given(dialect, *(column(name, tables.BIG) for name in ("stream", "first", "last")))
+    return around(asked).with_only_columns(_SPANS.first, _SPANS.last, _SPANS.since_ms)
+
+
+@cache
+def _removing(dialect: str) -> Any:
+    gone = given(dialect, column("stream", tables.BIG), column("first", tables.BIG))
+    return delete(tables.spans).where(tuple_(_SPANS.stream, _SPANS.first).in_(select(gone.c.stream, gone.c.first)))

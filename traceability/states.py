@@ -84,12 +84,6 @@ def last_tail(connection: Connection, key: Key) -> spans.Tail | None:
     return None if row is None else spans.Tail(*row)
 
 
-def may_listen(tx: Tx, key: Key) -> bool:
-    """False if the gateway is known to be offline or in another epoch, where nothing will fill a hole."""
-    row = tx.connection.execute(_STATUS, {"site": key.site, "gateway": key.gateway}).one_or_none()
-    return row is None or (row.status == "online" and row.epoch in (None, key.epoch))
-
-
 # --- ledger ids
 
 
@@ -164,7 +158,6 @@ _SAID = (_GATEWAYS.site == bindparam("site")) & (_GATEWAYS.gateway == bindparam(
 _TAIL = select(_GATEWAYS.newest, _GATEWAYS.newest_ms).where(
     _SAID, _GATEWAYS.epoch == bindparam("epoch"), _GATEWAYS.newest.is_not(None)
 )
-_STATUS = select(_GATEWAYS.status, _GATEWAYS.epoch).where(_SAID)
 _LAST_ID = select(_LEDGER.id).order_by(_LEDGER.rowid.desc()).limit(1)
 _TOLD = select(_STREAMS.told, _STREAMS.behind).where(_STREAMS.id == bindparam("of"))
 _SET_BEHIND = update(tables.streams).where(_STREAMS.id == bindparam("of")).values(behind=bindparam("now_behind"))

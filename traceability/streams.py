@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, select
 
 from traceability.database import Connection, tables
+from traceability.database.portable import ask, given
 
 MAX_SEQ = 2**53 - 1
 """Beyond it JSON numbers stop being exact, and RFC 8785 refuses to sign them."""
@@ -55,22 +59,33 @@ def plain(text: str) -> str:
 
 def stream_of(tx: Tx, key: Key) -> int:
     """The row of a stream, made when the stream is heard of first."""
-    names = {"site": key.site, "gateway": key.gateway, "epoch": key.epoch}
-    stream = tx.connection.scalar(_KNOWN, names)
-    if stream is None:
-        stream = tx.connection.execute(_NEW, names | {"first_ms": tx.now_ms}).scalar_one()
-    return int(stream)
+    return streams_of(tx, [key])[key]
+
+
+def streams_of(tx: Tx, keys: Iterable[Key]) -> dict[Key, int]:
+    """The rows of these streams; of those that are heard of first they are made."""
+    wanted = list(dict.fromkeys(keys))
+    rows = ask(tx.connection, _known, [(key.site, key.gateway, key.epoch) for key in wanted])
+    found = {Key(site, gateway, epoch): int(stream) for stream, site, gateway, epoch in rows}
+    for key in wanted:
+        if key not in found:
+            names = {"site": key.site, "gateway": key.gateway, "epoch": key.epoch, "first_ms": tx.now_ms}
+            found[key] = int(tx.connection.execute(_NEW, names).scalar_one())
+    return found
 
 
 _STREAMS = tables.streams.c
-_KNOWN = select(_STREAMS.id).where(
-    _STREAMS.site == bindparam("site"),
-    _STREAMS.gateway == bindparam("gateway"),
-    _STREAMS.epoch == bindparam("epoch"),
-)
 _NEW = (
     tables.streams.insert()
     .values(site=bindparam("site"), gateway=bindparam("gateway"), epoch=bindparam("epoch"))
     .values(first_ms=bindparam("first_ms"))
     .returning(_STREAMS.id)
 )
+
+
+@cache
+def _known(dialect: str) -> Any:
+    names = (_STREAMS.site, _STREAMS.gateway, _STREAMS.epoch)
+    asked = given(dialect, *names)
+    same = and_(*(column == asked.c[column.name] for column in names))
+    return select(_STREAMS.id, *names).join_from(asked, tables.streams, same)

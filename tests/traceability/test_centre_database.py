@@ -12,7 +12,7 @@ from sqlalchemy import inspect, select
 
 from traceability.database import Database, tables
 from traceability.database.base import VERSION
-from traceability.database.portable import STAGED_FROM_ROWS, add, append, put
+from traceability.database.portable import add, append_lines, put
 from traceability.ledger import Ledger
 from traceability.streams import plain
 
@@ -38,24 +38,37 @@ def test_what_the_revisions_make_is_what_the_statements_know(ledger: Ledger) -> 
     )
 
 
-@pytest.mark.parametrize("count", [1, STAGED_FROM_ROWS * 3])
+@pytest.mark.parametrize("count", [1, 24])
 def test_rows_are_put_over_those_of_their_key_few_or_many(ledger: Ledger, count: int) -> None:
     rows = [{"stream": 1, "first": seq, "last": seq, "since_ms": 1} for seq in range(1, count + 1)]
     with ledger.database.writing() as connection:
         names = {"site": "hq", "gateway": "edge-01", "epoch": "0" * 16, "receipt": 0, "held": 0, "expired": 0}
-        append(connection, tables.streams, [names | {"id": 1, "first_ms": 1}])
+        connection.execute(tables.streams.insert(), names | {"id": 1, "first_ms": 1})
         put(connection, tables.spans, rows)
         put(connection, tables.spans, [row | {"since_ms": 2**40} for row in rows])
         put(connection, tables.spans, [])
         assert list(connection.scalars(select(tables.spans.c.since_ms))) == [2**40] * count
 
 
+def test_whole_numbers_text_nothing_and_flags_are_put_as_they_are(ledger: Ledger) -> None:
+    names = {"site": "hq", "gateway": "edge-01", "epoch": "0" * 16, "receipt": 0, "held": 0, "expired": 0}
+    row = {
+        "stream": 1, "seq": 2**53 - 1, "time_ms": -(2**53), "boot": "é\t\\N\"'🚪", "boot_ns": 2**63 - 1,
+        "state": "null", "error_ms": None, "live": True, "waited_ms": 0, "device_error_ms": 0,
+    }  # fmt: skip
+    with ledger.database.writing() as connection:
+        connection.execute(tables.streams.insert(), names | {"id": 1, "first_ms": 1})
+        put(connection, tables.doubts, [row, row | {"seq": 1, "live": False}])
+        kept = connection.execute(select(tables.doubts).order_by(tables.doubts.c.seq)).all()
+        assert [each._asdict() for each in kept] == [row | {"seq": 1, "live": False}, row]
+
+
 def test_a_row_is_added_once_and_null_text_and_bytes_come_back_as_they_were(ledger: Ledger) -> None:
     row = {"stream": 1, "seq": 1, "hash": bytes(range(256)), "line": b"\0\xff\n\\", "at_ms": 2**53}
     names = {"site": "hq", "gateway": "é\t\\N", "epoch": "0" * 16, "told": None, "first_ms": 1}
     with ledger.database.writing() as connection:
-        append(connection, tables.streams, [names | {"id": 1, "receipt": 0, "held": 0, "expired": 0}])
-        append(connection, tables.records, [row])
+        connection.execute(tables.streams.insert(), names | {"id": 1, "receipt": 0, "held": 0, "expired": 0})
+        append_lines(connection, [tuple(row.values())], tables.records)
         assert not add(connection, tables.records, row | {"line": b"other"})
         records = tables.records.c
         kept = connection.execute(

@@ -4,45 +4,48 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping, Sequence
-from io import BytesIO
-
-from sqlalchemy import Table
+from collections.abc import Iterable, Iterator, Sequence
 
 from traceability.database.base import Connection
 
-Row = Mapping[str, object]
+LineRow = tuple[int, int, bytes, bytes, int]
+LINE_COLUMNS = ("stream", "seq", "hash", "line", "at_ms")
 
 LEDGER, DERIVATION = 0x70676C67, 0x70676C69
 """The locks of the ledger itself and of what is derived from it; far from what `number` gives, of all 63 bits."""
 
 _HEAD = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
 _END = struct.pack(">h", -1)
-_WHOLE = struct.Struct(">iq")
-_LENGTH = struct.Struct(">i")
+_BEFORE_HASH, _BEFORE_LINE, _BEHIND = struct.Struct(">hiqiqi"), struct.Struct(">i"), struct.Struct(">iq")
+PIECE_ROWS = 256
 
 
-def append(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert new rows by one COPY; all have the columns of the first."""
-    if rows:
-        _copy(connection, table.name, rows)
+def append_lines(connection: Connection, table: str, rows: Iterable[LineRow]) -> None:
+    """Insert new rows by one COPY; the server takes the first of them while the next are made."""
+    cursor = connection.connection.cursor()
+    try:
+        statement = f"COPY {table} ({', '.join(LINE_COLUMNS)}) FROM STDIN WITH (FORMAT binary)"
+        cursor.execute(statement, stream=_pieces(rows))  # type: ignore[call-arg]
+    finally:
+        cursor.close()
 
 
-def put(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows, or overwrite those of the same primary key, by way of a temporary table."""
-    columns, keys = list(rows[0]), [column.name for column in table.primary_key]
-    staged, names = f"staged_{table.name}", ", ".join(columns)
-    values = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in keys)
-    connection.exec_driver_sql(
-        f"CREATE TEMPORARY TABLE IF NOT EXISTS {staged} ON COMMIT DELETE ROWS "
-        f"AS SELECT {names} FROM {table.name} LIMIT 0"
-    )
-    _copy(connection, staged, rows)
-    connection.exec_driver_sql(
-        f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {staged} "
-        f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {values}"
-    )
-    connection.exec_driver_sql(f"TRUNCATE {staged}")
+def _pieces(rows: Iterable[LineRow]) -> Iterator[bytes]:
+    """Rows in COPY's binary format: how many values, then each as its length and its bytes."""
+    parts, full = [_HEAD], 5 * PIECE_ROWS
+    for stream, seq, own_hash, line, at_ms in rows:
+        parts += (
+            _BEFORE_HASH.pack(5, 8, stream, 8, seq, len(own_hash)),
+            own_hash,
+            _BEFORE_LINE.pack(len(line)),
+            line,
+            _BEHIND.pack(8, at_ms),
+        )
+        if len(parts) >= full:
+            yield b"".join(parts)
+            parts = []
+    parts.append(_END)
+    yield b"".join(parts)
 
 
 def lock(connection: Connection, numbers: Sequence[int]) -> None:
@@ -56,34 +59,3 @@ def number(site: str, gateway: str) -> int:
     """The lock of a gateway. Two of one number only wait for each other without need."""
     digest = hashlib.sha256(f"{site}/{gateway}".encode()).digest()
     return int.from_bytes(digest[:8]) >> 1
-
-
-def _copy(connection: Connection, table: str, rows: Sequence[Row]) -> None:
-    parts, columns = [_HEAD], list(rows[0])
-    count = struct.pack(">h", len(columns))
-    for row in rows:
-        parts.append(count)
-        parts += [_field(row[name]) for name in columns]
-    parts.append(_END)
-    cursor = connection.connection.cursor()
-    try:
-        statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN WITH (FORMAT binary)"
-        cursor.execute(statement, stream=BytesIO(b"".join(parts)))  # type: ignore[call-arg]
-    finally:
-        cursor.close()
-
-
-def _field(value: object) -> bytes:
-    """A value of one of our column types, as COPY's binary format has it: its length, its bytes."""
-    match value:
-        case None:
-            return _LENGTH.pack(-1)
-        case bool():
-            return _LENGTH.pack(1) + bytes([value])
-        case int():
-            return _WHOLE.pack(8, value)
-        case bytes():
-            return _LENGTH.pack(len(value)) + value
-        case _:
-            text = str(value).encode()
-            return _LENGTH.pack(len(text)) + text

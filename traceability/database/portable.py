@@ -1,21 +1,44 @@
-"""The few things SQLite and PostgreSQL say differently: keep if new, put over, many at once, take turns."""
+"""What SQLite and PostgreSQL say differently: many rows in one statement, keep if new, put over, take turns.
+
+A statement over many rows gets them as one parameter, a JSON text, and reads them as the table `given`; so its text
+is always the same, and on a server it costs one round trip whatever there is to ask:
+
+    def _ends(dialect):                                          made once for each engine, and kept
+        asked = given(dialect, column("stream", BIG))
+        return select(...).join_from(asked, ...)
+    rows = ask(connection, _ends, [(1,), (2,)])
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import (
+    JSON,
+    ColumnClause,
+    ColumnElement,
+    CursorResult,
+    Executable,
+    FromClause,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    func,
+    select,
+    true,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from traceability.database import bulk
 from traceability.database.base import Connection
 
 Row = Mapping[str, object]
-
-STAGED_FROM_ROWS = 8
-"""From here on one COPY is cheaper than a round trip for each row."""
+Maker = Callable[[str], Executable]
+"""Makes a statement over `given` in the dialect of this name; cached."""
 
 
 def is_server(connection: Connection) -> bool:
@@ -29,19 +52,53 @@ def add(connection: Connection, table: Table, row: Row) -> bool:
 
 
 def put(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows of the same columns; one under the same primary key is overwritten."""
-    if is_server(connection) and len(rows) >= STAGED_FROM_ROWS:
-        bulk.put(connection, table, rows)
-    elif rows:
-        connection.execute(_putting(table, connection.dialect.name, tuple(rows[0])), rows)
+    """Insert rows of the same columns, none of bytes; one under the same primary key is overwritten."""
+    if rows:
+        columns = tuple(rows[0])
+        statement = _putting(table, connection.dialect.name, columns)
+        execute(connection, statement, [[row[name] for name in columns] for row in rows])
 
 
-def append(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows of the same columns that are known to be new."""
+def append_lines(connection: Connection, rows: Iterable[bulk.LineRow], table: Table) -> None:
+    """Insert lines (stream, seq, hash, line, at_ms) that are known to be new."""
     if is_server(connection):
-        bulk.append(connection, table, rows)
-    elif rows:
-        connection.execute(_inserting(table), rows)
+        bulk.append_lines(connection, table.name, rows)
+    elif lines := list(rows):
+        names, marks = ", ".join(bulk.LINE_COLUMNS), ", ".join("?" * len(bulk.LINE_COLUMNS))
+        connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", lines)
+
+
+# --- many rows in one statement
+
+
+def given(dialect: str, *columns: ColumnClause[Any]) -> FromClause:
+    """The rows a statement is given, as a table of these columns."""
+    value: ColumnElement[Any]
+    found: list[ColumnElement[Any]]
+    rows: Any = bindparam("given", type_=Text)
+    if dialect == "postgresql":
+        value = func.json_array_elements(cast(rows, JSON)).column_valued("value")
+        found = [cast(value.op("->>")(at), column.type) for at, column in enumerate(columns)]
+    else:
+        value = func.json_each(rows).table_valued("value").c.value
+        found = [func.json_extract(value, f"$[{at}]", type_=column.type) for at, column in enumerate(columns)]
+    labels = [value.label(column.name) for value, column in zip(found, columns, strict=True)]
+    return select(*labels).cte("given")
+
+
+def ask(connection: Connection, maker: Maker, rows: Sequence[Sequence[object]], **words: object) -> Sequence[Any]:
+    """What a statement made over `given` answers for these rows; nothing for none."""
+    return execute(connection, maker(connection.dialect.name), rows, **words).all() if rows else ()
+
+
+def execute(
+    connection: Connection, statement: Executable, rows: Sequence[Sequence[object]], **words: object
+) -> CursorResult[Any]:
+    """Run a statement over `given` with these rows."""
+    return connection.execute(statement, {"given": json.dumps(rows, separators=(",", ":")), **words})
+
+
+# --- turns
 
 
 def hold(connection: Connection, names: Iterable[tuple[str, str]]) -> None:
@@ -68,21 +125,19 @@ def hold_derivation(connection: Connection) -> None:
 
 @cache
 def _adding(table: Table, dialect: str) -> Any:
-    return _insert(table, dialect).on_conflict_do_nothing()
+    return insert(table, dialect).on_conflict_do_nothing()
 
 
 @cache
 def _putting(table: Table, dialect: str, columns: tuple[str, ...]) -> Any:
-    insert = _insert(table, dialect)
+    rows = given(dialect, *(table.c[name] for name in columns))
+    # SQLite needs a WHERE here to tell ON CONFLICT from a join's ON.
+    statement = insert(table, dialect).from_select(list(columns), select(rows).where(true()), include_defaults=False)
     keys = [column.name for column in table.primary_key]
-    values = {name: insert.excluded[name] for name in columns if name not in keys}
-    return insert.on_conflict_do_update(index_elements=keys, set_=values)
+    values = {name: statement.excluded[name] for name in columns if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=values)
 
 
-@cache
-def _inserting(table: Table) -> Any:
-    return table.insert()
-
-
-def _insert(table: Table, dialect: str) -> Any:
+def insert(table: Table, dialect: str) -> Any:
+    """An INSERT that knows ON CONFLICT."""
     return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
