@@ -8,8 +8,10 @@ marked `alone` waits until no other test runs, and no other begins before it has
 from __future__ import annotations
 
 import fcntl
+import os
+import shutil
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,16 @@ import pytest
 
 FIRST = ("install", "faults", "end_to_end")
 """Folders whose tests take longest: at the end of a run a short test is left to wait for."""
-APART = ("faults/test_random_faults.py", "faults/test_power.py", "end_to_end/test_asked_devices.py")
+APART = (
+    "install/test_upgrade_box.py",
+    "install/test_debian_box.py",
+    "install/test_service_box.py",
+    "install/test_installer_box.py",
+    "install/test_install_page.py",
+    "faults/test_random_faults.py",
+    "faults/test_power.py",
+    "end_to_end/test_asked_devices.py",
+)
 FOLDER = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 INPUT = "punchgate_doors"
 
@@ -39,6 +50,21 @@ class Doors:
                 fcntl.flock(outer, fcntl.LOCK_EX)
                 fcntl.flock(inner, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
             yield
+
+
+def made_once(folders: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that one of the processes fills by `make`, for all of them; the others wait."""
+    own = folders.getbasetemp()
+    common = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    with (common / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (common / name).exists():
+            part = common / f"{name}.part"
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir()
+            make(part)
+            part.rename(common / name)
+    return common / name
 
 
 def unit(nodeid: str) -> str:

@@ -24,7 +24,7 @@ from gateway.status import ask
 PUNCHGATE = str(Path(sys.executable).with_name("punchgate"))
 SECURITY, OPERATIONS = DOCS / "security.md", DOCS / "operations.md"
 CARDS = ("0C000621A5", "0C00077F01", "0C0009D2C4")
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 REST_TOML = """
 centre_key_file = "centre-signing.pub"
 

@@ -99,7 +99,7 @@ class Process:
         self.popen.kill()
         self.popen.wait()
 
-    def stop(self, within_s: float = 5.0) -> int:
+    def stop(self, within_s: float = 30.0) -> int:
         """SIGTERM; the exit code."""
         self.popen.send_signal(signal.SIGTERM)
         return self.popen.wait(within_s)

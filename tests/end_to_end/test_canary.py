@@ -100,7 +100,7 @@ class Scene:
                 self.benches[canary.name].do(canary.word)
         names = {canary.name.replace("_", "-") for canary in self.canaries}
         eventually(lambda: {read["data"]["device"] for read in self.reads()} == names, "reads of all", 40.0)
-        self.site.wait_settled(newest=len(names), within_s=40.0)
+        self.site.wait_settled(newest=len(names), within_s=90.0)
 
     def reads(self) -> list[dict[str, object]]:
         return self.ear.records("credential.read")

@@ -60,6 +60,7 @@ def _tokens(ear: Ear, device: str) -> list[str]:
     return [it["data"]["subject"]["token"] for it in reads if it["data"]["device"] == device]
 
 
+@pytest.mark.alone
 def test_a_port_missing_at_the_start_is_said_and_found_when_it_appears(site: Site, ear: Ear) -> None:
     reader, other = site.reader("late"), site.reader("other")
     reader.port.unplug()

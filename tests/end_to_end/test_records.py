@@ -136,6 +136,11 @@ def test_large_batches_are_deflated_unless_that_is_switched_off(site: Site, ear:
     reader = site.reader("reader-1")
     heap = b"".join(frames.rdm6300(f"0C{number:08X}") for number in range(100))
     reader.port.write(heap)
+    site.tables["uplink"]["url"] = "mqtt://127.0.0.1:1"
+    daemon = site.start()
+    eventually(lambda: site.status()["newest"] >= 200, "capturing all")
+    daemon.kill()
+    site.tables["uplink"]["url"] = site.url
     site.start()
     ear.wait_records("credential.read", 100)
     messages = ear.on("records", "replay")

@@ -15,7 +15,7 @@ from .plan import STRACE_SYNCS
 from .stage import Stage
 
 RECOVER_S = 12.0
-TRACE_S = 5.0
+TRACE_S = 30.0
 REFUSALS = ("ENOSPC", "EIO", "EROFS")
 
 Mend = Callable[[], None]

@@ -20,7 +20,7 @@ HAS = ("python3", "tzdata", "systemd", "udev", "openssl")
 """What the box has beyond Debian's required packages."""
 
 STICK = "media/stick"
-BOOT_WITHIN_S = 30.0
+BOOT_WITHIN_S = 90.0
 COMMAND_WITHIN_S = 120.0
 
 MOUNTS = """
@@ -102,7 +102,7 @@ class Box:
     def put(self, path: str, text: str) -> None:
         self.sh(f'mkdir -p "$(dirname {path})" && cat > {path}', words=text)
 
-    def eventually(self, script: str, within_s: float = 20.0) -> str:
+    def eventually(self, script: str, within_s: float = 60.0) -> str:
         """Repeats a line of shell until it ends with 0; what it printed."""
         deadline = time.monotonic() + within_s
         while True:

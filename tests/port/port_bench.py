@@ -233,7 +233,7 @@ def listen(line: Line, story: Callable[[], Awaitable[None]]) -> list[Any]:
     return bugs
 
 
-async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(true: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for something to become true."""
     async with asyncio.timeout(seconds):
         while not true():

@@ -31,7 +31,7 @@ from traceability.database import open_database
 from traceability.database.sqlite import APPLICATION_ID
 
 PREFIX = "punchgate/v1"
-WITHIN_S = 15.0
+WITHIN_S = 60.0
 
 only_a_file = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 """For a test of what only SQLite has; see the fixture `place`."""
