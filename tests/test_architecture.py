@@ -34,7 +34,7 @@ ONE_PLACE = {
         "traceability/subscription.py",
         "traceability/dispatch.py",
     },
-    "pg8000": {"traceability/database/postgresql.py"},
+    "pg8000": {"traceability/database/driver.py"},
     "tinydb": {"gateway/directory/registry.py"},
     "cryptography": {
         "gateway/signature.py",

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from pg8000.dbapi import Connection as DriverConnection
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -24,6 +23,7 @@ from gateway.errors import Misconfigured, NotDurable, PunchgateError, Unavailabl
 from traceability.database import trouble
 from traceability.database.address import Address
 from traceability.database.base import VERSION, Connection, Database
+from traceability.database.driver import PreparingConnection
 
 CONNECT_S = 10.0
 SILENCE_S = 60.0
@@ -132,7 +132,7 @@ class PostgresServer(Database):
             "database": address.database,
             "application_name": "punchgate",
             "timeout": silence_s,
-            "startup_params": {"synchronous_commit": "on", **settings},
+            "startup_params": {"synchronous_commit": "on", "plan_cache_mode": "force_custom_plan", **settings},
             "ssl_context": address.tls(),
         }
         wanted |= {"unix_sock": address.socket} if address.socket else {"host": address.host}
@@ -144,11 +144,11 @@ class PostgresServer(Database):
             isolation_level="READ COMMITTED",
         )
 
-        def connect(_dialect: object, _record: object, _words: object, named: dict[str, Any]) -> DriverConnection:
-            return DriverConnection(**named, sock=_connect(address, silence_s))
+        def connect(_dialect: object, _record: object, _words: object, named: dict[str, Any]) -> PreparingConnection:
+            sock = None if address.socket else _connect(address, silence_s)
+            return PreparingConnection(**named, sock=sock)
 
-        if address.socket is None:
-            event.listen(engine, "do_connect", connect)
+        event.listen(engine, "do_connect", connect)
         return engine
 
 
