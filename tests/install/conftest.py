@@ -66,6 +66,12 @@ def box(suite: str, packages: Path, tmp_path: Path, pytestconfig: pytest.Config)
         _note(pytestconfig, command, took)
 
 
+@pytest.fixture
+def figures(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Takes a line that is printed at the end."""
+    return pytestconfig.stash.setdefault(FIGURES, []).append
+
+
 def _note(config: pytest.Config, what: str, took: float) -> None:
     if took >= SLOW_S:
         config.stash.setdefault(FIGURES, []).append(f"{took:5.1f} s  {what[:100]}")
