@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from box import Box, base
+from machine import Machine
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "systemd"))
 
@@ -64,6 +65,20 @@ def box(suite: str, packages: Path, tmp_path: Path, pytestconfig: pytest.Config)
     yield new
     for command, took in new.durations:
         _note(pytestconfig, command, took)
+
+
+@pytest.fixture(scope="module")
+def stick(packages: Path) -> Path:
+    """The folder of packages that a machine can read."""
+    return packages
+
+
+@pytest.fixture(scope="module")
+def machine(suite: str, stick: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """One that has just been switched on, for a whole module: starting one takes a minute."""
+    made = Machine(suite, tmp_path_factory.mktemp("machine"), stick)
+    yield made
+    made.scrap()
 
 
 @pytest.fixture

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from machine import Machine
 from people import KEY, People
 from test_debian_box import CENTRE, INSTALL_BOTH, SETTINGS
-from volatile import SECTOR
 
 pytestmark = [
     pytest.mark.needs("root"),
@@ -39,19 +37,11 @@ ALL_UP = STATUS.format(
     test='sys.exit({it["status"] for it in s["devices"]} != {"up"} or not s["uplink"]["connected"])'
 )
 ALL_SETTLED = STATUS.format(test='sys.exit(s["settled"] != s["newest"])')
-SHARE = 0.5
 
 Figures = Callable[[str], None]
 
 
-@pytest.fixture
-def machine(suite: str, packages: Path, tmp_path: Path) -> Iterator[Machine]:
-    made = Machine(suite, tmp_path, packages)
-    yield made
-    made.scrap()
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def people(machine: Machine) -> People:
     """Both packages are installed and run, with a reader at the UART and two at USB sockets."""
     machine.sh(INSTALL_BOTH)
@@ -75,43 +65,6 @@ def verdict_of(machine: Machine, people: People, figures: Figures) -> None:
     figures(f"machine: {verdict}")
     assert not verdict.lost
     assert not verdict.remarks, "\n".join(verdict.remarks[:20])
-
-
-def test_a_frozen_daemon_is_running_again_and_what_it_had_read_is_at_the_centre(
-    machine: Machine, people: People, figures: Figures
-) -> None:
-    """The unit is as shipped: its watchdog barks after 30 s."""
-    with people.crowd({UART: machine.tty}):
-        time.sleep(5.0)
-        before = machine.sh("systemctl show -P MainPID punchgate")
-        with people.unwatched():
-            begun = time.monotonic()
-            machine.sh("systemctl kill --kill-whom=main --signal=STOP punchgate")
-            machine.eventually(f"test $(systemctl show -P MainPID punchgate) -ne {before} && {ALL_UP}")
-            figures(f"machine: {time.monotonic() - begun:.0f} s from frozen to all ports up")
-        time.sleep(5.0)
-    assert "watchdog" in machine.sh("journalctl -u punchgate -o cat").lower()
-    verdict_of(machine, people, figures)
-
-
-def test_what_was_told_before_the_power_went_is_at_the_centre_and_the_box_runs_again_by_itself(
-    machine: Machine, people: People, figures: Figures
-) -> None:
-    for number, share in enumerate((0.0, SHARE, SHARE)):
-        with people.crowd({UART: machine.tty, FIRST: machine.usb[1], SECOND: machine.usb[2]}):
-            time.sleep(6.0)
-            with people.unwatched():
-                cut = machine.cut_power(share, seed=number)
-        took = machine.boot()
-        begun = time.monotonic()
-        machine.eventually(ALL_UP)
-        figures(
-            f"machine: power cut, {cut.lost} sectors lost, {cut.kept} kept, not flushed;"
-            f" boot {took:.0f} s, then {time.monotonic() - begun:.0f} s until all ports are up"
-        )
-    with people.crowd({UART: machine.tty, FIRST: machine.usb[1], SECOND: machine.usb[2]}):
-        time.sleep(3.0)
-    verdict_of(machine, people, figures)
 
 
 def test_a_port_is_named_by_the_socket_whatever_number_the_kernel_gives_its_adapter(
@@ -144,16 +97,44 @@ def test_a_port_is_named_by_the_socket_whatever_number_the_kernel_gives_its_adap
         assert [it for it in told if it in ("up", "down")] == ["up", "down", "up"]
 
 
-def test_the_cut_is_real(machine: Machine) -> None:
-    """What was not synced is gone, also what was on the disk and not flushed; what was synced is there."""
-    machine.sh("cd /root; head -c 4096 /dev/zero > zeros; tr '\\0' x < zeros > x; cp x synced; sync")
-    for _ in range(20):  # until nobody happens to flush between the last write and the cut
-        machine.sh("for it in cached written; do cat /root/zeros 1<>/root/$it; done; sync")
-        flushed = machine.disk.flushes
-        machine.sh("cat /root/x 1<>/root/cached; dd if=/root/x of=/root/written conv=notrunc oflag=direct bs=4096")
-        if machine.disk.flushes == flushed:
-            break
-    assert machine.cut_power().lost >= 4096 / SECTOR
-    machine.boot()
-    said = machine.sh("for it in synced cached written; do tr -d '\\0' < /root/$it | wc -c; done")
-    assert said.split() == ["4096", "0", "0"]
+def test_a_frozen_daemon_is_running_again_and_what_it_had_read_is_at_the_centre(
+    machine: Machine, people: People, figures: Figures
+) -> None:
+    """The unit is as shipped: its watchdog barks after 30 s."""
+    with people.crowd({UART: machine.tty}):
+        time.sleep(5.0)
+        before = machine.sh("systemctl show -P MainPID punchgate").strip()
+        with people.unwatched():
+            begun = time.monotonic()
+            machine.sh("systemctl kill --kill-whom=main --signal=STOP punchgate")
+            machine.eventually(f"test $(systemctl show -P MainPID punchgate) -ne {before} && {ALL_UP}")
+            figures(f"machine: {time.monotonic() - begun:.0f} s from frozen to all ports up")
+        time.sleep(5.0)
+    assert "watchdog" in machine.sh("journalctl -u punchgate -o cat").lower()
+    verdict_of(machine, people, figures)
+
+
+def test_what_was_told_before_the_power_went_is_at_the_centre_and_the_box_runs_again_by_itself(
+    machine: Machine, people: People, figures: Figures
+) -> None:
+    """The first cut takes all that was not flushed, and a file shows it; the second any half of its sectors."""
+    machine.sh(
+        "cd /root; head -c 4096 /dev/zero | tr '\\0' x > x; cp x synced; head -c 4096 /dev/zero > unsynced; sync"
+    )
+    for share in (0.0, 0.5):
+        with people.crowd({UART: machine.tty, FIRST: machine.usb[1], SECOND: machine.usb[2]}):
+            time.sleep(6.0)
+            machine.sh("cat /root/x 1<>/root/unsynced; cmp /root/x /root/unsynced")
+            with people.unwatched():
+                cut = machine.cut_power(share)
+        took = machine.boot()
+        begun = time.monotonic()
+        machine.eventually(ALL_UP)
+        figures(
+            f"machine: power cut, not flushed: {cut.lost} sectors lost, {cut.kept} kept;"
+            f" boot {took:.0f} s, then {time.monotonic() - begun:.0f} s until all ports are up"
+        )
+        assert machine.sh("cat /root/synced /root/unsynced | tr -d '\\0' | wc -c") == "4096\n", "the cut was none"
+    with people.crowd({UART: machine.tty, FIRST: machine.usb[1], SECOND: machine.usb[2]}):
+        time.sleep(3.0)
+    verdict_of(machine, people, figures)
