@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import socket
 import subprocess
 import threading
@@ -81,7 +80,7 @@ class Machine:
         self._root = base(suite, MACHINE_HAS)
         self._folder = folder
         disk, self._stick = folder / "disk.img", folder / "stick.img"
-        shutil.copyfile(_disk_of(self._root), disk)
+        subprocess.run(["cp", "--sparse=always", str(_disk_of(self._root)), str(disk)], check=True)
         _image(self._stick, packages, "128M")
         self.disk = Volatile(disk)
         self._server = Server(self.disk, folder / "disk.sock")

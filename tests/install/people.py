@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 import threading
 import time
 import zlib
@@ -22,6 +23,8 @@ KEY = "00112233445566778899aabbccddeeff" * 2
 RATE = 20.0
 IN_HAND_S = 2.0
 """What reached a reader this long before somebody died is on the disk; a commit takes a while there."""
+SKEW_S = 2.0
+"""The machine sets its clock to whole seconds, and needs a while until it takes what is sent."""
 DATED_WITHIN_S = 5.0
 """Beyond what a record says of its clock: the machine sets its clock to whole seconds, and is slow to take a byte."""
 Name = tuple[str, int]
@@ -42,9 +45,9 @@ class Verdict:
 
     swipes: int
     told: int
-    lost: list[Swipe]
-    in_hand: list[Swipe]
-    unwatched: list[Swipe]
+    lost: list[Swipe] = field(default_factory=list)
+    in_hand: list[Swipe] = field(default_factory=list)
+    unwatched: list[Swipe] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -60,8 +63,7 @@ class People:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self.swipes: list[Swipe] = []
-        self._spans: list[tuple[float, float]] = []
-        self._killed: list[float] = []
+        self.spans: list[tuple[float, float]] = []
         self._next = 1
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -94,13 +96,12 @@ class People:
 
     @contextmanager
     def unwatched(self) -> Iterator[None]:
-        """Within, the daemon dies at some time and comes back: who swipes meanwhile may not be seen."""
+        """Within, a daemon or a port goes away and comes back; who comes meanwhile may be missed, if records say so."""
         began = time.time()
-        self._killed.append(began)
         try:
             yield
         finally:
-            self._spans.append((began, time.time()))
+            self.spans.append((began, time.time()))
 
     def judge(self, exported: Sequence[bytes], heard: Sequence[bytes]) -> Verdict:
         """`exported`: the lines at the centre. `heard`: what the machine's ear told."""
@@ -108,11 +109,18 @@ class People:
         told = dict(_told(heard))
         reads = [it for it in records if it["type"] == "punchgate.credential.read.v1"]
         have = {it["data"]["subject"]["token"] for it in reads}
+        blind = blind_spans(records)
         absent = [it for it in self.swipes if token(it.card) not in have]
-        hand = [it for it in absent if any(0 <= killed - it.at <= IN_HAND_S for killed in self._killed)]
-        blind = [it for it in absent if any(first <= it.at <= last for first, last in self._spans)]
-        lost = [it for it in absent if it not in hand and it not in blind]
-        verdict = Verdict(len(self.swipes), len(told), lost, hand, blind)
+        verdict = Verdict(len(self.swipes), len(told))
+        for it in absent:
+            said = any(first - SKEW_S <= it.at <= last + SKEW_S for first, last in blind.get(it.device, ()))
+            span = next((span for span in self.spans if span[0] - IN_HAND_S <= it.at <= span[1]), None)
+            if span is None or not said:
+                verdict.lost.append(it)
+            elif it.at < span[0]:
+                verdict.in_hand.append(it)
+            else:
+                verdict.unwatched.append(it)
         held = {_name(json.loads(line)): line for line in exported}
         gone = [name for name, line in told.items() if held.get(name) != line]
         if gone:
@@ -135,6 +143,28 @@ def frame(card: str) -> bytes:
 
 def token(card: str) -> str:
     return "k1:" + hmac.new(bytes.fromhex(KEY), f"em4100:{card}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def blind_spans(records: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[float, float]]]:
+    """From when to when the records say that a device was not watched, in unix time; without an end: for ever."""
+    spans: dict[str, list[tuple[float, float]]] = {}
+    since: dict[str, float] = {}
+    before = None
+    for record in records:
+        what, device = record["type"].removeprefix("punchgate."), record["source"].split("/", 3)[3:]
+        at = datetime.fromisoformat(record["time"]).timestamp()
+        if what == "gateway.started.v1" and before is not None:
+            since = dict.fromkeys(spans, before) | since
+        for name in device:
+            spans.setdefault(name, [])
+            if what == "device.down.v1":
+                since.setdefault(name, at)
+            elif what == "device.up.v1" and name in since:
+                spans[name].append((since.pop(name), at))
+        before = at
+    for name, at in since.items():
+        spans[name].append((at, math.inf))
+    return spans
 
 
 def _told(heard: Sequence[bytes]) -> Iterator[tuple[Name, bytes]]:
@@ -172,7 +202,8 @@ def _misdated(swipes: Sequence[Swipe], reads: Sequence[Mapping[str, Any]]) -> It
     at = {token(it.card): it.at for it in swipes}
     for read in reads:
         data = read["data"]
-        beyond = abs(datetime.fromisoformat(read["time"]).timestamp() - at.get(data["subject"]["token"], 0))
+        read_at = datetime.fromisoformat(read["time"]).timestamp()
+        beyond = abs(read_at - at.get(data["subject"]["token"], read_at))
         if data["live"] and beyond > DATED_WITHIN_S + (data["clock"].get("error_ms") or 0) / 1000:
             yield f"misdated by {beyond:.1f} s: {data['seq']} at {data['device']}, {data['clock']}"
 
