@@ -96,7 +96,7 @@ class People:
 
     @contextmanager
     def unwatched(self) -> Iterator[None]:
-        """Within, a daemon or a port goes away and comes back; who comes meanwhile may be missed, if records say so."""
+        """Within, a daemon or port goes away and comes back; who comes meanwhile may be missed, if records say so."""
         began = time.time()
         try:
             yield
