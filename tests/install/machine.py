@@ -44,30 +44,28 @@ SOCKETS = (1, 2)
 """Where a USB adapter can be plugged in."""
 AGENT = """\
 [Unit]
-Wants=dev-virtio\\x2dports-agent.device
-After=dev-virtio\\x2dports-agent.device
+StartLimitIntervalSec=0
 
 [Service]
 ExecStart=/usr/bin/python3 /opt/agent.py
 Restart=always
+RestartSec=1
 """
 EAR = """\
 [Unit]
-Wants=dev-virtio\\x2dports-told.device
-After=mosquitto.service dev-virtio\\x2dports-told.device
+After=mosquitto.service
+StartLimitIntervalSec=0
 
 [Service]
+ExecStartPre=/usr/bin/test -c /dev/virtio-ports/told
 ExecStart=/bin/sh -c 'exec stdbuf -oL mosquitto_sub -q 1 -t "punchgate/v1/#" -F "%%t %%x" >/dev/virtio-ports/told'
 Restart=always
 RestartSec=1
 """
 """Tells the host what any subscriber hears: a line for each message, topic and payload in hexadecimal."""
 IDLE = (
-    "e2scrub_reap.service",
-    "systemd-pstore.service",
-    "apt-daily.timer",
-    "apt-daily-upgrade.timer",
-    "dpkg-db-backup.timer",
+    *("e2scrub_reap.service", "systemd-pstore.service", "getty@tty1.service", "serial-getty@ttyS0.service"),
+    *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer"),
 )
 """What a boot here need not wait for."""
 ENABLED = "/etc/systemd/system/multi-user.target.wants"
@@ -209,6 +207,8 @@ def _disk_of(root: Path) -> Path:
     mark = sha256(b"".join(it.encode() for it in (agent.read_text(), AGENT, EAR, SIZE, *IDLE))).hexdigest()[:8]
     disk = root.with_name(f"{root.name}-{mark}.img")
     if not disk.exists():
+        for old in root.parent.glob(f"{root.name}-*.img"):
+            old.unlink()
         part = disk.with_suffix(".part")
         part.unlink(missing_ok=True)
         _image(part, root, SIZE)
