@@ -70,7 +70,8 @@ def verdict_of(machine: Machine, people: People, figures: Figures) -> None:
 def test_a_port_is_named_by_the_socket_whatever_number_the_kernel_gives_its_adapter(
     machine: Machine, people: People, figures: Figures
 ) -> None:
-    """Neither adapter has a serial number; both are pulled out, and come back in the other order."""
+    """Both adapters have the same serial number; they are pulled out, and come back in the other order."""
+    assert len(machine.sh("ls /dev/serial/by-id").split()) == 1
     people.swipe(FIRST, machine.usb[1], 20)
     people.swipe(SECOND, machine.usb[2], 20)
     assert machine.sh("cat /sys/bus/usb-serial/devices/ttyUSB0/latency_timer") == "1\n"
