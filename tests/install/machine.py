@@ -88,7 +88,7 @@ class Machine:
         self._server = Server(self.disk, folder / "disk.sock")
         self._process: subprocess.Popen[bytes] | None = None
         self.usb: dict[int, socket.socket] = {}
-        self.heard: list[bytes] = []
+        self.heard: list[tuple[float, bytes]] = []
         self.boot()
 
     def boot(self) -> float:
@@ -172,7 +172,7 @@ class Machine:
         with told, told.makefile("rb") as lines:
             for line in lines:
                 if line.endswith(b"\n"):
-                    self.heard.append(line.rstrip())
+                    self.heard.append((time.time(), line.rstrip()))
 
     def _socket(self, name: str) -> Path:
         return self._folder / f"{name}.sock"

@@ -9,6 +9,7 @@ import math
 import threading
 import time
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,16 +18,13 @@ from itertools import pairwise
 from socket import socket
 from typing import Any
 
-from machine import Machine
+from machine import EVENTUALLY_S, Machine
 
 KEY = "00112233445566778899aabbccddeeff" * 2
 RATE = 20.0
-IN_HAND_S = 2.0
-"""What reached a reader this long before somebody died is on the disk; a commit takes a while there."""
 SKEW_S = 2.0
-"""The machine sets its clock to whole seconds, and needs a while until it takes what is sent."""
-DATED_WITHIN_S = 5.0
-"""Beyond what a record says of its clock: the machine sets its clock to whole seconds, and is slow to take a byte."""
+"""The machine's clock is set to whole seconds when it starts."""
+EVERYWHERE = ""
 Name = tuple[str, int]
 
 
@@ -46,25 +44,21 @@ class Verdict:
     swipes: int
     told: int
     lost: list[Swipe] = field(default_factory=list)
-    in_hand: list[Swipe] = field(default_factory=list)
     unwatched: list[Swipe] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        return (
-            f"{self.swipes} swipes, {self.told} records told before a cut: {len(self.lost)} lost,"
-            f" {len(self.in_hand)} in the hand of the killed, {len(self.unwatched)} while nobody watched"
-        )
+        seen = f"{self.swipes} swipes, {self.told} records told"
+        return f"{seen}: {len(self.lost)} lost, {len(self.unwatched)} while nobody watched, by the records' own word"
 
 
 class People:
     """They swipe at `lines`, the wires of a device each, every time another card. All of it is written down."""
 
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
+    def __init__(self) -> None:
         self.swipes: list[Swipe] = []
-        self.spans: list[tuple[float, float]] = []
         self._next = 1
+        self._crowd: list[str] = []
         self._stop = threading.Event()
         self._lock = threading.Lock()
 
@@ -84,6 +78,7 @@ class People:
     def crowd(self, lines: Mapping[str, socket]) -> Iterator[None]:
         """Within, people come to all these readers one after another, at RATE each."""
         self._stop.clear()
+        self._crowd = list(lines)
         threads = [threading.Thread(target=self._go_on, args=it, daemon=True) for it in lines.items()]
         for it in threads:
             it.start()
@@ -94,38 +89,43 @@ class People:
             for it in threads:
                 it.join()
 
-    @contextmanager
-    def unwatched(self) -> Iterator[None]:
-        """Within, a daemon or port goes away and comes back; who comes meanwhile may be missed, if records say so."""
-        began = time.time()
-        try:
-            yield
-        finally:
-            self.spans.append((began, time.time()))
-
-    def judge(self, exported: Sequence[bytes], heard: Sequence[bytes]) -> Verdict:
-        """`exported`: the lines at the centre. `heard`: what the machine's ear told."""
-        records = [json.loads(line) for line in exported]
-        told = dict(_told(heard))
-        reads = [it for it in records if it["type"] == "punchgate.credential.read.v1"]
-        have = {it["data"]["subject"]["token"] for it in reads}
-        blind = blind_spans(records)
-        absent = [it for it in self.swipes if token(it.card) not in have]
-        verdict = Verdict(len(self.swipes), len(told))
-        for it in absent:
-            said = any(first - SKEW_S <= it.at <= last + SKEW_S for first, last in blind.get(it.device, ()))
-            span = next((span for span in self.spans if span[0] - IN_HAND_S <= it.at <= span[1]), None)
-            if span is None or not said:
-                verdict.lost.append(it)
-            elif it.at < span[0]:
-                verdict.in_hand.append(it)
+    def wait_until_told(self, machine: Machine, count: int = 0, within_s: float = EVENTUALLY_S) -> None:
+        """Until the machine told of so many more cards of each reader of the crowd; 0: of the last of all readers."""
+        deadline = time.monotonic() + within_s
+        before = {device: len(cards) for device, cards in _cards(machine.heard).items()}
+        while True:
+            told = _cards(machine.heard)
+            if count:
+                waiting = [it for it in self._crowd if len(told.get(it, ())) < before.get(it, 0) + count]
             else:
-                verdict.unwatched.append(it)
+                last = {it.device: token(it.card) for it in self.swipes}
+                waiting = [it for it, card in last.items() if card not in told.get(it, ())]
+            if not waiting:
+                return
+            assert time.monotonic() < deadline, f"nothing is told of {waiting}; {len(self.swipes)} swipes"
+            time.sleep(1.0)
+
+    def judge(self, exported: Sequence[bytes], heard: Sequence[tuple[float, bytes]]) -> Verdict:
+        """`exported`: the lines at the centre. `heard`: what the machine's ear told, and when, unix time."""
+        records = [json.loads(line) for line in exported]
+        told: dict[Name, bytes] = {}
+        heard_at: dict[Name, float] = {}
+        for at, name, line in _told(heard):
+            told[name] = line
+            heard_at.setdefault(name, at)
+        reads = [it for it in records if it["type"] == "punchgate.credential.read.v1"]
+        verdict = Verdict(len(self.swipes), len(told))
+        for run, watched in absent(self.swipes, records):
+            (verdict.lost if watched else verdict.unwatched).extend(run)
         held = {_name(json.loads(line)): line for line in exported}
         gone = [name for name, line in told.items() if held.get(name) != line]
         if gone:
             verdict.remarks.append(f"told, and gone or changed: {gone[:9]}")
-        verdict.remarks += [*_invented(self.swipes, reads), *_misdated(self.swipes, reads), *_chain(exported)]
+        verdict.remarks += [
+            *_invented(self.swipes, reads),
+            *_misdated(self.swipes, reads, heard_at),
+            *_chain(exported),
+        ]
         return verdict
 
     def _go_on(self, device: str, line: socket) -> None:
@@ -145,37 +145,53 @@ def token(card: str) -> str:
     return "k1:" + hmac.new(bytes.fromhex(KEY), f"em4100:{card}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def blind_spans(records: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[float, float]]]:
-    """From when to when the records say that a device was not watched, in unix time; without an end: for ever."""
-    spans: dict[str, list[tuple[float, float]]] = {}
-    since: dict[str, float] = {}
-    before = None
-    for record in records:
-        what, device = record["type"].removeprefix("punchgate."), record["source"].split("/", 3)[3:]
-        at = datetime.fromisoformat(record["time"]).timestamp()
-        if what == "gateway.started.v1" and before is not None:
-            since = dict.fromkeys(spans, before) | since
-        for name in device:
-            spans.setdefault(name, [])
-            if what == "device.down.v1":
-                since.setdefault(name, at)
-            elif what == "device.up.v1" and name in since:
-                spans[name].append((since.pop(name), at))
-        before = at
-    for name, at in since.items():
-        spans[name].append((at, math.inf))
-    return spans
+def absent(swipes: Sequence[Swipe], records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[list[Swipe], bool]]:
+    """Swipes one after another at one reader that were not read; and whether, by the records, somebody watched it all
+    the time from the read before them to the one behind. Who was in the hand of the killed came last before a gap."""
+    gaps: Counter[str] = Counter()
+    read: dict[str, int] = {}
+    for number, record in enumerate(records):
+        what, device = record["type"].removeprefix("punchgate."), record["data"].get("device")
+        if what == "gateway.started.v1" and number:
+            gaps[EVERYWHERE] += 1
+        elif what == "device.down.v1":
+            gaps[device] += 1
+        elif what == "credential.read.v1":
+            read[record["data"]["subject"]["token"]] = gaps[device] + gaps[EVERYWHERE]
+    for device in dict.fromkeys(it.device for it in swipes):
+        run: list[Swipe] = []
+        before = 0
+        for it in (it for it in swipes if it.device == device):
+            now = read.get(token(it.card))
+            if now is None:
+                run.append(it)
+                continue
+            if run:
+                yield run, now == before
+            run, before = [], now
+        if run:
+            yield run, gaps[device] + gaps[EVERYWHERE] == before
 
 
-def _told(heard: Sequence[bytes]) -> Iterator[tuple[Name, bytes]]:
-    """The record lines in what the ear told, by epoch and number."""
-    for row in heard:
+def _told(heard: Sequence[tuple[float, bytes]]) -> Iterator[tuple[float, Name, bytes]]:
+    """The record lines in what the ear told: when, epoch and number, the line."""
+    for at, row in heard:
         topic, _, hexadecimal = row.partition(b" ")
         if topic.rpartition(b"/")[2] not in (b"records", b"replay"):
             continue
         body = bytes.fromhex(hexadecimal.decode())
         for line in (body if body[:1] == b"{" else zlib.decompress(body)).split(b"\n"):
-            yield _name(json.loads(line)), line
+            yield at, _name(json.loads(line)), line
+
+
+def _cards(heard: Sequence[tuple[float, bytes]]) -> dict[str, set[str]]:
+    """The tokens that were told of, by device."""
+    found: dict[str, set[str]] = {}
+    for _, _, line in _told(heard):
+        record = json.loads(line)
+        if record["type"] == "punchgate.credential.read.v1":
+            found.setdefault(record["data"]["device"], set()).add(record["data"]["subject"]["token"])
+    return found
 
 
 def _name(record: Mapping[str, Any]) -> Name:
@@ -197,14 +213,17 @@ def _invented(swipes: Sequence[Swipe], reads: Sequence[Mapping[str, Any]]) -> It
             yield f"{device} has cards twice, or out of turn"
 
 
-def _misdated(swipes: Sequence[Swipe], reads: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """What was read as it happened is dated by then; what had waited in the port says so."""
-    at = {token(it.card): it.at for it in swipes}
+def _misdated(
+    swipes: Sequence[Swipe], reads: Sequence[Mapping[str, Any]], heard_at: Mapping[Name, float]
+) -> Iterator[str]:
+    """A card was read after it was presented, and before it was told of; by what the record says of its clock."""
+    presented = {token(it.card): it.at for it in swipes}
     for read in reads:
         data = read["data"]
-        read_at = datetime.fromisoformat(read["time"]).timestamp()
-        beyond = abs(read_at - at.get(data["subject"]["token"], read_at))
-        if data["live"] and beyond > DATED_WITHIN_S + (data["clock"].get("error_ms") or 0) / 1000:
+        at, error_s = datetime.fromisoformat(read["time"]).timestamp(), (data["clock"].get("error_ms") or 0) / 1000
+        first = presented.get(data["subject"]["token"], at)
+        beyond = max(first - at, at - heard_at.get(_name(read), math.inf)) - error_s
+        if beyond > SKEW_S:
             yield f"misdated by {beyond:.1f} s: {data['seq']} at {data['device']}, {data['clock']}"
 
 

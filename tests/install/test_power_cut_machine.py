@@ -32,11 +32,16 @@ url = "{url}"
   lane = "lobby-1"
   side = "in"
 """
+PATIENCE = "[Service]\\nTimeoutStartSec=900\\n"
+"""A start takes half a minute on a busy host, and a machine has no way to know. All else is as shipped."""
 STATUS = "punchgate status --json | python3 -c 'import json, sys; s = json.load(sys.stdin); {test}'"
 ALL_UP = STATUS.format(
     test='sys.exit({it["status"] for it in s["devices"]} != {"up"} or not s["uplink"]["connected"])'
 )
 ALL_SETTLED = STATUS.format(test='sys.exit(s["settled"] != s["newest"])')
+
+CROWD = 60
+"""So many cards a reader, and more, before something happens to it."""
 
 Figures = Callable[[str], None]
 
@@ -50,18 +55,20 @@ def people(machine: Machine) -> People:
     usb = (USB_PORT.format(url=SOCKET_NAMES[it], device=device) for it, device in ((1, FIRST), (2, SECOND)))
     machine.put("/etc/punchgate/punchgate.toml", SETTINGS.replace("/run/reader/port", "/dev/ttyS1") + "".join(usb))
     machine.put("/etc/punchgate/centre.toml", CENTRE)
+    for unit in ("punchgate", "punchgate-centre"):
+        machine.put(f"/etc/systemd/system/{unit}.service.d/zz-patience.conf", PATIENCE)
     machine.sh("systemctl daemon-reload && systemctl enable ear mosquitto")
     machine.sh("systemctl start mosquitto ear punchgate-centre punchgate")
     machine.eventually(ALL_UP)
-    return People(machine)
+    return People()
 
 
 def verdict_of(machine: Machine, people: People, figures: Figures) -> None:
     """All is at the centre, once, and the journal is whole."""
-    time.sleep(3.0)
+    people.wait_until_told(machine)
     machine.eventually(ALL_SETTLED)
     machine.sh("punchgate journal verify")
-    verdict = people.judge(machine.sh("punchgate centre export").encode().splitlines(), machine.heard)
+    verdict = people.judge(machine.sh("punchgate centre export 2>/dev/null").encode().splitlines(), machine.heard)
     figures(f"machine: {verdict}")
     assert not verdict.lost
     assert not verdict.remarks, "\n".join(verdict.remarks[:20])
@@ -76,23 +83,22 @@ def test_a_port_is_named_by_the_socket_whatever_number_the_kernel_gives_its_adap
     people.swipe(SECOND, machine.usb[2], 20)
     assert machine.sh("cat /sys/bus/usb-serial/devices/ttyUSB0/latency_timer") == "1\n"
     before = {it: machine.sh(f"readlink -f {name}") for it, name in SOCKET_NAMES.items()}
-    time.sleep(3.0)
-    with people.unwatched():
-        for number in SOCKET_NAMES:
-            machine.pull_out(number)
-        machine.eventually("! ls /dev/ttyUSB* 2>/dev/null")
-        for number in (2, 1):
-            machine.plug_in(number)
-            machine.eventually(f"test -e {SOCKET_NAMES[number]}")
-        begun = time.monotonic()
-        machine.eventually(ALL_UP)
-        figures(f"machine: {time.monotonic() - begun:.1f} s from plugged in to all ports up")
+    people.wait_until_told(machine)
+    for number in SOCKET_NAMES:
+        machine.pull_out(number)
+    machine.eventually("! ls /dev/ttyUSB* 2>/dev/null")
+    for number in (2, 1):
+        machine.plug_in(number)
+        machine.eventually(f"test -e {SOCKET_NAMES[number]}")
+    begun = time.monotonic()
+    machine.eventually(ALL_UP)
+    figures(f"machine: {time.monotonic() - begun:.0f} s from plugged in to all ports up")
     after = {it: machine.sh(f"readlink -f {name}") for it, name in SOCKET_NAMES.items()}
     assert after == {1: before[2], 2: before[1]}, "the kernel gave the same numbers: nothing is shown"
     people.swipe(FIRST, machine.usb[1], 20)
     people.swipe(SECOND, machine.usb[2], 20)
     verdict_of(machine, people, figures)
-    records = [json.loads(line) for line in machine.sh("punchgate centre export").splitlines()]
+    records = [json.loads(line) for line in machine.sh("punchgate centre export 2>/dev/null").splitlines()]
     for device in (FIRST, SECOND):
         told = [it["type"].split(".")[-2] for it in records if it["source"] == f"/hq/edge-01/{device}"]
         assert [it for it in told if it in ("up", "down")] == ["up", "down", "up"]
@@ -101,16 +107,15 @@ def test_a_port_is_named_by_the_socket_whatever_number_the_kernel_gives_its_adap
 def test_a_frozen_daemon_is_running_again_and_what_it_had_read_is_at_the_centre(
     machine: Machine, people: People, figures: Figures
 ) -> None:
-    """The unit is as shipped: its watchdog barks after 30 s."""
+    """By the watchdog of the unit as it is shipped, which waits for 30 s."""
     with people.crowd({UART: machine.tty}):
-        time.sleep(5.0)
+        people.wait_until_told(machine, CROWD)
         before = machine.sh("systemctl show -P MainPID punchgate").strip()
-        with people.unwatched():
-            begun = time.monotonic()
-            machine.sh("systemctl kill --kill-whom=main --signal=STOP punchgate")
-            machine.eventually(f"test $(systemctl show -P MainPID punchgate) -ne {before} && {ALL_UP}")
-            figures(f"machine: {time.monotonic() - begun:.0f} s from frozen to all ports up")
-        time.sleep(5.0)
+        begun = time.monotonic()
+        machine.sh("systemctl kill --kill-whom=main --signal=STOP punchgate")
+        machine.eventually(f"test $(systemctl show -P MainPID punchgate) -ne {before} && {ALL_UP}")
+        figures(f"machine: {time.monotonic() - begun:.0f} s from frozen to all ports up")
+        people.wait_until_told(machine, CROWD)
     assert "watchdog" in machine.sh("journalctl -u punchgate -o cat").lower()
     verdict_of(machine, people, figures)
 
@@ -124,10 +129,9 @@ def test_what_was_told_before_the_power_went_is_at_the_centre_and_the_box_runs_a
     )
     for share in (0.0, 0.5):
         with people.crowd({UART: machine.tty, FIRST: machine.usb[1], SECOND: machine.usb[2]}):
-            time.sleep(6.0)
+            people.wait_until_told(machine, CROWD)
             machine.sh("cat /root/x 1<>/root/unsynced; cmp /root/x /root/unsynced")
-            with people.unwatched():
-                cut = machine.cut_power(share)
+            cut = machine.cut_power(share)
         took = machine.boot()
         begun = time.monotonic()
         machine.eventually(ALL_UP)
@@ -137,5 +141,5 @@ def test_what_was_told_before_the_power_went_is_at_the_centre_and_the_box_runs_a
         )
         assert machine.sh("cat /root/synced /root/unsynced | tr -d '\\0' | wc -c") == "4096\n", "the cut was none"
     with people.crowd({UART: machine.tty, FIRST: machine.usb[1], SECOND: machine.usb[2]}):
-        time.sleep(3.0)
+        people.wait_until_told(machine, CROWD)
     verdict_of(machine, people, figures)

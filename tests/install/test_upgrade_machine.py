@@ -14,7 +14,7 @@ from box import MARK
 from machine import Machine
 from people import KEY, People
 from test_debian_box import SETTINGS
-from test_power_cut_machine import ALL_UP, UART
+from test_power_cut_machine import ALL_UP, CROWD, PATIENCE, UART
 from test_upgrade_box import KINDS, SCHEMA
 
 pytestmark = [
@@ -51,9 +51,10 @@ def people(machine: Machine) -> People:
     machine.put("/etc/punchgate/organisation.key", KEY)
     machine.sh("chown root:punchgate /etc/punchgate/organisation.key && chmod 640 /etc/punchgate/organisation.key")
     machine.put("/etc/punchgate/punchgate.toml", SETTINGS.replace("/run/reader/port", "/dev/ttyS1"))
+    machine.put("/etc/systemd/system/punchgate.service.d/zz-patience.conf", PATIENCE)
     machine.sh("systemctl daemon-reload && systemctl enable ear mosquitto && systemctl start mosquitto ear punchgate")
     machine.eventually(ALL_UP)
-    return People(machine)
+    return People()
 
 
 def deb(version: str) -> str:
@@ -61,7 +62,7 @@ def deb(version: str) -> str:
 
 
 def assert_nothing_is_lost(machine: Machine, people: People, figures: Figures, what: str) -> None:
-    time.sleep(3.0)
+    people.wait_until_told(machine)
     machine.sh("punchgate journal verify && rm -f /tmp/carried && punchgate journal export -o /tmp/carried")
     lines = machine.sh("zcat /tmp/carried | grep '^{\"specversion'").encode().splitlines()
     verdict = people.judge(lines, machine.heard)
@@ -74,13 +75,12 @@ def test_an_upgrade_loses_nothing_and_keeps_the_release_before(
     machine: Machine, people: People, figures: Figures
 ) -> None:
     with people.crowd({UART: machine.tty}):
-        time.sleep(5.0)
+        people.wait_until_told(machine, CROWD)
         begun = time.monotonic()
-        with people.unwatched():
-            machine.sh(deb(NEW))
-            took = time.monotonic() - begun
-            machine.eventually(ALL_UP)
-        time.sleep(5.0)
+        machine.sh(deb(NEW))
+        took = time.monotonic() - begun
+        machine.eventually(ALL_UP)
+        people.wait_until_told(machine, CROWD)
     first, second = machine.sh("punchgate-release").splitlines()
     assert (first.endswith(": previous"), second) == (True, f"punchgate: {NEW}: current good")
     assert_nothing_is_lost(machine, people, figures, f"an upgrade in {took:.0f} s")
@@ -93,10 +93,9 @@ def test_after_a_power_cut_in_the_middle_of_an_upgrade_a_whole_release_runs_and_
     machine.sh(deb(NEW).replace("install", "install --allow-downgrades"))
     machine.eventually(ALL_UP)
     with people.crowd({UART: machine.tty}):
-        time.sleep(5.0)
-        with people.unwatched():
-            machine.sh(f"setsid {deb(NEWER)} >/tmp/said 2>&1 & until {MOMENTS[moment]}; do sleep 0.05; done")
-            cut = machine.cut_power(share=0.5)
+        people.wait_until_told(machine, CROWD)
+        machine.sh(f"setsid {deb(NEWER)} >/tmp/said 2>&1 & until {MOMENTS[moment]}; do sleep 0.05; done")
+        cut = machine.cut_power(share=0.5)
     machine.boot()
     machine.eventually(ALL_UP)
     runs = machine.sh("basename $(readlink /usr/lib/punchgate/current)").strip()
@@ -110,11 +109,10 @@ def test_after_a_power_cut_in_the_middle_of_an_upgrade_a_whole_release_runs_and_
 
 def test_a_release_that_is_no_good_makes_way_by_itself(machine: Machine, people: People, figures: Figures) -> None:
     with people.crowd({UART: machine.tty}):
-        time.sleep(5.0)
-        with people.unwatched():
-            said = machine.sh(deb(BAD))
-            machine.eventually(ALL_UP)
-        time.sleep(5.0)
+        people.wait_until_told(machine, CROWD)
+        said = machine.sh(deb(BAD))
+        machine.eventually(ALL_UP)
+        people.wait_until_told(machine, CROWD)
     assert f"{BAD} did not stay up" in said
     assert f"{BAD}: current" not in machine.sh("punchgate-release")
     assert_nothing_is_lost(machine, people, figures, "a broken release")
