@@ -32,7 +32,7 @@ url = "{url}"
   lane = "lobby-1"
   side = "in"
 """
-PATIENCE = "[Service]\\nTimeoutStartSec=900\\n"
+PATIENCE = "[Service]\nTimeoutStartSec=900\n"
 """A start takes half a minute on a busy host, and a machine has no way to know. All else is as shipped."""
 STATUS = "punchgate status --json | python3 -c 'import json, sys; s = json.load(sys.stdin); {test}'"
 ALL_UP = STATUS.format(
