@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -100,7 +101,7 @@ def test_after_a_power_cut_in_the_middle_of_an_upgrade_a_whole_release_runs_and_
     runs = machine.sh(f"basename $(readlink {HOME}/current)").strip()
     machine.sh("dpkg --configure -a")
     machine.eventually(ALL_UP)
-    assert f"{version}: current good" in machine.sh("punchgate-release")
+    assert re.search(rf"{version}(\.2)?: current good", machine.sh("punchgate-release"))
     assert machine.sh("dpkg --verify punchgate; dpkg --audit") == ""
     people.swipe(UART, machine.tty, CROWD)
     said = f"cut when {moment}, {cut.lost} sectors lost, {cut.kept} kept; then ran {runs}"
@@ -114,7 +115,7 @@ def test_a_release_that_is_no_good_makes_way_by_itself(machine: Machine, people:
         machine.eventually(ALL_UP)
         people.wait_until_told(machine, CROWD)
     assert f"{BAD} did not stay up" in said
-    assert f"{BEST}: current good" in machine.sh("punchgate-release")
+    assert re.search(rf"{BEST}(\.2)?: current good", machine.sh("punchgate-release"))
     assert_nothing_is_lost(machine, people, figures, "a broken release")
 
 
