@@ -1,8 +1,9 @@
 """What a daemon with one port costs while nobody comes: CPU, memory; and how long it takes to be ready.
 
-Ready: the port is open and the broker connected, as `punchgate status` says, from exec. Idle is measured twice: with
-somebody who takes the records, and with nobody, when one record a second is sent to find out whether somebody does.
-`--starts 5 --seconds 30`
+Ready: the port is open and the broker connected, as `punchgate status` says, from exec; and the CPU time until then,
+which other work on the machine does not lengthen by much. Idle is measured twice: with somebody who takes the
+records, and with nobody, when one record a second is sent to find out whether somebody does.
+`--starts 5 --seconds 30`: takes 75 seconds, and says nothing before.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ CPU_LIMIT_PERCENT, RSS_LIMIT_MIB, READY_LIMIT_S = 0.1, 60.0, 1.0
 def main() -> int:
     arguments = _arguments()
     with site() as gateway:
-        starts = []
+        starts, work = [], []
         for _ in range(arguments.starts):
             gateway.stop()
             starts.append(gateway.start())
+            work.append(cpu_s(gateway.pid))
         time.sleep(2.0)
         alone, _ = _idle(gateway.pid, arguments.seconds)
         with subscriber(gateway.broker, f"{PREFIX}/#", lambda *_: None):
@@ -36,6 +38,7 @@ def main() -> int:
         rss = rss_mib(gateway.pid)
     result = {
         "ready_s": figures(starts),
+        "ready_cpu_s": figures(work),
         "cpu_percent": round(cpu, 4),
         "cpu_percent_while_nobody_subscribes": round(alone, 4),
         "rss_mib": round(rss, 1),
@@ -44,8 +47,9 @@ def main() -> int:
         "limits": {"ready_s": READY_LIMIT_S, "cpu_percent": CPU_LIMIT_PERCENT, "rss_mib": RSS_LIMIT_MIB},
     }
     line = f"idle: {cpu:.3f} % CPU ({alone:.3f} while nobody subscribes), {rss:.1f} MiB"
-    say(result, f"{line}; ready in {statistics.median(starts):.2f} s")
-    kept = cpu < CPU_LIMIT_PERCENT and rss < RSS_LIMIT_MIB and statistics.median(starts) <= READY_LIMIT_S
+    ready, worked = statistics.median(starts), statistics.median(work)
+    say(result, f"{line}; ready in {ready:.2f} s, of which {worked:.2f} s CPU")
+    kept = cpu < CPU_LIMIT_PERCENT and rss < RSS_LIMIT_MIB and ready <= READY_LIMIT_S
     return 0 if kept else 1
 
 

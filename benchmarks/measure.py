@@ -85,7 +85,7 @@ class Gateway:
         """Start the daemon; seconds until `status` says the port is up and the broker connected."""
         begun = time.monotonic()
         self._process = subprocess.Popen([*wrapper, PUNCHGATE, "run", "-c", str(self.folder / "punchgate.toml")])
-        wait_until(self._ready)
+        wait_until(self._ready, every_s=0.01)
         return time.monotonic() - begun
 
     def status(self) -> dict[str, Any]:
@@ -135,13 +135,13 @@ def subscriber(broker: Broker, topic: str, hear: Callable[[float, bytes], None])
         client.loop_stop()
 
 
-def wait_until(holds: Callable[[], bool], within_s: float = 60.0) -> None:
+def wait_until(holds: Callable[[], bool], within_s: float = 60.0, every_s: float = 0.002) -> None:
     """Poll until it holds."""
     deadline = time.monotonic() + within_s
     while not holds():
         if time.monotonic() > deadline:
             raise TimeoutError("it did not come to pass")
-        time.sleep(0.002)
+        time.sleep(every_s)
 
 
 def cpu_s(pid: int) -> float:

@@ -36,18 +36,13 @@ def build(order: Order) -> Iterator[str]:
     """Builds all of it and says a line for each file. Trouble: it cannot be built; nothing half is left behind."""
     now = release(order.root)
     store = order.store or cache() / "wheels"
-    lock, centre = read_lock(order.root), read_centre_lock(order.root)
     made: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory() as scratch:
         own = build_own(order.root, Path(scratch), now.epoch)
         for arch in order.archs:
             for kind in order.kinds:
                 minors = list(debian.RELEASES) if kind == "deb" else MINORS
-                wheels = {minor: fetch(order.root, lock, arch, minor, store) for minor in minors}
-                besides: dict[str, list[Wheel]] = {}
-                if centre is not None:
-                    besides = {minor: _added(order.root, centre, lock, arch, minor, store) for minor in minors}
-                parts = Parts(order.root, own, grouped(wheels), grouped(besides) if besides else {})
+                parts = parts_of(order.root, own, arch, minors, store)
                 made |= _package(parts, now, arch, kind)
     made[SUMS] = sums(made).encode()
     if order.key is not None:
@@ -55,6 +50,16 @@ def build(order: Order) -> Iterator[str]:
     yield from _place(order.out, made)
     if order.key is None:
         yield f"{SUMS} is not signed: no --key was given"
+
+
+def parts_of(root: Path, own: Wheel, arch: str, minors: Sequence[str], store: Path) -> Parts:
+    """What the locks pin for one architecture and these Pythons, beside our own wheel. Trouble: one is missing."""
+    lock, centre = read_lock(root), read_centre_lock(root)
+    wheels = {minor: fetch(root, lock, arch, minor, store) for minor in minors}
+    besides: dict[str, list[Wheel]] = {}
+    if centre is not None:
+        besides = {minor: _added(root, centre, lock, arch, minor, store) for minor in minors}
+    return Parts(root, own, grouped(wheels), grouped(besides) if besides else {})
 
 
 def _added(root: Path, centre: Lock, base: Lock, arch: str, minor: str, store: Path) -> list[Wheel]:

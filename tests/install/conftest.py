@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from box import Box, base
+from machine import Machine
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "systemd"))
 
@@ -69,6 +70,26 @@ def box(
     for line in pytestconfig.stash.setdefault(FIGURES, []):
         figures(line)
     pytestconfig.stash[FIGURES].clear()
+
+
+@pytest.fixture(scope="module")
+def stick(packages: Path) -> Path:
+    """The folder of packages that a machine can read."""
+    return packages
+
+
+@pytest.fixture(scope="module")
+def machine(suite: str, stick: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """One that has just been switched on, for a whole module: starting one takes a minute."""
+    made = Machine(suite, tmp_path_factory.mktemp("machine"), stick)
+    yield made
+    made.scrap()
+
+
+@pytest.fixture
+def figures(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Takes a line that is printed at the end."""
+    return pytestconfig.stash.setdefault(FIGURES, []).append
 
 
 def _note(config: pytest.Config, what: str, took: float) -> None:

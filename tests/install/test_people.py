@@ -1,0 +1,101 @@
+"""The oracle of the machine: what records say was not watched is excused, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from people import People, Swipe, token
+
+READER = "lane-1-in"
+NOON = 1_800_000_000.0
+
+
+def lines(*told: tuple[float, str, str | None]) -> list[bytes]:
+    """Records of one journal: seconds after noon, type, the card that was read."""
+    made: list[bytes] = []
+    for seq, (after_s, what, card) in enumerate(told, 1):
+        data: dict[str, Any] = {"seq": seq, "epoch": "e", "live": True, "clock": {}, "device": READER}
+        data["prev"] = hashlib.sha256(made[-1]).hexdigest() if made else "0" * 64
+        if card:
+            data["subject"] = {"token": token(card)}
+        source = "/hq/edge-01" + ("" if what.startswith("gateway") else f"/{READER}")
+        time = datetime.fromtimestamp(NOON + after_s, UTC).isoformat(timespec="milliseconds")
+        record = {"type": f"punchgate.{what}.v1", "source": source, "time": time, "data": data}
+        made.append(json.dumps(record).encode())
+    return made
+
+
+CARDS = [f"0C{number:08X}" for number in range(9)]
+READS = [(10.0 * number, "credential.read", card) for number, card in enumerate(CARDS)]
+DIED = [(0.0, "gateway.started", None), (0.0, "device.up", None), *READS[:4]]
+DIED += [(50.0, "gateway.started", None), (51.0, "device.up", None), *READS[6:]]
+
+
+@pytest.fixture
+def people() -> People:
+    """Each card at its time; the daemon is killed 37 s after noon, and watches again 51 s after it."""
+    made = People()
+    made.swipes = [Swipe(READER, card, NOON + 10 * number) for number, card in enumerate(CARDS)]
+    return made
+
+
+def test_who_came_while_the_records_say_that_nobody_watched_is_not_lost(people: People) -> None:
+    verdict = people.judge(lines(*DIED), [])
+    assert [it.card for it in verdict.unwatched] == CARDS[4:6]
+    assert (verdict.lost, verdict.remarks) == ([], [])
+
+
+def test_what_was_in_hand_when_the_daemon_died_is_what_came_last(people: People) -> None:
+    verdict = people.judge(lines(*(it for it in DIED if it[2] != CARDS[3])), [])
+    assert [it.card for it in verdict.unwatched] == CARDS[3:6]
+    verdict = people.judge(lines(*(it for it in DIED if it[2] != CARDS[2])), [])
+    assert [it.card for it in verdict.lost] == [CARDS[2]]
+
+
+def test_a_gap_that_no_record_tells_is_a_loss(people: People) -> None:
+    verdict = people.judge(lines(*(it for it in DIED if it[0] not in (50.0, 51.0))), [])
+    assert [it.card for it in verdict.lost] == CARDS[4:6]
+
+
+def test_what_was_told_and_is_gone_or_changed_is_remarked(people: People) -> None:
+    held = lines(*DIED)
+    other = held[2].replace(b'"live": true', b'"live": false')
+    verdict = people.judge(held, [(NOON, b"punchgate/v1/hq/edge-01/records " + other.hex().encode())])
+    assert verdict.remarks == ["told, and gone or changed: [('e', 3)]"]
+    assert verdict.told == 1
+
+
+@pytest.mark.parametrize(
+    ("flaw", "told"),
+    [
+        ("invented", [*DIED, (90.0, "credential.read", "0CFFFFFFFF")]),
+        ("twice, or out of turn", [*DIED, READS[8]]),
+        ("misdated by 7.0 s", [*DIED[:-1], (73.0, "credential.read", CARDS[8])]),
+    ],
+)
+def test_a_read_that_is_not_so_is_remarked(
+    people: People, flaw: str, told: list[tuple[float, str, str | None]]
+) -> None:
+    (remark,) = people.judge(lines(*told), []).remarks
+    assert flaw in remark
+
+
+def test_a_read_that_was_told_before_it_happened_is_misdated(people: People) -> None:
+    held = lines(*DIED)
+    (remark,) = people.judge(held, [(NOON - 9, b"punchgate/v1/hq/edge-01/records " + held[2].hex().encode())]).remarks
+    assert remark.startswith("misdated by 9.0 s: 3 at")
+
+
+def test_a_line_that_is_missing_breaks_the_chain(people: People) -> None:
+    held = lines(*DIED)
+    assert any(it.startswith("chain: e 4 follows e 2") for it in people.judge(held[:2] + held[3:], []).remarks)
+
+
+def test_who_comes_to_a_device_that_went_down_and_stays_down_is_not_lost(people: People) -> None:
+    told = [*DIED[:4], (15.0, "device.down", None)]
+    assert [it.card for it in people.judge(lines(*told), []).unwatched] == CARDS[2:]
+    assert [it.card for it in people.judge(lines(*DIED[:4]), []).lost] == CARDS[2:]
