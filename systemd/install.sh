@@ -111,7 +111,9 @@ install_services() {
     add_user punchgate
     add_user punchgate-centre
     ! getent group dialout >/dev/null || usermod -a -G dialout punchgate
-    mkdir -p /etc/punchgate "$units" "$(dirname $rules)"
+    mkdir -p /etc/punchgate
+    chgrp punchgate /etc/punchgate
+    mkdir -p "$units" "$(dirname $rules)"
     for unit in punchgate punchgate-centre; do
         sed "s|/usr/bin/punchgate|$link|" "$home/current/share/$unit.service" | replace "$units/$unit.service" 644
     done

@@ -133,7 +133,10 @@ def _carry_out(answered: Answered, config: Path, *, replace: bool, start: bool |
     click.echo(f"{config}: is as it should be already" if written.was_there else f"wrote {config}")
     if setup.enrol == "files":
         return _carry_files(name, config)
-    code = _check(load(config, drivers=assembly.driver_facts(), environ=os.environ))
+    settings = load(config, drivers=assembly.driver_facts(), environ=os.environ)
+    for path in placing.hand_over(settings, config):
+        click.echo(f"{path}: readable for the daemon's user now")
+    code = _check(settings)
     _start(config, setup.start if start is None else start)
     return code
 

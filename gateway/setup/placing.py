@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from config import ConfigError, DriverFacts, Finding, load
+from config import ConfigError, DriverFacts, Finding, Settings, load
 from config.answers import ENROLLED, NEW, STAND_INS, Answered
+from gateway.backup.named import folder_of, named_files, place_in
 from gateway.errors import Misconfigured
 from gateway.setup import page
 from gateway.whole_file import PUBLIC, put
@@ -110,10 +111,23 @@ def put_secret(path: Path, data: bytes) -> None:
     put(path, data, PRIVATE, path.parent.stat().st_gid if os.geteuid() == 0 else None)
 
 
-def resolved(tree: Mapping[str, Any], config: Path, key: str) -> Path | None:
-    """A file that [uplink] names, as a path from the configuration's folder."""
-    named = tree.get("uplink", {}).get(key)
-    return None if named is None else config.parent / named
+def hand_over(settings: Settings, config: Path) -> list[Path]:
+    """Secrets in the configuration's folder that its group was meant to read, given to that group; which ones.
+
+    Only root needs to: whoever sets up for himself reads what he writes. Those of an earlier installation may be
+    root's own.
+    """
+    folder = folder_of(config)
+    group = folder.stat().st_gid
+    given = []
+    for named in named_files(settings) if os.geteuid() == 0 else ():
+        if place_in(folder, named.path) is None or not named.path.is_file():
+            continue
+        found = named.path.stat()
+        if found.st_gid != group and found.st_uid == 0 and found.st_mode & stat.S_IRGRP and named.secret:
+            os.chown(named.path, -1, group, follow_symlinks=False)
+            given.append(named.path)
+    return given
 
 
 def _taken(path: Path) -> bytes:

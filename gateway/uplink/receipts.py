@@ -7,6 +7,7 @@ the next start knows.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -118,6 +119,16 @@ class Receipts:
         for first, last in ranges:
             self._sender.outbox.drop(first, last)
         self._remember()
+
+    async def last_word(self, newest: int, within_s: float) -> None:
+        """Wait until all up to `newest` is settled; not if the centre has not answered in this session, and not long."""
+        if not self.heard.is_set():
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self.settlement.through() < newest:
+                    self.heard.clear()
+                    await self.heard.wait()
 
     def finish(self) -> None:
         """Tell the journal what it has not been told yet."""

@@ -176,6 +176,7 @@ class Uplink:
                     await self._sender.idle.wait()
             except TimeoutError:
                 log.info("uplink.unfinished")
+            await self._receipts.last_word(self.head.held.newest, CENTRE_BACK_S)
         if self._connection is not None:
             self._connection.tell(*self._farewell())
             self._connection.close()

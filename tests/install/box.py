@@ -22,6 +22,7 @@ HAS = ("python3", "tzdata", "systemd", "udev", "openssl")
 STICK = "media/stick"
 BOOT_WITHIN_S = 90.0
 COMMAND_WITHIN_S = 120.0
+CHROOT_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 MOUNTS = """
 set -e
@@ -76,6 +77,7 @@ class Box:
             "packages": str(packages),
         }
         self._init: int | None = None
+        self._group = f"punchgate-box-{os.getpid()}-{folder.name}"
         self.durations: list[tuple[str, float]] = []
 
     def run(self, *command: str, code: int | None = 0, words: str = "") -> str:
@@ -98,6 +100,12 @@ class Box:
     def sh(self, script: str, code: int | None = 0, words: str = "") -> str:
         """What a line of shell prints."""
         return self.run("sh", "-c", script, code=code, words=words)
+
+    @property
+    def init(self) -> int:
+        """The process id of its systemd, once it has booted."""
+        assert self._init is not None, "the box is off"
+        return self._init
 
     def put(self, path: str, text: str) -> None:
         self.sh(f'mkdir -p "$(dirname {path})" && cat > {path}', words=text)
@@ -122,7 +130,7 @@ class Box:
     @contextmanager
     def boot(self) -> Iterator[None]:
         """Within, the box runs its own systemd."""
-        group = _groups() / f"punchgate-box-{os.getpid()}"
+        group = _groups() / self._group
         spaces = ("--net", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child")
         script = MOUNTS + CGROUPS + PIVOT + SYSTEMD
         argv = ["sh", "-c", INTO_GROUP, "group", str(group), "unshare", *spaces, "sh", "-c", script]
@@ -186,6 +194,25 @@ def base(suite: str, has: Sequence[str] = HAS) -> Path:
             done = subprocess.run([*command, *_mirror()], capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
             (part / MARK).write_text("force-unsafe-io\n")
+            part.rename(place)
+    return place
+
+
+def grown(root: Path, *packages: str) -> Path:
+    """The same files with more of Debian's packages; made once, beside them."""
+    place = root.with_name(f"{root.name}+{'+'.join(packages)}")
+    with root.with_name(f"{place.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.exists():
+            part = place.with_name(f"{place.name}.part")
+            shutil.rmtree(part, ignore_errors=True)
+            script = f"apt-get update && apt-get install -y --no-install-recommends {' '.join(packages)} && apt-get clean"
+            for command in (["cp", "-a", str(root), str(part)], ["chroot", str(part), "sh", "-c", script]):
+                done = subprocess.run(
+                    command, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive", "PATH": CHROOT_PATH},
+                    capture_output=True, text=True, check=False,
+                )  # fmt: skip
+                assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
             part.rename(place)
     return place
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ ARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.
 SLOW_S = 2.0
 FIGURES = pytest.StashKey[list[str]]()
 
-NewBox = Callable[[], Box]
+Note = Callable[[str, float], None]
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -90,6 +91,12 @@ def machine(suite: str, stick: Path, tmp_path_factory: pytest.TempPathFactory) -
 def figures(pytestconfig: pytest.Config) -> Callable[[str], None]:
     """Takes a line that is printed at the end."""
     return pytestconfig.stash.setdefault(FIGURES, []).append
+
+
+@pytest.fixture
+def note(pytestconfig: pytest.Config) -> Note:
+    """Has what took so many seconds told at the end of the run."""
+    return partial(_note, pytestconfig)
 
 
 def _note(config: pytest.Config, what: str, took: float) -> None:
