@@ -53,7 +53,7 @@ class UplinkListener(CentreListener, Protocol):
         """What should be mended though the daemon works; said in `state`."""
 
     def devices(self) -> Sequence[dict[str, Any]]:
-        """The `device/…` documents as they are now; each has the key `device`."""
+        """The `device/…` documents as they are now, by their key `device`; without another key: to be removed."""
 
 
 class Uplink:
@@ -140,7 +140,8 @@ class Uplink:
         """Publish the device documents."""
         if self._connection is not None:
             for document in self._listener.devices():
-                self._connection.tell(self._topics.of(f"device/{document['device']}"), compact(document))
+                words = compact(document) if len(document) > 1 else b""
+                self._connection.tell(self._topics.of(f"device/{document['device']}"), words)
 
     def say_state(self) -> None:
         """Publish the state document."""
