@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from config import (
@@ -34,7 +35,7 @@ from gateway.wire import Topics
 
 MIB = 1024 * 1024
 DAY_MS = 86_400_000
-FIXED = ("gateway", "privacy", "journal", "lanes", "ports")
+FIXED = ("gateway", "privacy", "journal")
 
 
 def read_settings(path: Path) -> Settings:
@@ -100,6 +101,21 @@ def places(settings: Settings) -> dict[str, Place]:
     portals = {lane.id: lane.portal for lane in settings.lanes}
     devices = [device for port in settings.ports for device in port.devices]
     return {device.id: Place(device.lane, portals[device.lane]) for device in devices}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The ports and what stands behind them, as each station is told."""
+
+    lines: list[LineRules]
+    lanes: list[LaneRules]
+    devices: list[DeviceRules]
+    places: dict[str, Place]
+
+
+def layout(settings: Settings) -> Layout:
+    """All of it."""
+    return Layout(line_rules(settings), lane_rules(settings), device_rules(settings), places(settings))
 
 
 def line_rules(settings: Settings) -> list[LineRules]:
@@ -226,9 +242,9 @@ def fixed_parts(old: Settings, new: Settings) -> list[str]:
 
 
 def adopt(old: Settings, new: Settings) -> Settings:
-    """The settings in force after a reload: the new uplink, key to sign with and log, everything else as it was."""
+    """The settings in force after a reload: all that is new, but what is fixed as it was."""
     uplink = new.uplink.model_copy(update={"prefix": old.uplink.prefix})
-    return old.model_copy(update={"uplink": uplink, "sign": new.sign, "log": new.log})
+    return new.model_copy(update={"uplink": uplink, **{part: getattr(old, part) for part in FIXED}})
 
 
 def fingerprint(settings: Settings) -> str:

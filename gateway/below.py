@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from gateway.downlink import Downlink, Replies
 from gateway.status.report import Report
 from gateway.uplink import Uplink
 
-Reload = Callable[[], dict[str, Any]]
+Reload = Callable[[], Awaitable[dict[str, Any]]]
 
 
 def downlink(

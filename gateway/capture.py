@@ -5,7 +5,7 @@ The device registry keeps since when nobody reads a port, for a daemon that has 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -190,6 +190,26 @@ class Capture:
         self._registry.lost(line.rules.devices, sign(moment))
         self._changed()
 
+    def port_ended(self, line: Line, stay: Container[str], moment: Moment) -> None:
+        """The configuration has this line no more, or otherwise; `stay` are the devices that it still has."""
+        log.info("port.ended", port=line.rules.port.url, devices=list(line.rules.devices))
+        for device in line.rules.devices:
+            if device in stay:
+                self._note(device, "down", "the configuration has changed", moment)
+            else:
+                self._told.pop(device, None)
+                self._note(device, "down", "the configuration has it no more", moment, {"removed": True})
+            self._append(self._passage.device_down(device, moment, ""))
+            self._asked.pop(device, None)
+            self._unheard.discard(device)
+        self._registry.lost(line.rules.devices, sign(moment))
+
+    def moved(self, places: Mapping[str, Place]) -> None:
+        """Where each device stands from now on."""
+        self._places = places
+        self._told = {device: told for device, told in self._told.items() if device in places}
+        self._changed()
+
     def port_unread(self, line: Line, since: Moment, reason: str) -> None:
         """See LineListener."""
         log.warning("port.unread", port=line.rules.port.url, reason=reason)
@@ -216,14 +236,28 @@ class Capture:
     def _seen(self, line: Line, device: str, moment: Moment) -> None:
         self._registry.seen(device, line.rules.spec.name, line.rules.port.url, timestamp(moment.time_ms))
 
-    def _note(self, device: str, status: str, reason: str | None, moment: Moment) -> None:
+    def _note(
+        self,
+        device: str,
+        status: str,
+        reason: str | None,
+        moment: Moment,
+        details: dict[str, object] | None = None,
+    ) -> None:
         """Record that a device came or went; a port that stays away is said once, whatever the reasons."""
         if device in self._told and self._told[device][0] == status:
             return
         self._told[device] = (status, {reason})
         place = self._places[device]
-        body = Notice(kind=f"device.{status}", device=device, lane=place.lane, portal=place.portal, reason=reason)
-        self._append([Draft(body, moment)])
+        notice = Notice(
+            kind=f"device.{status}",
+            device=device,
+            lane=place.lane,
+            portal=place.portal,
+            reason=reason,
+            details=details or {},
+        )
+        self._append([Draft(notice, moment)])
 
     def _is_new(self, device: str, status: str, reason: str | None) -> bool:
         """Whether a device has not said so since it was in the other state: it says each reason once."""

@@ -38,6 +38,7 @@ EVENTS = {
     "journal.trouble": "the journal cannot keep records now; reading from the ports is paused",
     "journal.recovered": "the journal keeps records again",
     "port.down": "a port is gone or cannot be opened",
+    "port.ended": "the configuration has a port no more, or otherwise: it is closed",
     "port.read": "a port that was unread is watched again, and what had waited is read",
     "port.unread": "nobody reads an open port: the journal keeps nothing, the disk is slow, or we stood still",
     "port.up": "a port is open and watched",

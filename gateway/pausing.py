@@ -32,6 +32,12 @@ class Pausing:
         self._clock = clock
         self._is_critical = False
 
+    def joined(self, lines: Sequence[Line]) -> None:
+        """These are new."""
+        for line in lines:
+            if self._must_wait(line):
+                line.pause("paused" if self._keeps_nothing() else "the journal is nearly full")
+
     def on_level(self, level: Level) -> None:
         """See Sparing."""
         self._is_critical = level == "critical"

@@ -18,11 +18,11 @@ from gateway.check.case import Case
 from gateway.check.certificates import NO_UPLINK, dates
 from gateway.check.finding import Finding
 from gateway.check.patience import PATIENCE_S, ask_all
-from gateway.check.x509 import parse
 from gateway.errors import Misconfigured, Rejected, Transient
 from gateway.uplink import Link
 from gateway.uplink.connection import Connection
 from gateway.uplink.remedies import FAILURE_FROM, NO_SUBSCRIBER, said_by_broker, said_by_network
+from gateway.uplink.x509 import parse
 from gateway.wire import Receipt, read_receipt
 
 LISTEN_S = 1.0

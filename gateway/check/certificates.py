@@ -12,7 +12,7 @@ from config.broker import is_loopback
 from gateway import assembly
 from gateway.check.case import Case
 from gateway.check.finding import Finding
-from gateway.check.x509 import Certificate, read_certificates
+from gateway.uplink.x509 import Certificate, read_certificates
 
 SOON = timedelta(days=30)
 NO_UPLINK = "no connection to the broker; the daemon captures meanwhile"

@@ -14,11 +14,11 @@ from config import Settings
 from gateway import assembly
 from gateway.check.admission import require_admission
 from gateway.check.certificates import SOON
-from gateway.check.x509 import read_certificates
 from gateway.clock import Clock
 from gateway.commands.options import config_option
 from gateway.errors import Misconfigured, Transient, Unavailable
 from gateway.status import ask
+from gateway.uplink.x509 import read_certificates
 
 
 @click.command("renew")

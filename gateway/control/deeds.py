@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ class Deeds:
 
     desk: Desk
     describe: Callable[[], dict[str, Any]]
-    reload: Callable[[], dict[str, Any]]
+    reload: Callable[[], Awaitable[dict[str, Any]]]
     examine: Callable[[], list[dict[str, Any]]]
 
     async def carry_out(self, command: Command) -> dict[str, Any]:
@@ -34,7 +34,7 @@ class Deeds:
             case "status":
                 return self.describe()
             case "reload":
-                return self.reload()
+                return await self.reload()
             case "check":
                 return {"findings": (await blocking(self.examine))[:MOST_FINDINGS]}
             case "resend":

@@ -154,7 +154,7 @@ class Presence:
 
     def _device(self, kind: str, at_ms: int, data: Mapping[str, Any]) -> None:
         what = f"device {data['device']}"
-        if kind == "device.up":
+        if kind == "device.up" or data.get("removed"):
             for gap in self.gaps:
                 if gap.what == what and gap.until_ms is None:
                     gap.until_ms = at_ms

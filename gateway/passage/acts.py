@@ -192,7 +192,7 @@ def fall_back(lane: Lane, moment: Moment) -> None:
     reason = f"no pass sensed over {lane.misses} reads"
     fault = Notice(kind="device.fault", device=device, lane=rules.id, portal=rules.portal, reason=reason)
     lane.out.append(Draft(fault, moment))
-    _abandon(lane, moment)
+    abandon(lane, moment)
     lane.silent = True
 
 
@@ -205,7 +205,7 @@ def surrender(lane: Lane, moment: Moment) -> None:
     """Let waiting passes be `anonymous`, close what is open as `ambiguous`, forget the past."""
     while lane.waiting:
         count_only(lane, lane.waiting.popleft())
-    _abandon(lane, moment)
+    abandon(lane, moment)
     lane.forget_past()
     lane.emergency = True
 
@@ -262,7 +262,7 @@ def _spend(lane: Lane, read: Read, sensed: Pass, confidence: Confidence, burst: 
         lane.denied.remove(denial)
 
 
-def _abandon(lane: Lane, moment: Moment) -> None:
+def abandon(lane: Lane, moment: Moment) -> None:
     """Close every read as ambiguous; a pass that comes soon may still be of one of them."""
     lane.unclear.extend(_trace(held.read) for held in lane.held)
     lane.unclear.extend(_trace(read) for read in lane.reads)

@@ -8,6 +8,7 @@ is news and begins a run of its own. Runs end in the order of their last frames,
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Container
 from dataclasses import dataclass
 
 from gateway.clock import Moment
@@ -70,3 +71,15 @@ class Repeats:
         until = timestamp(run.last.time_ms)
         repeated = CredentialRepeated(device=device, read=run.read.draft, count=run.read.repeats, until=until)
         return [Draft(repeated, run.last)]
+
+    def hand_over(self, other: Repeats, devices: Container[str]) -> list[Draft]:
+        """The runs of these devices go on there; says how the others ended."""
+        ended: list[Draft] = []
+        while self._runs:
+            key, run = next(iter(self._runs.items()))
+            if other._window_s > 0 and key[0] in devices:
+                other._runs[key] = self._runs.pop(key)
+                run.due = run.last.mono + other._window_s
+            else:
+                ended += self.end_oldest()
+        return ended

@@ -14,10 +14,10 @@ from math import isfinite
 from drivers import cards, events
 from gateway.clock import Moment
 from gateway.passage import pairing, recovery
+from gateway.passage.changing import hand_over, new_lane
 from gateway.passage.evidence import Pass, Read
 from gateway.passage.memory import Lane
 from gateway.passage.recovery import OpenRead
-from gateway.passage.repeats import Repeats
 from gateway.passage.rules import DeviceRules, LaneRules, Privacy
 from gateway.passage.table import WorldInput
 from gateway.records import CredentialRead, Direction, Draft, Notice, PassageSensed
@@ -41,7 +41,7 @@ class Passage:
     def __init__(self, lanes: Sequence[LaneRules], devices: Sequence[DeviceRules], privacy: Privacy) -> None:
         self._out: list[Draft] = []
         self._privacy = privacy
-        self._lanes = {rules.id: self._lane(rules, devices) for rules in lanes}
+        self._lanes = {rules.id: new_lane(rules, devices, self._out) for rules in lanes}
         self._devices = {rules.id: self._device(rules) for rules in devices}
         self._fires: dict[str, set[tuple[str, str]]] = {rules.portal: set() for rules in lanes}
 
@@ -106,20 +106,46 @@ class Passage:
             pairing.finish(lane, moment)
         return self._drain()
 
-    def _lane(self, rules: LaneRules, devices: Sequence[DeviceRules]) -> Lane:
-        mine = [device for device in devices if device.lane == rules.id]
-        mapped = {device.id for device in mine if device.maps_passes}
-        sensors = mapped or {device.id for device in mine if "passage" in device.emits}
-        readers = {device.id for device in mine if device.reads_cards}
-        return Lane(
-            rules,
-            rules.place,
-            self._out,
-            frozenset(sensors),
-            frozenset(readers),
-            Repeats(rules.repeat_window_s),
-            max((device.latency_s for device in mine if device.id in sensors), default=0.0),
-        )
+    def change(self, lanes: Sequence[LaneRules], devices: Sequence[DeviceRules], moment: Moment) -> list[Draft]:
+        """Go on under these rules. A lane of which nothing has changed does not notice; one that is no more ends as
+        at a stop. The caller has told `device_down` of devices that have lost their port.
+        """
+        old_lanes, old_devices = self._lanes, self._devices
+        self._lanes = {rules.id: self._changed(rules, devices, moment) for rules in lanes}
+        for name in old_lanes.keys() - self._lanes.keys():
+            pairing.finish(old_lanes[name], moment)
+        self._devices = {rules.id: self._device(rules) for rules in devices}
+        for name in self._devices.keys() & old_devices.keys():
+            old, new = old_devices[name], self._devices[name]
+            new.active |= old.active if old.rules.driver == new.rules.driver else set()
+            if old.rules.lane != new.rules.lane and name in old.lane.up:
+                _appear(new, moment)
+        self._burn(moment)
+        return self._drain()
+
+    def _changed(self, rules: LaneRules, devices: Sequence[DeviceRules], moment: Moment) -> Lane:
+        old = self._lanes.get(rules.id)
+        before = {name: device.rules for name, device in self._devices.items() if device.rules.lane == rules.id}
+        now = {device.id: device for device in devices if device.lane == rules.id}
+        if old is not None and old.rules == rules and before == now:
+            return old
+        lane = new_lane(rules, devices, self._out)
+        if old is not None:
+            hand_over(old, lane, [name for name in now if name in before], moment)
+        return lane
+
+    def _burn(self, moment: Moment) -> None:
+        """Fire and emergency, as far as there is still a device that says so."""
+        fires: dict[str, set[tuple[str, str]]] = {lane.rules.portal: set() for lane in self._lanes.values()}
+        for device in self._devices.values():
+            portal = device.lane.rules.portal
+            sources = {"mode", *(name for name, meaning in device.rules.inputs.items() if meaning == "fire")}
+            fires[portal] |= self._fires.get(portal, set()) & {(device.rules.id, source) for source in sources}
+        self._fires = fires
+        for lane in self._lanes.values():
+            if lane.emergency != bool(fires[lane.rules.portal]):
+                pairing.elapse(lane, moment, inclusive=False)
+                pairing.world(lane, WorldInput.CLEAR if lane.emergency else WorldInput.FIRE, moment)
 
     def _device(self, rules: DeviceRules) -> _Device:
         return _Device(rules, self._lanes[rules.lane], cards.parse_view(rules.view))

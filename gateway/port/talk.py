@@ -41,6 +41,11 @@ class Talk:
         """What an earlier run kept."""
         self._marks |= {device: mark for device, mark in marks.items() if device in self._devices}
 
+    @property
+    def marks(self) -> Mapping[str, str]:
+        """How far each device was heard."""
+        return self._marks
+
     def begin(self, moment: Moment) -> None:
         """The line is open, and what had waited in it is read. How long each device has been alone is asked now,
         before anybody is told that it is not any more.

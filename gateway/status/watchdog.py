@@ -22,9 +22,9 @@ log = structlog.get_logger()
 
 
 class Watchdog:
-    """`pulse` rises between two calls as long as the journal's thread does not stand still."""
+    """`pulse` rises between two calls as long as the journal's thread does not stand still; `tasks` may change."""
 
-    def __init__(self, pulse: Callable[[], int], tasks: Sequence[asyncio.Task[Any]]) -> None:
+    def __init__(self, pulse: Callable[[], int], *tasks: Sequence[asyncio.Task[Any]]) -> None:
         self._pulse = pulse
         self._tasks = tasks
         self._last = -1
@@ -52,7 +52,7 @@ class Watchdog:
         self._timer = asyncio.get_running_loop().call_later(every_s, self._ask, every_s)
 
     def _standstill(self, pulse: int) -> str | None:
-        if any(task.done() for task in self._tasks):
+        if any(task.done() for some in self._tasks for task in some):
             return "a port or the uplink has lost its task"
         return "the journal's thread does not answer" if pulse == self._last else None
 

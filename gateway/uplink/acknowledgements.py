@@ -13,7 +13,7 @@ from collections.abc import Callable
 import structlog
 
 from gateway.uplink.outbox import Shipment, Stream
-from gateway.uplink.remedies import FAILURE_FROM, NO_SUBSCRIBER, PACKET_TOO_LARGE, said_by_broker
+from gateway.uplink.remedies import FAILURE_FROM, NO_SUBSCRIBER, PACKET_TOO_LARGE
 from gateway.uplink.sender import Sender
 
 REFUSED_PAUSE_S = 10.0
@@ -24,12 +24,19 @@ log = structlog.get_logger()
 
 
 class Acknowledgements:
-    """`say` gets the reason why records do not arrive, or None; `arrived` each shipment that did."""
+    """`say` gets the reason why records do not arrive, or None; `arrived` each shipment that did; `explain` puts a
+    refusal's code into words.
+    """
 
     def __init__(
-        self, sender: Sender, say: Callable[[str | None], None], arrived: Callable[[Shipment], None]
+        self,
+        sender: Sender,
+        say: Callable[[str | None], None],
+        arrived: Callable[[Shipment], None],
+        explain: Callable[[int], str],
     ) -> None:
         self._sender = sender
+        self._explain = explain
         self._say = say
         self._arrived = arrived
         self._reason: str | None = None
@@ -43,7 +50,7 @@ class Acknowledgements:
     def take(self, mid: int, code: int) -> None:
         """A PUBACK; a negative `mid` stands for the subscription to the receipts."""
         if mid < 0:
-            self._no_receipts = f"receipts: {'; '.join(said_by_broker(code))}"
+            self._no_receipts = f"receipts: {self._explain(code)}"
             self.tell()
             return
         shipment = self._sender.acknowledged(mid)
@@ -53,7 +60,7 @@ class Acknowledgements:
             self._sender.too_large(shipment)
         elif code >= FAILURE_FROM:
             self._sender.put_back(shipment, REFUSED_PAUSE_S)
-            self._not_taken(shipment, "; ".join(said_by_broker(code)), "uplink.refused")
+            self._not_taken(shipment, self._explain(code), "uplink.refused")
         elif code == NO_SUBSCRIBER:
             self._sender.unheard(shipment, NOBODY_PAUSE_S)
             self._not_taken(shipment, NOBODY, "uplink.nobody")

@@ -56,6 +56,10 @@ class ConnectionListener(Protocol):
         """A message on a subscribed topic; `retained`: the broker had kept it from before."""
 
 
+class Refused(Transient):
+    """There is a broker, and it does not let us in."""
+
+
 class Connection:
     """Use: `open`, then `publish` and `subscribe` until `lost` is done, then `close`."""
 
@@ -78,7 +82,7 @@ class Connection:
         self._client = self._new_client(will)
 
     async def open(self, *, clock_is_wrong: bool) -> Greeting:
-        """Connect. Raises Transient with the remedy when it cannot be done now."""
+        """Connect. Raises Transient with the remedy when it cannot be done now; Refused where the broker will not."""
         try:
             async with asyncio.timeout(2 * CONNECT_TIMEOUT_S):
                 await blocking(self._connect)
@@ -86,7 +90,10 @@ class Connection:
                 return await self._greeting
         except (OSError, TimeoutError, ValueError) as error:
             text, remedy = said_by_network(error, clock_is_wrong=clock_is_wrong)
-            raise Transient(text, remedy=remedy) from error
+            is_refusal = isinstance(error, HungUp | ssl.SSLError) and not isinstance(
+                error, ssl.SSLCertVerificationError
+            )
+            raise (Refused if is_refusal else Transient)(text, remedy=remedy) from error
 
     def publish(self, topic: str, payload: bytes, *, properties: dict[str, Any] | None = None) -> int:
         """Send with QoS 1; returns the message id. `properties` are MQTT 5's, left out on 3.1.1. Raises Transient."""
@@ -250,7 +257,7 @@ class Connection:
             return
         if code.is_failure:
             text, remedy = said_by_broker(code.value, connecting=True)
-            self._greeting.set_exception(Transient(text, remedy=remedy))
+            self._greeting.set_exception(Refused(text, remedy=remedy))
             return
         allowed = getattr(properties, "ReceiveMaximum", PAHO_WINDOW)
         self._greeting.set_result(Greeting(int(allowed), getattr(properties, "MaximumPacketSize", None)))

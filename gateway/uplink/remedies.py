@@ -8,6 +8,7 @@ import ssl
 
 NO_SUBSCRIBER = 0x10
 FAILURE_FROM = 0x80
+NOT_AUTHORISED = 0x87
 PACKET_TOO_LARGE = 0x95
 OUT_OF_DATE = frozenset({9, 10})
 """X509_V_ERR_CERT_NOT_YET_VALID and CERT_HAS_EXPIRED: the certificate's fault, or the clock's."""
@@ -39,6 +40,17 @@ REFUSED_CONNECTION = {
 }
 
 
+CHECK_OURS = "check uplink.cert_file and key_file, and the broker's CA"
+ANEW = "have this box enrolled anew: punchgate centre enrol-code there, punchgate enrol code here"
+ALERTS = {
+    "certificate expired": f"uplink.cert_file has expired, or the broker's clock is wrong; {ANEW}",
+    "certificate revoked": f"the centre has revoked uplink.cert_file; if it should not have, {ANEW}",
+    "unknown ca": f"uplink.cert_file is of another organisation or of an old authority; {ANEW}",
+    "certificate required": "the broker wants uplink.cert_file and uplink.key_file",
+}
+"""What a broker's TLS says of our certificate, without the version in front."""
+
+
 class HungUp(ConnectionError):
     """The broker ended the connection before its greeting; the text is what the socket said."""
 
@@ -66,7 +78,8 @@ def said_by_network(error: BaseException, *, clock_is_wrong: bool) -> tuple[str,
             else "check uplink.ca_file and the name in uplink.url",
         )
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or error}", "check uplink.cert_file, uplink.key_file and the broker's CA"
+        reason = str(error.reason or error)
+        return _said_by_alert(reason) if "ALERT" in reason else (f"TLS failed: {reason}", CHECK_OURS)
     if isinstance(error, HungUp):
         return _said_by_hanging_up(str(error))
     if isinstance(error, socket.gaierror):
@@ -87,9 +100,14 @@ def _said_by_hanging_up(complaint: str) -> tuple[str, str]:
     """A broker refuses a certificate after its side of the handshake, so it looks like any lost connection."""
     alert = re.search(r"\[SSL: (\w+)\]", complaint)
     if alert is not None:
-        said = alert[1].lower().replace("_", " ")
-        return f"TLS refused by the broker: {said}", "check uplink.cert_file and key_file, and the broker's CA"
+        return _said_by_alert(alert[1])
     return (
         "broker hung up before its greeting",
         "check uplink.protocol, uplink.cert_file and key_file, and look into the broker's log",
     )
+
+
+def _said_by_alert(name: str) -> tuple[str, str]:
+    said = name.lower().replace("_", " ")
+    remedy = next((remedy for words, remedy in ALERTS.items() if said.endswith(words)), CHECK_OURS)
+    return f"TLS refused by the broker: {said}", remedy

@@ -25,9 +25,9 @@ from gateway.uplink.connection import Connection, Greeting
 from gateway.uplink.inbox import BELOW, KEPT, RECEIPT, Inbox
 from gateway.uplink.link import Link
 from gateway.uplink.outbox import Shipment
+from gateway.uplink.own import explained, refusal
 from gateway.uplink.presence import Head, Mood, offline, online
 from gateway.uplink.receipts import CentreListener, Receipts
-from gateway.uplink.remedies import said_by_broker
 from gateway.uplink.rules import CameDown, UplinkRules
 from gateway.uplink.sender import Sender
 from gateway.uplink.settlement import Held, Settlement
@@ -53,7 +53,7 @@ class UplinkListener(CentreListener, Protocol):
         """What should be mended though the daemon works; said in `state`."""
 
     def devices(self) -> Sequence[dict[str, Any]]:
-        """The `device/…` documents as they are now; each has the key `device`."""
+        """The `device/…` documents as they are now, by their key `device`; without another key: to be removed."""
 
 
 class Uplink:
@@ -87,7 +87,7 @@ class Uplink:
         self._receipts = Receipts(journal, self._sender, clock, listener, lambda: self.head.held)
         self._receipts.centre_key = centre_key
         self._sender.gone = self._receipts.gone
-        self._acknowledgements = Acknowledgements(self._sender, self._change_reason, self._arrived)
+        self._acknowledgements = Acknowledgements(self._sender, self._change_reason, self._arrived, self._refusal)
         self._connection: Connection | None = None
         self._greeting = Greeting(1, None)
         self._said_at = 0.0
@@ -140,7 +140,8 @@ class Uplink:
         """Publish the device documents."""
         if self._connection is not None:
             for document in self._listener.devices():
-                self._connection.tell(self._topics.of(f"device/{document['device']}"), compact(document))
+                words = compact(document) if len(document) > 1 else b""
+                self._connection.tell(self._topics.of(f"device/{document['device']}"), words)
 
     def say_state(self) -> None:
         """Publish the state document."""
@@ -159,9 +160,10 @@ class Uplink:
                 await self._session()
             except Transient as trouble:
                 delay = BACKOFF_FIRST_S if self.reason is None else min(BACKOFF_MAX_S, delay * 2)
-                self._change_reason(str(trouble))
-                if not self._closing and (times := self._once.due("down", str(trouble))):
-                    log.warning("uplink.down", reason=str(trouble), times=times)
+                reason = str(await explained(trouble, self._link, self._clock))
+                self._change_reason(reason)
+                if not self._closing and (times := self._once.due("down", reason)):
+                    log.warning("uplink.down", reason=reason, times=times)
             if not self._at_once:
                 await self._clock.sleep(delay * random.uniform(0.7, 1.0))
             self._at_once = False
@@ -194,7 +196,7 @@ class Uplink:
         if mid >= 0 or (mid == -1 and self._rules.settle == "receipt"):
             self._acknowledgements.take(mid, code)
         else:
-            self.inbox.is_deaf("; ".join(said_by_broker(code)))
+            self.inbox.is_deaf(self._refusal(code))
 
     def message(self, topic: str, payload: bytes, *, retained: bool) -> None:
         """See ConnectionListener."""
@@ -240,6 +242,9 @@ class Uplink:
             self._connection = None
             self._sender.detach()
             connection.close()
+
+    def _refusal(self, code: int) -> str:
+        return refusal(code, self._link)
 
     def _farewell(self) -> tuple[str, bytes]:
         """Topic and document that say offline. The will is made, dated and signed now, whenever it is published."""

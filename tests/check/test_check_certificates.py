@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.check.certificates import certificates
-from gateway.check.x509 import parse, read_certificates
+from gateway.uplink.x509 import parse, read_certificates
 
 NAME = "hq.edge-01"
 KEYS = ('ca_file = "ca.pem"', 'cert_file = "own.pem"', 'key_file = "own.key"')

@@ -109,6 +109,10 @@ def network_reasons() -> str:
     tls = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")
     tls.reason = "WRONG_VERSION_NUMBER"
     missing = FileNotFoundError(errno.ENOENT, "No such file or directory", f"{FOLDER}/edge-01.key")
+
+    def alert(name: str) -> BaseException:
+        return remedies.HungUp(f"[SSL: {name}]")
+
     happenings: list[tuple[str, BaseException, bool]] = [
         ("nothing listens there", ConnectionRefusedError(), False),
         ("no answer within seconds: cable, firewall, wrong address", TimeoutError(), False),
@@ -117,7 +121,11 @@ def network_reasons() -> str:
         ("its dates do not fit", outdated, False),
         ("… while the clock stands before 2025", outdated, True),
         ("no TLS there, or no common version", tls, False),
-        ("the broker does not accept our certificate", remedies.HungUp("[SSL: TLSV1_ALERT_UNKNOWN_CA]"), False),
+        ("our certificate is of an authority the broker does not know", alert("TLSV1_ALERT_UNKNOWN_CA"), False),
+        ("our certificate has expired", alert("SSLV3_ALERT_CERTIFICATE_EXPIRED"), False),
+        ("our certificate was revoked", alert("SSLV3_ALERT_CERTIFICATE_REVOKED"), False),
+        ("the broker wants a certificate", alert("TLSV13_ALERT_CERTIFICATE_REQUIRED"), False),
+        ("anything else the broker's TLS refuses", alert("SSLV3_ALERT_HANDSHAKE_FAILURE"), False),
         ("the same on some brokers, or another MQTT version", remedies.HungUp("reset by peer"), False),
         ("a file of the configuration cannot be read", missing, False),
         ("anything else", OSError("Network is unreachable"), False),
