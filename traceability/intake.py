@@ -60,6 +60,7 @@ def _keep(tx: Tx, key: Key, lines: list[Line]) -> None:
     stream = stream_of(tx, key)
     held = _held(tx, stream, sorted({line.seq for line in lines}))
     new: dict[int, tuple[Line, str]] = {}
+    again = 0
     for line in lines:
         own_hash = line_hash(line.raw)
         known = held.get(line.seq)
@@ -67,9 +68,11 @@ def _keep(tx: Tx, key: Key, lines: list[Line]) -> None:
             held[line.seq] = own_hash
             new[line.seq] = (line, own_hash)
         elif known == own_hash:
-            tx.counts["repeated"] += 1
+            again += 1
         else:
             _contradict(tx, key, stream, line, own_hash)
+    if again:
+        _repeat(tx, stream, again)
     if new:
         append(tx.connection, tables.records, [_row(tx, stream, *both) for both in new.values()])
         _account(tx, key, stream, new)
@@ -107,6 +110,14 @@ def _account(tx: Tx, key: Key, stream: int, new: dict[int, tuple[Line, str]]) ->
     for line, _ in new.values():
         if line.type == losses.LOST_TYPE:
             losses.declare(tx, key, stream, line)
+
+
+def _repeat(tx: Tx, stream: int, again: int) -> None:
+    """So many lines came that are here."""
+    tx.counts["repeated"] += again
+    row = {"stream": stream, "at_ms": tx.now_ms, "count": again}
+    if not add(tx.connection, tables.repeats, row):
+        tx.connection.execute(_REPEATED, {"of": stream, "at": tx.now_ms, "more": again})
 
 
 def _contradict(tx: Tx, key: Key, stream: int, line: Line, own_hash: str) -> None:
@@ -161,6 +172,12 @@ _OF, _FIRST, _LAST = (bindparam(name, type_=tables.BIG) for name in ("of", "firs
 _HASHES = select(_RECORDS.seq, _RECORDS.hash).where(_RECORDS.stream == _OF)
 _HASHES_BETWEEN = _HASHES.where(_RECORDS.seq.between(_FIRST, _LAST))
 _HASHES_AMONG = _HASHES.where(_RECORDS.seq.in_(bindparam("seqs", expanding=True)))
+_REPEATS = tables.repeats.c
+_REPEATED = (
+    update(tables.repeats)
+    .where(_REPEATS.stream == _OF, _REPEATS.at_ms == bindparam("at", type_=tables.BIG))
+    .values(count=_REPEATS["count"] + bindparam("more"))
+)
 _NOT_REFUSED = delete(tables.refused).where(_REFUSED.stream == _OF, _REFUSED.seq.between(_FIRST, _LAST))
 _COUNT = (
     update(tables.streams)

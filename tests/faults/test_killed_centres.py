@@ -1,4 +1,4 @@
-"""Two centres on one shared subscription and one PostgreSQL ledger, killed at random under load: a clean run's ledger.
+"""Two centres on one shared subscription and one PostgreSQL ledger, killed at random under load: all is as if not.
 
     pytest tests/faults/test_killed_centres.py --centre-kills 100
 
@@ -24,25 +24,25 @@ from gateway.simulation.city.build import build
 from gateway.simulation.city.settings import Settings
 from gateway.wire import Line, read_line
 from traceability import export
-from traceability.database import open_database, tables
+from traceability.database import Database, open_database, tables
 from traceability.presence.moments import FUTURE
 from traceability.whereabouts import tables as derived
 from traceability.whereabouts.inquiry import Inquiry
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "traceability"))
 
-from centre_bench import Bench, CentreProcess, FakeGateway
+from centre_bench import Bench, CentreProcess, FakeGateway, eventually
 from postgres_server import PostgresServer
 from test_city_in_tables import CITY, Centre, timeless
 
 pytestmark = pytest.mark.needs("mosquitto", "postgres")
 
 LOAD = Settings(sites=2, people=60, days=2, seed=CITY.seed, calm=False)
-LIFE_S = (0.0, 3.0)
-"""From a death to the next one: now and then a centre has not begun to work yet."""
-BOTH = 0.2
+WORK_S = (0.0, 1.0)
+"""How long a centre works before it dies; unless it is YOUNG, and has not begun to."""
+BOTH, YOUNG = 0.2, 0.2
 PATIENCE_S = 120.0
-RESEND_S = 3.0
+RESEND_S = 6.0
 BATCH = 50
 
 Name = tuple[str, str]
@@ -63,11 +63,14 @@ class Senders:
             for line in map(read_line, each.lines):
                 self.lines.setdefault(_stream(line), {})[line.seq] = line.raw
 
-    def send(self, stop: threading.Event, messages_per_s: float) -> None:
-        """All messages in the order of the city; without a pause once `stop` is set."""
-        for each in self.messages:
-            self.gateways[each.site, each.gateway].send(each.lines, each.leaf)
-            stop.wait(1 / messages_per_s)
+    def send(self, parts: int, go: threading.Semaphore) -> None:
+        """All messages in the order of the city, in parts, one each time somebody says go, over WORK_S."""
+        size = -(-len(self.messages) // parts)
+        for begin in range(0, len(self.messages), size):
+            go.acquire()
+            for each in self.messages[begin : begin + size]:
+                self.gateways[each.site, each.gateway].send(each.lines, each.leaf)
+                time.sleep(WORK_S[1] / size)
 
     def settle(self) -> int:
         """Send what is not covered until it is; how many lines were sent again."""
@@ -114,13 +117,16 @@ class Twins:
         self.lives: dict[str, CentreProcess] = {}
         for name in ("a", "b"):
             self._start(name)
-        for centre in self.lives.values():
-            centre.wait_for("broker.connected")
+        for name in self.lives:
+            self._wait_until_it_works(name)
 
-    def die(self) -> None:
-        """Wait a random moment, then kill one or both; they are started again at once."""
-        time.sleep(self._chance.uniform(*LIFE_S))
+    def die(self, go: threading.Semaphore) -> None:
+        """One or both, at a random moment of their work or before it; they are started again at once."""
         names = ["a", "b"] if self._chance.random() < BOTH else [self._chance.choice("ab")]
+        if self._chance.random() >= YOUNG:
+            self._wait_until_it_works(names[0])
+        go.release()
+        time.sleep(self._chance.uniform(*WORK_S))
         for name in names:
             self.lives[name].kill()
             self.deaths += 1
@@ -130,6 +136,9 @@ class Twins:
     def end(self) -> None:
         for centre in self.lives.values():
             centre.stop()
+
+    def _wait_until_it_works(self, name: str) -> None:
+        eventually(lambda: self.lives[name].events("broker.connected"), PATIENCE_S)
 
     def _start(self, name: str) -> None:
         self.lives[name] = self._bench.start_centre(name, database=self._place, listen="127.0.0.1:0")
@@ -158,14 +167,14 @@ def test_two_centres_killed_at_random_leave_the_ledger_and_the_stays_of_a_clean_
     clean.take([each for each in city.deliveries() if each.leaf != "state"], turn_every=40)
     place = postgres.fresh("shared")
     Centre(place, city).close()
-    senders, twins, all_dead = Senders(bench, city), Twins(bench, place, chance), threading.Event()
-    pace = len(senders.messages) / max(1.0, centre_kills * sum(LIFE_S) / 2)
-    sending = threading.Thread(target=senders.send, args=(all_dead, pace))
+    senders, twins, go = Senders(bench, city), Twins(bench, place, chance), threading.Semaphore(0)
+    sending = threading.Thread(target=senders.send, args=(centre_kills, go), daemon=True)
     sending.start()
     while twins.deaths < centre_kills:
-        twins.die()
-    all_dead.set()
+        twins.die(go)
+    go.release(centre_kills)
     sending.join()
+    under_load = len(_lines(place))
     again = senders.settle()
     _wait_until_derived(place)
     twins.end()
@@ -181,7 +190,7 @@ def test_two_centres_killed_at_random_leave_the_ledger_and_the_stays_of_a_clean_
     clean.close()
     figures(
         f"centres killed {twins.deaths} times: {len(mine['lines'])} lines, {len(mine['stays'])} stays as in a clean"
-        f" run; {again} lines sent again"
+        f" run; {under_load} lines were in when the last one died, {again} were sent again"
     )
 
 
@@ -196,7 +205,6 @@ def _wait_until_derived(place: str) -> None:
 def _kept(place: str, centre: Centre | None = None) -> dict[str, list[Any]]:
     """Lines, and what is derived from them by now; without when it was known."""
     database = open_database(place) if centre is None else centre.database
-    lines = [line for slice_ in export.slices(database, export.Wanted()) for line in slice_]
     s, g, t, y = tables.streams.c, derived.signs.c, derived.steps.c, derived.stays.c
     with database.reading(at_once=True) as connection:
         streams = {number: (site, gateway, epoch) for number, site, gateway, epoch in connection.execute(
@@ -221,11 +229,22 @@ def _kept(place: str, centre: Centre | None = None) -> dict[str, list[Any]]:
             .where(y.known_to == FUTURE)
         )
         return {
-            "lines": lines,
+            "lines": _lines(place) if centre is None else _lines_of(database),
             "signs": sorted(signs, key=repr),
             "steps": sorted((tuple(row) for row in steps), key=repr),
             "stays": sorted((tuple(row) for row in stays), key=repr),
         }
+
+
+def _lines(place: str) -> list[bytes]:
+    database = open_database(place)
+    lines = _lines_of(database)
+    database.close()
+    return lines
+
+
+def _lines_of(database: Database) -> list[bytes]:
+    return [line for lines in export.slices(database, export.Wanted()) for line in lines]
 
 
 def _unknown(body: str | None) -> Any:
