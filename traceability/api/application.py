@@ -48,8 +48,9 @@ def create_app(routers: Iterable[APIRouter] = (), health: Mapping[str, str] | No
 
     @app.exception_handler(RequestValidationError)
     def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
-        wrong = sorted({_wrong(one) for one in error.errors()})
-        remedies = sorted({_remedy(one) for one in error.errors()})
+        places = {tuple(one["loc"]) for one in error.errors()}
+        inmost = [one for one in error.errors() if not any(_is_within(each, one["loc"]) for each in places)]
+        wrong, remedies = sorted({_wrong(one) for one in inmost}), sorted({_remedy(one) for one in inmost})
         return _problem(422, "malformed", f"not as described: {', '.join(wrong)}", "; ".join(remedies), None)
 
     @app.exception_handler(404)
@@ -65,6 +66,10 @@ def create_app(routers: Iterable[APIRouter] = (), health: Mapping[str, str] | No
     return app
 
 
+def _is_within(place: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    return len(place) > len(other) and place[: len(other)] == tuple(other)
+
+
 def _wrong(one: Any) -> str:
     """Where it is and, in an address, what it says; never what a body says, which may be a code."""
     place = ".".join(str(part) for part in one["loc"])
@@ -76,7 +81,7 @@ def _wrong(one: Any) -> str:
 def _remedy(one: Any) -> str:
     if one["loc"][0] not in {"query", "path"}:
         return SEE
-    return f"{one['loc'][-1]}: {one['msg'].removeprefix('Value error, ').lower()}"
+    return f"{one['loc'][1]}: {one['msg'].removeprefix('Value error, ').lower()}"
 
 
 def _short(text: str) -> str:
