@@ -128,6 +128,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     install.addoption("--machine", action="store_true", help="also on a machine of its own, whose power is cut")
     install.addoption("--packages", type=Path, help="test these and build none: a folder that package.py has filled")
     group.addoption("--power-cuts", type=int, default=10, help="how often tests/faults/test_power.py cuts it")
+    group.addoption("--centre-kills", type=int, default=12, help="how often test_killed_centres.py kills a centre")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -45,7 +45,9 @@ ONE_PLACE = {
     },
     "fastapi": {
         "traceability/api/application.py",
+        "traceability/api/audits.py",
         "traceability/api/enrolment.py",
+        "traceability/api/parameters.py",
         "traceability/api/questions.py",
         "traceability/api/server.py",
         "traceability/front.py",

@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 
+from sqlalchemy import bindparam, update
+
 from gateway.wire import MAX_LINE_BYTES, Line
 from traceability import chain, clocks, evidence, losses, spans
 from traceability.database import tables
@@ -60,6 +62,9 @@ def _keep(tx: Tx, blocks: Sequence[Block]) -> None:
         append_lines(tx.connection, _rows(new, tx.now_ms), tables.records)
         write_pages(tx, pages.values())
         notes.write(tx.connection)
+    for page in pages.values():
+        if page.again:
+            _repeat(tx, page)
     for page, line in lost:
         losses.declare(tx, page.key, page.stream, line)
 
@@ -75,7 +80,7 @@ def _fresh(tx: Tx, page: Page, block: Block) -> Block:
             come[seq] = own_hash
             places.append(at)
         elif known == own_hash:
-            tx.counts["repeated"] += 1
+            page.again += 1
         else:
             _contradict(tx, page, seq, own_hash, block.raws[at])
     return block.only(places)
@@ -99,6 +104,14 @@ def _rows(blocks: Iterable[tuple[int, Block]], at_ms: int) -> Iterator[LineRow]:
     """As `records` has them, in the order in which they came."""
     for stream, block in blocks:
         yield from zip(repeat(stream), block.seqs, block.hashes, block.raws, repeat(at_ms))
+
+
+def _repeat(tx: Tx, page: Page) -> None:
+    """So many lines came that are here already."""
+    tx.counts["repeated"] += page.again
+    row = {"stream": page.stream, "at_ms": tx.now_ms, "count": page.again}
+    if not add(tx.connection, tables.repeats, row):
+        tx.connection.execute(_MORE, {"of": page.stream, "at": tx.now_ms, "more": page.again})
 
 
 def _contradict(tx: Tx, page: Page, seq: int, own_hash: bytes, raw: bytes) -> None:
@@ -147,3 +160,10 @@ def _name(raw: bytes) -> tuple[str, int] | None:
     if not (isinstance(epoch, str) and _EPOCH.fullmatch(epoch)):
         return None
     return (epoch, seq) if type(seq) is int and 1 <= seq <= MAX_SEQ else None
+
+
+_REPEATS = tables.repeats.c
+_OF, _AT, _BY = (bindparam(name, type_=tables.BIG) for name in ("of", "at", "more"))
+_MORE = (
+    update(tables.repeats).where(_REPEATS.stream == _OF, _REPEATS.at_ms == _AT).values(count=_REPEATS["count"] + _BY)
+)

@@ -36,7 +36,8 @@ class Page:
     """One stream, around the lines that have come.
 
     `held`: the SHA-256 of lines that are here, those beside the new ones too; `prevs`: what new lines name as the one
-    before. `testified`: signed heads among them. `refused`: seqs that were refused. `new`: ranges of lines added.
+    before. `testified`: signed heads among them. `refused`: seqs that were refused. `new`: ranges of lines added. `again`: how many came
+    that were here already.
     """
 
     key: Key
@@ -47,6 +48,7 @@ class Page:
     testified: set[tuple[int, bytes]] = field(default_factory=set)
     refused: set[int] = field(default_factory=set)
     new: list[Range] = field(default_factory=list)
+    again: int = 0
 
     def hash_at(self, seq: int) -> str | None:
         """Hash of the line that is held under this seq, in hex; for seqs around what has come."""

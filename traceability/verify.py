@@ -18,6 +18,7 @@ from gateway.wire import GENESIS, line_hash, read_line
 from traceability import spans
 from traceability.database import Connection, Database, tables
 from traceability.export import Wanted, streams
+from traceability.streams import MAX_SEQ
 
 SLICE_ROWS = 2000
 
@@ -68,17 +69,17 @@ _MEANING: dict[Kind, str] = {
 }
 
 
-def verify(database: Database, wanted: Wanted) -> Iterator[Checked]:
-    """Each epoch that is wanted, one after the other. Raises Unavailable, NotDurable."""
+def verify(database: Database, wanted: Wanted, upto_seq: int | None = None) -> Iterator[Checked]:
+    """Each epoch that is wanted, one after the other, up to a number. Raises Unavailable, NotDurable."""
     with database.reading() as connection:
         for stream, site, gateway, epoch in connection.execute(streams(wanted)).all():
-            yield _check(connection, stream, wanted.since_seq, Checked(site, gateway, epoch))
+            yield _check(connection, stream, wanted.since_seq, upto_seq or MAX_SEQ, Checked(site, gateway, epoch))
 
 
-def _check(connection: Connection, stream: int, since_seq: int, checked: Checked) -> Checked:
+def _check(connection: Connection, stream: int, since_seq: int, upto_seq: int, checked: Checked) -> Checked:
     wrong: dict[Kind, list[int]] = {"changed": [], "broken": []}
     before = (0, GENESIS) if since_seq == 1 else (-1, "")
-    for seq, raw, own_hash in _rows(connection, stream, since_seq):
+    for seq, raw, own_hash in _rows(connection, stream, since_seq, upto_seq):
         if not raw:
             checked.expired += 1
             before = (seq, own_hash.hex())
@@ -97,10 +98,10 @@ def _check(connection: Connection, stream: int, since_seq: int, checked: Checked
     return checked
 
 
-def _rows(connection: Connection, stream: int, since_seq: int) -> Iterator[tuple[int, bytes, bytes]]:
+def _rows(connection: Connection, stream: int, since_seq: int, upto_seq: int) -> Iterator[tuple[int, bytes, bytes]]:
     """In slices, each its own short transaction, as the export reads."""
     seq, records = since_seq - 1, tables.records.c
-    kept = select(records.seq, records.line, records.hash).where(records.stream == stream)
+    kept = select(records.seq, records.line, records.hash).where(records.stream == stream, records.seq <= upto_seq)
     while rows := connection.execute(kept.where(records.seq > seq).order_by(records.seq).limit(SLICE_ROWS)).all():
         seq = rows[-1].seq
         yield from (tuple(row) for row in rows)

@@ -126,16 +126,23 @@ def show_export(
 @click.option("--gateway", help="Only this gateway.")
 @click.option("--epoch", help="Only this epoch (16 hex digits).")
 @click.option("--since-seq", type=click.IntRange(1), default=1, show_default=True, help="First seq of each epoch.")
+@click.option("--upto-seq", type=click.IntRange(1), help="Last seq of each epoch; without it all.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: one object a line.")
 def show_flaws(
-    config: Path, site: str | None, gateway: str | None, epoch: str | None, since_seq: int, as_json: bool
+    config: Path,
+    site: str | None,
+    gateway: str | None,
+    epoch: str | None,
+    since_seq: int,
+    upto_seq: int | None,
+    as_json: bool,
 ) -> int:
     """Compute the hash chain of the stored lines anew. 1: a line was changed, or does not follow the one before."""
     _, database = open_ledger(config)
     from traceability import export, verify
 
     wanted, flawed = export.Wanted(site, gateway, epoch, since_seq), False
-    for checked in verify.verify(database, wanted):
+    for checked in verify.verify(database, wanted, upto_seq):
         flawed = flawed or bool(checked.flaws)
         click.echo(json.dumps(checked.as_dict()) if as_json else "\n".join(checked.text()))
     return EXIT_FAILED if flawed else 0

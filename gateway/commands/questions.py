@@ -5,6 +5,7 @@ Every answer says what could not be seen, and as known at which moment it was gi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.commands.centre_options import centre_option, open_ledger
-from gateway.commands.moments import Command, Moment, moment_option
+from gateway.commands.moments import Command, Moment, moment_of, moment_option
 
 if TYPE_CHECKING:
     from traceability.whereabouts.inquiry import Inquiry
@@ -44,6 +45,18 @@ def window_options(function: Command) -> Command:
 def subject_argument(function: Command) -> Command:
     """`person/ID`, or `card/TOKEN` for a card that is nobody's."""
     return click.argument("subject")(function)
+
+
+def read_isolated(_: click.Context, option: click.Parameter, told: tuple[str, ...]) -> dict[str, Moment]:
+    """SUBJECT=TIME as a table; the earliest, if one is named twice."""
+    until: dict[str, Moment] = {}
+    for each in told:
+        subject, _equals, text = each.rpartition("=")
+        at_ms = moment_of(text, time.time_ns() // 1_000_000)
+        if at_ms is None or not subject:
+            raise click.BadParameter(f"{each!r} is not SUBJECT=TIME, as person/8f3a=-2h", param=option)
+        until[subject] = min(at_ms, until.get(subject, at_ms))
+    return until
 
 
 @question("roster")
@@ -77,8 +90,17 @@ def trajectory(config: Path, subject: str, begin: Moment, end: Moment, **how: An
 @click.option("--near", type=click.Choice(["zone", "building", "site"]), default="zone", show_default=True)
 @click.option("--minutes", type=click.FloatRange(0), default=0.0, show_default=True, help="At least so long.")
 @click.option("--second", is_flag=True, help="Also whom the contacts met afterwards.")
+@click.option("--isolated", multiple=True, metavar="SUBJECT=TIME", callback=read_isolated, help="Met nobody since.")
 def contacts(
-    config: Path, subject: str, begin: Moment, end: Moment, near: Any, minutes: float, second: bool, **how: Any
+    config: Path,
+    subject: str,
+    begin: Moment,
+    end: Moment,
+    near: Any,
+    minutes: float,
+    second: bool,
+    isolated: dict[str, Moment],
+    **how: Any,
 ) -> None:
     """Who was with SUBJECT: least, likely and most minutes, and the same lane within a minute."""
 
@@ -87,7 +109,11 @@ def contacts(
 
         rules = Rules(near, round(minutes * 60_000))
         window = _span(begin, end)
-        return ask.second_degree(subject, window, {}, rules) if second else ask.contacts(subject, window, rules)
+        return (
+            ask.second_degree(subject, window, isolated, rules)
+            if second or isolated
+            else ask.contacts(subject, window, rules)
+        )
 
     _tell(config, how, answer)
 
@@ -155,6 +181,40 @@ def impossible(config: Path, subject: str | None, begin: Moment, end: Moment, **
     _tell(config, how, lambda ask: ask.impossible(_span(begin, end), subject))
 
 
+@question("breaches")
+@click.argument("subjects", nargs=-1, required=True, metavar="SUBJECT…")
+@click.option("--site", "sites", multiple=True, required=True, help="Where they may be; may be there several times.")
+@click.option("--way", type=click.FloatRange(0), default=120.0, show_default=True, help="Minutes on the way at most.")
+@window_options
+def breaches(
+    config: Path,
+    subjects: tuple[str, ...],
+    sites: tuple[str, ...],
+    way: float,
+    begin: Moment,
+    end: Moment,
+    **how: Any,
+) -> None:
+    """Where SUBJECT was elsewhere than on these sites, or too long on the way: two points and one line."""
+    _tell(config, how, lambda ask: ask.breaches(subjects, sites, _span(begin, end), round(way * 60_000)))
+
+
+@question("gateways")
+@click.argument("site")
+@window_options
+def gateways(config: Path, site: str, begin: Moment, end: Moment, **how: Any) -> None:
+    """What came of each gateway of SITE: received, missing, again, how late, how sure of time and people."""
+    _tell(config, how, lambda ask: ask.gateways(site, _span(begin, end)))
+
+
+@question("corrections")
+@click.argument("site")
+@window_options
+def corrections(config: Path, site: str, begin: Moment, end: Moment, **how: Any) -> None:
+    """What operators corrected on SITE, and what stood there."""
+    _tell(config, how, lambda ask: ask.corrections(site, _span(begin, end)))
+
+
 @question("completeness")
 @click.argument("site")
 @window_options
@@ -175,6 +235,9 @@ QUESTIONS = (
     gatherings,
     oddities,
     impossible,
+    breaches,
+    gateways,
+    corrections,
     completeness,
 )
 

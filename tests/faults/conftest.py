@@ -35,6 +35,12 @@ def power_cuts(pytestconfig: pytest.Config) -> int:
     return int(pytestconfig.getoption("power_cuts"))
 
 
+@pytest.fixture
+def centre_kills(pytestconfig: pytest.Config) -> int:
+    """How often to kill a centre."""
+    return int(pytestconfig.getoption("centre_kills"))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     total = Verdict()
     for verdict in told(terminalreporter, VERDICT):

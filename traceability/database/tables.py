@@ -8,6 +8,7 @@
 - `gateways`: the last state message of each gateway. `newest_ms`: since when `newest` has been ahead of us.
 - `conflicts`: other bytes under a name that was taken; both are kept. `breaks`: where the hash chain does not fit.
 - `refused`: lines we will never take; `told` is the receipt that said so first. `losses`: declared lost.
+- `repeats`: how many lines of a stream came again with one commit.
 - `anchors`, `boots`, `doubts`: what records say of their clocks, see `clocks`; `streams.previous`: the epoch before.
   `doubts.waited_ms` null: the gateway did not say.
 - `evidence`: signed heads as the gateway sent them, see `evidence`; `said` is its time, `hash` that of line `newest`.
@@ -185,3 +186,10 @@ evidence = Table(
     Column("at_ms", BIG, nullable=False),
 )
 expiry = Table("expiry", metadata, Column("upto", BIG, nullable=False))
+repeats = Table(
+    "repeats",
+    metadata,
+    Column("stream", BIG, primary_key=True),
+    Column("at_ms", BIG, primary_key=True),
+    Column("count", BIG, nullable=False),
+)

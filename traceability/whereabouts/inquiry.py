@@ -6,17 +6,19 @@ deriver, and the answer says when that was, so that it can be asked for again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from traceability.database import Database
-from traceability.presence import answers, crowding, visits
+from traceability.presence import allowed, answers, crowding, visits
 from traceability.presence import contacts as meeting
 from traceability.presence import oddities as odd
 from traceability.presence import roster as presence
 from traceability.presence import trajectory as way
 from traceability.presence.moments import Span
+from traceability.whereabouts import corrections as correcting
+from traceability.whereabouts import figures as counting
 from traceability.whereabouts.deriver import behind
 from traceability.whereabouts.desk import waiting
 from traceability.whereabouts.view import TableView
@@ -91,6 +93,22 @@ class Inquiry:
     def completeness(self, site: str, window: Span) -> answers.Completeness:
         """How much of a site was watched, and what was not understood."""
         return self._ask(lambda view: answers.completeness(view, [site], window))
+
+    def breaches(self, subjects: Iterable[str], sites: Iterable[str], window: Span, way_ms: int) -> allowed.Breaches:
+        """Where these subjects were elsewhere than on these sites, or too long on the way between them."""
+        places = tuple(sorted(set(sites)))
+        allowances = [allowed.Allowance(subject, places, window, way_ms) for subject in sorted(set(subjects))]
+        return self._ask(lambda view: allowed.breaches(view, allowances, window))
+
+    def gateways(self, site: str, window: Span) -> counting.Figures:
+        """What came of each gateway of a site, and what did not."""
+        with self.database.reading(at_once=True) as connection:
+            return counting.figures(connection, TableView(connection, self.as_known_at_ms), site, window)
+
+    def corrections(self, site: str, window: Span) -> correcting.Corrections:
+        """What operators corrected, with what stood there."""
+        with self.database.reading(at_once=True) as connection:
+            return correcting.corrections(connection, TableView(connection, self.as_known_at_ms), site, window)
 
     def _ask(self, question: Callable[[TableView], Answer]) -> Answer:
         with self.database.reading(at_once=True) as connection:
