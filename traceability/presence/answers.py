@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from gateway.wire import compact
 from traceability.presence.coverage import Covered, State
-from traceability.presence.moments import DAY_MS, MINUTE_MS, Span
+from traceability.presence.moments import DAY_MS, MINUTE_MS, Span, merged
 from traceability.presence.view import View
 
 LOOKBACK_MS = DAY_MS
 """How far back an answer about one moment looks for what was not watched."""
 FRESH_MS = 3 * MINUTE_MS // 2
 """A gateway says where it is every 30 s: three missed are a silence."""
+ALL_LANES = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,26 @@ def scope_of(view: View, sites: Iterable[str], looked_at: Span, as_of_ms: int) -
         complete = complete and bool(covered)
     complete = complete and all(_is_fresh(gap, looked_at) for gap in gaps)
     return Scope(as_of_ms, view.known_at_ms, names, looked_at, complete, tuple(gaps))
+
+
+def elsewhere(view: View, sites: Iterable[str], spans: Sequence[Span]) -> tuple[Covered, ...]:
+    """Where and when nobody would have seen a subject that is taken to be on no site in these spans: for all sites of
+    the map but these, by site, all lanes of a site (`*`) together.
+    """
+    if not any(span.length_ms for span in spans):
+        return ()
+    window = Span(min(span.begin_ms for span in spans), max(span.end_ms for span in spans))
+    others = {zone.site for zone in view.atlas.at(window.begin_ms).zones.values()} - set(sites)
+    return tuple(gap for site in sorted(others) for gap in _unwatched(view, site, spans, window))
+
+
+def _unwatched(view: View, site: str, spans: Sequence[Span], window: Span) -> Iterator[Covered]:
+    of_state: dict[State, list[Span]] = {}
+    for covered in view.coverage(site, window):
+        if covered.state != "observed":
+            of_state.setdefault(covered.state, []).extend(covered.span.cut(span) for span in spans)
+    for state in sorted(of_state):
+        yield from (Covered(site, ALL_LANES, span, state) for span in merged(of_state[state]))
 
 
 def _is_fresh(gap: Covered, looked_at: Span) -> bool:
