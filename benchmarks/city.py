@@ -33,7 +33,7 @@ from gateway.simulation.city import compare, deliveries, files, layout
 from gateway.simulation.city.build import Name, Plan, Played
 from gateway.simulation.city.claims import table
 from gateway.simulation.city.judge import Judge
-from gateway.simulation.city.settings import HOUR, MINUTE, Settings
+from gateway.simulation.city.settings import DAY, HOUR, MINUTE, Settings
 
 plan: Plan | None = None
 """Made before the processes are forked, so that all of them have it."""
@@ -112,16 +112,21 @@ def check(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def feed(arguments: argparse.Namespace) -> dict[str, object]:
-    """All messages into a ledger and into the tables of presence, with what operators say; the city's clock counts."""
+    """All messages into a ledger and into the tables of presence, with what operators say, at the city's times."""
     from city_centre import Centre, entries_of
 
     begun = time.monotonic()
     centre = Centre(str(arguments.database), _settings(arguments.city).begin_ms)
     truth = files.load(arguments.city / "truth", with_stays=False)
     arriving = deliveries.ordered(deliveries.read_all(arguments.city), arguments.order, 1)
-    centre.feed(arriving, entries_of(truth), lambda count: say_seldom(f"{count} records, {_since(begun)} s"))
+
+    def told(count: int) -> bool:
+        say_seldom(f"{count} records, {_since(begun)} s")
+        return _since(begun) < arguments.minutes * 60
+
+    centre.feed(arriving, entries_of(truth), told)
     centre.close()
-    return _speeds(centre.counts, centre.seconds)
+    return _speeds(centre.counts, centre.seconds) | {"until_ms": centre.now_ms, "took_s": _since(begun)}
 
 
 def compare_all(arguments: argparse.Namespace) -> dict[str, object]:
@@ -129,17 +134,20 @@ def compare_all(arguments: argparse.Namespace) -> dict[str, object]:
     from city_centre import Centre, entries_of
     from city_compare import Memory, Sample, ask_all, questions
 
+    from traceability.presence.moments import Span
+
     begun, settings = time.monotonic(), _settings(arguments.city)
     truth = files.load(arguments.city / "truth")
     centre = Centre(arguments.database, settings.begin_ms)
     memory = Memory(Judge(truth), settings)
     noted_ms = [settings.begin_ms]
 
-    def told(count: int) -> None:
+    def told(count: int) -> bool:
         say_seldom(f"{count} records, {_since(begun)} s")
         if arguments.known_at and centre.now_ms - noted_ms[0] >= arguments.known_at * HOUR:
             noted_ms[0] = centre.now_ms
             memory.note(centre)
+        return _since(begun) < arguments.minutes * 60
 
     if not arguments.fed:
         arriving = deliveries.ordered(deliveries.read_all(arguments.city), arguments.order, 1)
@@ -147,7 +155,8 @@ def compare_all(arguments: argparse.Namespace) -> dict[str, object]:
     sample = Sample(
         *(getattr(arguments, name) for name in ("moments", "people", "meetings", "second", "days", "seed"))
     )
-    asked = ask_all(centre, truth, list(questions(truth, settings, sample)), say_seldom)
+    until_ms = min(settings.end_ms, arguments.until or (2**62 if arguments.fed else centre.now_ms))
+    asked = ask_all(centre, truth, list(questions(truth, Span(settings.begin_ms, until_ms), sample)), say_seldom)
     differing = memory.differing(centre)
     centre.close()
     tallies = asked.judge.tallies | memory.judge.tallies
@@ -157,6 +166,7 @@ def compare_all(arguments: argparse.Namespace) -> dict[str, object]:
         "failed": bool(wrong or differing),
         "settings": asdict(settings),
         "order": arguments.order,
+        "days": round((until_ms - settings.begin_ms) / DAY, 2),
         "fed": _speeds(centre.counts, centre.seconds),
         "claims": {name: tally.as_dict() for name, tally in tallies.items()},
         "slowest_ms": asked.ms,
@@ -216,6 +226,9 @@ def main(words: Iterable[str] | None = None) -> int:
     load.set_defaults(task=feed)
     hold = tasks.add_parser("compare", help="feed a centre, and hold its answers against the truth")
     hold.add_argument("--fed", action="store_true", help="the database has it all already, from `feed`")
+    hold.add_argument(
+        "--until", type=int, metavar="MS", help="ask of no later moment: `until_ms` of a feed cut short"
+    )
     hold.add_argument("--known-at", type=int, default=0, metavar="H", help="ask every so many hours, and again")
     for name, default in (
         ("moments", 200),
@@ -230,6 +243,7 @@ def main(words: Iterable[str] | None = None) -> int:
     for each in (load, hold):
         each.add_argument("city", type=Path)
         each.add_argument("database", help="an empty one: a file, or postgresql://…")
+        each.add_argument("--minutes", type=int, default=10**6, metavar="M", help="stop feeding after so long")
         each.add_argument("--order", choices=get_args(deliveries.Order), default="true")
     arguments = parser.parse_args(None if words is None else list(words))
     result = arguments.task(arguments)

@@ -38,8 +38,8 @@ class Centre:
         self._deriver = Deriver(self.database, lambda: self.now_ms)
         self._untold = 0
 
-    def feed(self, deliveries: Iterable[Delivery], entries: Iterable[Entry], told: Callable[[int], None]) -> None:
-        """All of both, each at its time. `told`: called with the number of records taken, now and then."""
+    def feed(self, deliveries: Iterable[Delivery], entries: Iterable[Entry], told: Callable[[int], bool]) -> None:
+        """Both, each at its time. `told` is called with the number of records taken, now and then; false: enough."""
         waiting = deque(sorted(entries))
         self._say(waiting, self.now_ms)
         for group in _groups(deliveries):
@@ -47,8 +47,10 @@ class Centre:
             self._take(group)
             if self._untold >= TURN_RECORDS:
                 self.derive()
-                told(self.counts["new"])
-        self._say(waiting, 2**62)
+                if not told(self.counts["new"]):
+                    break
+        else:
+            self._say(waiting, 2**62)
         self.derive()
 
     def derive(self) -> None:

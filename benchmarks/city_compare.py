@@ -50,24 +50,24 @@ Question = tuple[str, str, int, int]
 """What is asked, of whom or where, and about which span (unix ms)."""
 
 
-def questions(truth: Truth, settings: Settings, sample: Sample) -> Iterator[Question]:
-    """Those of a sample, in a fixed order."""
+def questions(truth: Truth, during: Span, sample: Sample) -> Iterator[Question]:
+    """Those of a sample, about these days, in a fixed order."""
     rng = Random(f"questions/{sample.seed}")
     sites, people = sorted({stay.site for stay in truth.stays}), sorted(truth.persons)
     for _ in range(sample.moments):
-        at_ms = rng.randrange(settings.begin_ms + 6 * HOUR, settings.end_ms)
+        at_ms = rng.randrange(during.begin_ms + 6 * HOUR, during.end_ms)
         yield "roster", rng.choice(sites), at_ms, at_ms
         site = rng.choice(sites)
         yield "headcount", site, at_ms, at_ms
         yield f"headcount {rng.choice(_zones(truth, site))}", site, at_ms, at_ms
     for kind, count, days in (
         ("trajectory", sample.people, sample.days),
-        ("contacts", sample.meetings, sample.days),
+        ("contacts", sample.meetings, 1),
         ("second_degree", sample.second, 1),
     ):
         for _ in range(count):
-            begin_ms = rng.randrange(settings.begin_ms, max(settings.begin_ms + 1, settings.end_ms - days * DAY))
-            end_ms = min(settings.end_ms, begin_ms + days * DAY)
+            begin_ms = rng.randrange(during.begin_ms, max(during.begin_ms + 1, during.end_ms - days * DAY))
+            end_ms = min(during.end_ms, begin_ms + days * DAY)
             yield kind, rng.choice(people), begin_ms, end_ms
 
 
@@ -119,7 +119,7 @@ def timeless(words: Any) -> Any:
 
 @dataclass
 class Asked:
-    """What a centre said in the end. `digest`: of all of it; `ms`: how long each kind of question took, the slowest."""
+    """What a centre said in the end. `digest`: of all of it; `ms`: the slowest question of each kind."""
 
     judge: Judge
     digest: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from gateway.wire import compact
@@ -22,6 +22,7 @@ ALL_LANES = "*"
 class Scope:
     """What an answer rests on. `complete`: all lanes of all its sites were observed over `looked_at`, but for the
     end, of which a gateway that lives has not spoken yet (FRESH_MS). `gaps`: where they were not, that included.
+    A read point on wheels is one of the site it stood at, under the name of its own site.
 
     `known_at_ms` None: all that has arrived.
     """
@@ -40,11 +41,25 @@ def scope_of(view: View, sites: Iterable[str], looked_at: Span, as_of_ms: int) -
     gaps: list[Covered] = []
     complete = True
     for site in names:
-        covered = view.coverage(site, looked_at)
+        covered = [*view.coverage(site, looked_at), *_on_wheels(view, site, looked_at)]
         gaps += (each for each in covered if each.state != "observed")
         complete = complete and bool(covered)
     complete = complete and all(_is_fresh(gap, looked_at) for gap in gaps)
     return Scope(as_of_ms, view.known_at_ms, names, looked_at, complete, tuple(gaps))
+
+
+def _on_wheels(view: View, site: str, window: Span) -> Iterator[Covered]:
+    """Read points of other sites, for as long as they stood at this one."""
+    stood: dict[str, dict[str, list[Span]]] = {}
+    for lane in view.atlas.at(window.begin_ms).lanes.values():
+        spans = [position.span.cut(window) for position in lane.positions if position.site == site != lane.site]
+        if any(span.length_ms for span in spans):
+            stood.setdefault(lane.site, {})[lane.id] = spans
+    for owner in sorted(stood):
+        for covered in view.coverage(owner, window):
+            for span in stood[owner].get(covered.lane, ()):
+                if covered.span.cut(span).length_ms:
+                    yield replace(covered, span=covered.span.cut(span))
 
 
 def elsewhere(view: View, sites: Iterable[str], spans: Sequence[Span]) -> tuple[Covered, ...]:

@@ -17,8 +17,8 @@ WHOLE_SITE = "*"
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """One subject on the site. `is_open`: nobody saw it leave, up to now; `aged`: nobody has seen it for so long that it
-    is no longer likely to be there.
+    """One subject on the site. `is_open`: nobody saw it leave, up to now; `aged`: nobody has seen it for so long that
+    it is no longer likely to be there.
     """
 
     subject: str
@@ -39,7 +39,8 @@ class Present:
 class Unnamed:
     """People without a name: passes in and out since `since_ms`, and how many can be inside, `low` to `high`.
 
-    `low`: an unnamed pass out takes an unnamed person out while there is one. `high`: some who went out unnamed were
+    An unnamed pass out takes an unnamed person out while there is one. `low`: those who came in unnamed and whose
+    name was read later are not without one; `known`: as many as that can be. `high`: some who went out unnamed were
     people with a name whose exit is missing.
     """
 
@@ -49,12 +50,13 @@ class Unnamed:
     passed_out: int
     low: int
     high: int
+    known: int
 
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """Each subject once: `present` by the best knowledge, `possible` where it cannot be excluded. Who came in without a
-    name is in neither, but among the `unnamed`.
+    """Each subject once: `present` by the best knowledge, `possible` where it cannot be excluded. Who came in without
+    a name is in neither, but among the `unnamed`.
     """
 
     scope: Scope
@@ -113,7 +115,7 @@ def headcount(
         _by((each.employer or "unknown", each.count) for each in everybody),
         _by((each.zone, each.count) for each in everybody),
         unnamed,
-        max(0, named + unnamed.base + unnamed.passed_in - unnamed.passed_out),
+        max(0, named + unnamed.base + unnamed.passed_in - unnamed.passed_out - unnamed.known),
         named_possible + unnamed.high,
     )
 
@@ -124,14 +126,16 @@ def unnamed_in(
     """People without a name in these zones, all of the site if None. `doubtful`: people whose exit may be missing."""
     since_ms, base = _base(view, site, zones, until(as_of_ms, back_ms))
     low, came, went = base, 0, 0
-    for step in view.flows(site, Span(since_ms, as_of_ms + 1)):
+    window = Span(since_ms, as_of_ms + 1)
+    for step in view.flows(site, window):
         crossing = crosses(step, zones)
         if crossing > 0:
             came += step.count
         elif crossing < 0:
             went += step.count
         low = max(0, low + crossing * step.count)
-    return Unnamed(since_ms, base, came, went, low, low + min(went, doubtful))
+    known = sum(stay.count for stay in view.unentered(site, window) if _within(stay.zone, zones)) if low else 0
+    return Unnamed(since_ms, base, came, went, max(0, low - known), low + min(went, doubtful), min(low, known))
 
 
 def _doubtful(present: Sequence[Stay], possible: Sequence[Stay]) -> int:

@@ -49,8 +49,8 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """The way of one subject in a window; `dwell_ms` by (site, zone), likely. `elsewhere`: when nobody would have seen
-    it at a site that is not in the scope, while it is taken to have been outside.
+    """The way of one subject in a window; `dwell_ms` by (site, zone), likely. `elsewhere`: when nobody would have
+    seen it at a site that is not in the scope, while it is taken to have been outside.
     """
 
     scope: Scope
@@ -121,7 +121,7 @@ def impossible_moves(view: View, subjects: Sequence[str], window: Span) -> Impos
 
 
 def outside_between(before: Stay | None, after: Stay | None) -> bool:
-    """Whether somebody was seen going out, and coming in again; of None nothing is known, and of both nothing at all."""
+    """Whether somebody was seen going out, and coming in again; None: there is no stay, and nothing against it."""
     went = before is None or (before.end is not None and before.end.how != "unknown" and before.end.zone == OUTSIDE)
     came = after is None or (after.start.how != "unknown" and after.start.zone in {OUTSIDE, None})
     return went and came and not (before is None and after is None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from gateway.simulation.city.claims import Tally
@@ -54,14 +55,14 @@ class Judge:
             who = self.bearers(entry["subject"], at_ms)
             named |= who
             is_right = any(here.get(person) == entry["zone"] for person in who)
-            doubts = {*entry["flags"], *entry_doubts(entry), *states(gaps, {site}, (entry["seen_ms"], at_ms + 1))}
+            doubts = {*entry["flags"], *entry_doubts(entry), *states(gaps, None, (entry["since_ms"], at_ms + 1))}
             zones = {person: here.get(person) for person in sorted(who)}
             tally.add(is_right, doubts, f"{entry} at {site} {at_ms}: is {zones}", beyond=self.beyond(who, at_ms))
         possible = {person: entry for entry in answer["possible"] for person in self.bearers(entry["subject"], at_ms)}
         for person, zone in sorted(here.items()):
             if person not in named:
                 doubts = {"possible"} if person in possible else set()
-                doubts |= states(gaps, {site}, (at_ms - DAY, at_ms + 1))
+                doubts |= states(gaps, None, (at_ms - DAY, at_ms + 1))
                 doubts |= {"unnamed"} if answer["unnamed"]["high"] else set()
                 doubts |= {"no_card"} if not self.is_carrier(person, at_ms) else set()
                 words = f"{person} is at {site} {zone} at {at_ms} and not named"
@@ -74,7 +75,7 @@ class Judge:
         tally, site, at_ms = self.tally(name), answer["site"], answer["scope"]["as_of_ms"]
         count = self.truth.headcount(site, at_ms, zone)
         low, high = answer["total_low"], answer["total_high"]
-        doubts = states(answer["scope"]["gaps"], {site}, (at_ms - DAY, at_ms + 1))
+        doubts = states(answer["scope"]["gaps"], None, (at_ms - DAY, at_ms + 1))
         if low < high and low <= count <= high:
             doubts.add("bounds")
         words = f"{site} {zone} at {at_ms}: {count}, not {low} to {high} ({answer['named']} by name)"
@@ -157,7 +158,7 @@ def entry_doubts(entry: Answer) -> Iterator[str]:
 def _cut(window: Window, ends: Iterable[int]) -> Iterator[Window]:
     """The window in pieces, cut at these moments."""
     moments = sorted({*window, *(each for each in ends if window[0] < each < window[1])})
-    yield from zip(moments[:-1], moments[1:], strict=True)
+    yield from pairwise(moments)
 
 
 def _leg_ends(legs: Iterable[Answer]) -> Iterator[int]:
@@ -180,7 +181,9 @@ def _claim(answer: Answer, begin_ms: int, end_ms: int) -> tuple[set[Place | None
             if leg["kind"] == "outside":
                 doubts |= states(answer["scope"]["gaps"], None, since) | states(answer["elsewhere"], None, since)
             else:
-                doubts |= states(answer["scope"]["gaps"], {leg["site"]}, since)
+                others = set(answer["scope"]["sites"]) - {leg["site"]}
+                near = [gap for gap in answer["scope"]["gaps"] if gap["site"] not in others]
+                doubts |= states(near, None, since)
         elif leg["possible"] is not None and _holds(leg["possible"], begin_ms):
             doubts.add("possible")
     return claimed, doubts or (set() if claimed else {"unsaid"})

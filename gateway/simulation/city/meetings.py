@@ -6,30 +6,50 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gateway.simulation.city.judge import SLACK_MS, Answer, Judge, Window, states
-from gateway.simulation.city.settings import DAY
+from gateway.simulation.city.layout import Place
 
 Others = Mapping[str, Any]
 """A contact for each person."""
 
 
 def judge_contacts(judge: Judge, answer: Answer, window: Window, least_ms: int) -> None:
-    """The time together of everybody who met the subject, or is said to have: likely, within its bounds."""
+    """The time of everybody who met the subject for long enough, or is said to have, zone by zone."""
     tally = judge.tally("contacts")
     (person,) = judge.bearers(answer["subject"], window[0])
-    met = judge.truth.contacts(person, *window)
+    met = judge.truth.meetings(person, *window)
+    long_enough = judge.truth.contacts(person, *window, least_ms).keys()
     likely = by_person(judge, answer["contacts"], window)
-    possible = by_person(judge, answer["possible"], window)
-    for other in sorted({who for who, ms in met.items() if ms >= least_ms} | likely.keys()):
-        true_ms = met.get(other, 0)
-        said = likely.get(other) or possible.get(other)
-        is_right = other in likely and abs(likely[other]["likely_ms"] - true_ms) <= SLACK_MS * len(said["zones"])
-        doubts = scope_doubts(answer, window)
-        if said is not None and said["sure_ms"] - SLACK_MS <= true_ms <= said["possible_ms"] + SLACK_MS:
-            doubts |= {"bounds"} if said["sure_ms"] < said["possible_ms"] - SLACK_MS else set()
-        if said is not None and said["subject"].startswith("card/"):
+    said = by_person(judge, answer["possible"], window) | likely
+    claims = {pair for pair in met if pair[0] in long_enough}
+    claims |= {(who, (zone["site"], zone["zone"])) for who, each in likely.items() for zone in each["zones"]}
+    for other, place in sorted(claims):
+        true_ms = met.get((other, place), 0)
+        shared = _at(said.get(other), place)
+        doubts = _doubts(answer, window, shared, true_ms)
+        if other in said and said[other]["subject"].startswith("card/"):
             doubts.add("unresolved")
-        words = f"{person} and {other} in {window}: {true_ms} ms, not {_told(said)}"
+        ms = 0 if shared is None else shared["likely_ms"]
+        words = f"{person} and {other} at {place} in {window}: {true_ms} ms, not {shared}"
+        is_right = abs(ms - true_ms) <= SLACK_MS
         tally.add(is_right, doubts, words, beyond=judge.beyond({person, other}, window[0]))
+
+
+def _at(contact: Answer | None, place: Place) -> Answer | None:
+    """What is said of one zone."""
+    zones = () if contact is None else contact["zones"]
+    return next((zone for zone in zones if (zone["site"], zone["zone"]) == place), None)
+
+
+def _doubts(answer: Answer, window: Window, shared: Answer | None, true_ms: int) -> set[str]:
+    """What is said against the time of one pair in one zone, or against there being none."""
+    if shared is None:
+        return scope_doubts(answer, window)
+    others = set(answer["scope"]["sites"]) - {shared["site"]}
+    doubts = states([gap for gap in answer["scope"]["gaps"] if gap["site"] not in others], None, window)
+    is_within = shared["sure_ms"] - SLACK_MS <= true_ms <= shared["possible_ms"] + SLACK_MS
+    if is_within and shared["sure_ms"] < shared["possible_ms"] - SLACK_MS:
+        doubts.add("bounds")
+    return doubts
 
 
 def judge_second_degree(judge: Judge, answer: Answer, window: Window, least_ms: int) -> None:
@@ -69,7 +89,3 @@ def scope_doubts(answer: Answer, window: Window) -> set[str]:
     doubts = states(answer["scope"]["gaps"], None, window)
     doubts |= {f"{state}_elsewhere" for state in states(answer.get("elsewhere", ()), None, window)}
     return doubts | ({"unknown"} if answer.get("unknown") else set())
-
-
-def _told(said: Answer | None) -> str:
-    return "a word" if said is None else f"{said['sure_ms']}, {said['likely_ms']}, {said['possible_ms']}"

@@ -101,13 +101,21 @@ class Truth:
     def contacts(self, person: str, begin_ms: int, end_ms: int, least_ms: int = 0) -> dict[str, int]:
         """Who was in the same zone at the same time, and for how many ms in all; at least `least_ms`, above 0."""
         together: dict[str, int] = {}
+        for (other, _), ms in self.meetings(person, begin_ms, end_ms).items():
+            together[other] = together.get(other, 0) + ms
+        return {other: ms for other, ms in sorted(together.items()) if ms >= least_ms}
+
+    def meetings(self, person: str, begin_ms: int, end_ms: int) -> dict[tuple[str, Place], int]:
+        """Who was in the same zone at the same time, which one, and for how many ms, above 0."""
+        together: dict[tuple[str, Place], int] = {}
         for mine in self.trajectory(person, begin_ms, end_ms):
             for other in self._beside(mine, begin_ms, end_ms):
                 if other.zone == mine.zone and other.person != person:
                     shared_ms = min(_end(mine), _end(other), end_ms) - max(mine.from_ms, other.from_ms, begin_ms)
                     if shared_ms > 0:
-                        together[other.person] = together.get(other.person, 0) + shared_ms
-        return {other: ms for other, ms in sorted(together.items()) if ms >= least_ms}
+                        pair = other.person, (mine.site, mine.zone)
+                        together[pair] = together.get(pair, 0) + shared_ms
+        return together
 
     def second_degree(self, person: str, begin_ms: int, end_ms: int, least_ms: int = 0) -> dict[str, int]:
         """Whom the contacts met from the first moment on at which they themselves had met the person; ms in all."""
