@@ -2,10 +2,12 @@
 
     python benchmarks/city.py generate -o DIR [--sites 50] [--people 20000] [--days 30] [--seed 1] [--calm]
     python benchmarks/city.py check DIR        the plainest centre there can be, against the truth
-    python benchmarks/city.py feed DIR LEDGER  every message into a ledger, in order of arrival
+    python benchmarks/city.py feed DIR DATABASE      every message through the ledger into the tables of presence
+    python benchmarks/city.py compare DIR DATABASE   the same, and then the answers of that centre, against the truth
 
-`generate` plays each gateway through the product's own pairing and encoder, in several processes. All three print one
-JSON object on stdout, and how far they are on stderr. `gateway/simulation/city` says what a city is.
+`generate` plays each gateway through the product's own pairing and encoder, in several processes. All four print one
+JSON object on stdout, and how far they are on stderr; `compare` exits with 1 if an answer is wrong without a word of
+doubt, or not the same again as known then. `gateway/simulation/city` says what a city is.
 """
 
 from __future__ import annotations
@@ -20,16 +22,19 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
+from typing import get_args
 
 import structlog
 
+sys.path.insert(0, str(Path(__file__).parent))
+
 from gateway.simulation.city import compare, deliveries, files, layout
 from gateway.simulation.city.build import Name, Plan, Played
-from gateway.simulation.city.settings import MINUTE, Settings
+from gateway.simulation.city.claims import table
+from gateway.simulation.city.judge import Judge
+from gateway.simulation.city.settings import DAY, HOUR, MINUTE, Settings
 
-GROUP = 256
 plan: Plan | None = None
 """Made before the processes are forked, so that all of them have it."""
 
@@ -107,27 +112,81 @@ def check(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def feed(arguments: argparse.Namespace) -> dict[str, object]:
-    """All messages into a ledger, whose clock is that of the city."""
-    from traceability.database import open_database
-    from traceability.ledger import Ledger
-    from traceability.states import read_state
+    """All messages into a ledger and into the tables of presence, with what operators say, at the city's times."""
+    from city_centre import Centre, entries_of
 
-    begun, now_ms, counts = time.monotonic(), 0, Counter()
-    ledger = Ledger(open_database(str(arguments.ledger)), "centre-1", lambda: now_ms)
-    arriving = deliveries.read_all(arguments.city)
-    while group := list(islice(arriving, GROUP)):
-        now_ms = group[-1].arrive_ms
-        with ledger.group({(it.site, it.gateway) for it in group}) as into:
-            for it in group:
-                if it.leaf == "state":
-                    into.hear(it.site, it.gateway, read_state(it.lines[0]))
-                else:
-                    into.take(it.site, it.gateway, it.lines)
-            counts += into.counts
-        say_seldom(f"{counts['new']} records, {time.monotonic() - begun:.0f} s")
-    ledger.close()
-    took_s = time.monotonic() - begun
-    return {"counts": counts, "took_s": round(took_s, 1), "records_a_s": round(counts["new"] / took_s)}
+    begun = time.monotonic()
+    centre = Centre(str(arguments.database), _settings(arguments.city).begin_ms)
+    truth = files.load(arguments.city / "truth", with_stays=False)
+    arriving = deliveries.ordered(deliveries.read_all(arguments.city), arguments.order, 1)
+
+    def told(count: int) -> bool:
+        say_seldom(f"{count} records, {_since(begun)} s")
+        return _since(begun) < arguments.minutes * 60
+
+    centre.feed(arriving, entries_of(truth), told)
+    centre.close()
+    return _speeds(centre.counts, centre.seconds) | {"until_ms": centre.now_ms, "took_s": _since(begun)}
+
+
+def compare_all(arguments: argparse.Namespace) -> dict[str, object]:
+    """Feed a centre and hold its answers against the truth."""
+    from city_centre import Centre, entries_of
+    from city_compare import Memory, Sample, ask_all, questions
+
+    from traceability.presence.moments import Span
+
+    begun, settings = time.monotonic(), _settings(arguments.city)
+    truth = files.load(arguments.city / "truth")
+    centre = Centre(arguments.database, settings.begin_ms)
+    memory = Memory(Judge(truth), settings)
+    noted_ms = [settings.begin_ms]
+
+    def told(count: int) -> bool:
+        say_seldom(f"{count} records, {_since(begun)} s")
+        if arguments.known_at and centre.now_ms - noted_ms[0] >= arguments.known_at * HOUR:
+            noted_ms[0] = centre.now_ms
+            memory.note(centre)
+        return _since(begun) < arguments.minutes * 60
+
+    if not arguments.fed:
+        arriving = deliveries.ordered(deliveries.read_all(arguments.city), arguments.order, 1)
+        centre.feed(arriving, entries_of(truth), told)
+    sample = Sample(
+        *(getattr(arguments, name) for name in ("moments", "people", "meetings", "second", "days", "seed"))
+    )
+    until_ms = min(settings.end_ms, arguments.until or (2**62 if arguments.fed else centre.now_ms))
+    asked = ask_all(centre, truth, list(questions(truth, Span(settings.begin_ms, until_ms), sample)), say_seldom)
+    differing = memory.differing(centre)
+    centre.close()
+    tallies = asked.judge.tallies | memory.judge.tallies
+    say("\n".join(table(tallies)))
+    wrong = asked.judge.unflagged + memory.judge.unflagged
+    return {
+        "failed": bool(wrong or differing),
+        "settings": asdict(settings),
+        "order": arguments.order,
+        "days": round((until_ms - settings.begin_ms) / DAY, 2),
+        "fed": _speeds(centre.counts, centre.seconds),
+        "claims": {name: tally.as_dict() for name, tally in tallies.items()},
+        "slowest_ms": asked.ms,
+        "digest": asked.digest,
+        "as_known_at": {"asked": len(memory.told), "differing": differing, "changed_since": memory.changed},
+        "took_s": _since(begun),
+    }
+
+
+def _speeds(counts: Counter[str], seconds: dict[str, float]) -> dict[str, object]:
+    return {
+        "records": counts["new"],
+        "repeated": counts["repeated"],
+        "ledger_records_a_s": round(counts["new"] / max(0.001, seconds["ledger"])),
+        "presence_records_a_s": round(counts["new"] / max(0.001, seconds["presence"])),
+    }
+
+
+def _since(begun: float) -> int:
+    return round(time.monotonic() - begun)
 
 
 def _settings(folder: Path) -> Settings:
@@ -163,13 +222,33 @@ def main(words: Iterable[str] | None = None) -> int:
     judge.add_argument("city", type=Path)
     judge.add_argument("--every", type=int, default=60, metavar="MIN", help="minutes between two questions")
     judge.set_defaults(task=check)
-    load = tasks.add_parser("feed", help="put every message into a ledger")
-    load.add_argument("city", type=Path)
-    load.add_argument("ledger", type=Path)
+    load = tasks.add_parser("feed", help="put every message into a centre's database")
     load.set_defaults(task=feed)
+    hold = tasks.add_parser("compare", help="feed a centre, and hold its answers against the truth")
+    hold.add_argument("--fed", action="store_true", help="the database has it all already, from `feed`")
+    hold.add_argument(
+        "--until", type=int, metavar="MS", help="ask of no later moment: `until_ms` of a feed cut short"
+    )
+    hold.add_argument("--known-at", type=int, default=0, metavar="H", help="ask every so many hours, and again")
+    for name, default in (
+        ("moments", 200),
+        ("people", 100),
+        ("meetings", 50),
+        ("second", 10),
+        ("days", 3),
+        ("seed", 1),
+    ):
+        hold.add_argument(f"--{name}", type=int, default=default)
+    hold.set_defaults(task=compare_all)
+    for each in (load, hold):
+        each.add_argument("city", type=Path)
+        each.add_argument("database", help="an empty one: a file, or postgresql://…")
+        each.add_argument("--minutes", type=int, default=10**6, metavar="M", help="stop feeding after so long")
+        each.add_argument("--order", choices=get_args(deliveries.Order), default="true")
     arguments = parser.parse_args(None if words is None else list(words))
-    print(json.dumps(arguments.task(arguments)))
-    return 0
+    result = arguments.task(arguments)
+    print(json.dumps(result))
+    return int(result.get("failed", False))
 
 
 if __name__ == "__main__":

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from gateway.wire import compact
 from traceability.presence.coverage import Covered, State
-from traceability.presence.moments import DAY_MS, MINUTE_MS, Span
+from traceability.presence.moments import DAY_MS, MINUTE_MS, Span, merged
 from traceability.presence.view import View
 
 LOOKBACK_MS = DAY_MS
 """How far back an answer about one moment looks for what was not watched."""
 FRESH_MS = 3 * MINUTE_MS // 2
 """A gateway says where it is every 30 s: three missed are a silence."""
+ALL_LANES = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What an answer rests on. `complete`: all lanes of all its sites were observed over `looked_at`, but for the
     end, of which a gateway that lives has not spoken yet (FRESH_MS). `gaps`: where they were not, that included.
+    A read point on wheels is one of the site it stood at, under the name of its own site.
 
     `known_at_ms` None: all that has arrived.
     """
@@ -39,11 +41,45 @@ def scope_of(view: View, sites: Iterable[str], looked_at: Span, as_of_ms: int) -
     gaps: list[Covered] = []
     complete = True
     for site in names:
-        covered = view.coverage(site, looked_at)
+        covered = [*view.coverage(site, looked_at), *_on_wheels(view, site, looked_at)]
         gaps += (each for each in covered if each.state != "observed")
         complete = complete and bool(covered)
     complete = complete and all(_is_fresh(gap, looked_at) for gap in gaps)
     return Scope(as_of_ms, view.known_at_ms, names, looked_at, complete, tuple(gaps))
+
+
+def _on_wheels(view: View, site: str, window: Span) -> Iterator[Covered]:
+    """Read points of other sites, for as long as they stood at this one."""
+    stood: dict[str, dict[str, list[Span]]] = {}
+    for lane in view.atlas.at(window.begin_ms).lanes.values():
+        spans = [position.span.cut(window) for position in lane.positions if position.site == site != lane.site]
+        if any(span.length_ms for span in spans):
+            stood.setdefault(lane.site, {})[lane.id] = spans
+    for owner in sorted(stood):
+        for covered in view.coverage(owner, window):
+            for span in stood[owner].get(covered.lane, ()):
+                if covered.span.cut(span).length_ms:
+                    yield replace(covered, span=covered.span.cut(span))
+
+
+def elsewhere(view: View, sites: Iterable[str], spans: Sequence[Span]) -> tuple[Covered, ...]:
+    """Where and when nobody would have seen a subject that is taken to be on no site in these spans: for all sites of
+    the map but these, by site, all lanes of a site (`*`) together.
+    """
+    if not any(span.length_ms for span in spans):
+        return ()
+    window = Span(min(span.begin_ms for span in spans), max(span.end_ms for span in spans))
+    others = {zone.site for zone in view.atlas.at(window.begin_ms).zones.values()} - set(sites)
+    return tuple(gap for site in sorted(others) for gap in _unwatched(view, site, spans, window))
+
+
+def _unwatched(view: View, site: str, spans: Sequence[Span], window: Span) -> Iterator[Covered]:
+    of_state: dict[State, list[Span]] = {}
+    for covered in view.coverage(site, window):
+        if covered.state != "observed":
+            of_state.setdefault(covered.state, []).extend(covered.span.cut(span) for span in spans)
+    for state in sorted(of_state):
+        yield from (Covered(site, ALL_LANES, span, state) for span in merged(of_state[state]))
 
 
 def _is_fresh(gap: Covered, looked_at: Span) -> bool:

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from traceability.presence.answers import Scope, scope_of
+from traceability.presence.answers import Scope, elsewhere, scope_of
 from traceability.presence.atlas import Map
-from traceability.presence.moments import HOUR_MS, LEVELS, MINUTE_MS, Level, Span, total_ms
+from traceability.presence.coverage import Covered
+from traceability.presence.moments import HOUR_MS, LEVELS, MINUTE_MS, Level, Span, merged, total_ms
 from traceability.presence.stays import AGED_MS, Stay
+from traceability.presence.trajectory import away, legs_of
 from traceability.presence.view import Place, View
 
 Near = Literal["zone", "building", "site"]
@@ -73,13 +75,19 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Contacts:
-    """`contacts`: likely for the threshold or longer, the longest first; `possible`: it cannot be excluded."""
+    """`contacts`: likely for the threshold or longer, the longest first; `possible`: it cannot be excluded.
+
+    Whom the subject may have met besides: `unknown` is when nobody knows where it was, `elsewhere` when nobody would
+    have seen it at a site that is not in the scope.
+    """
 
     scope: Scope
     subject: str
     window: Span
     contacts: tuple[Contact, ...]
     possible: tuple[Contact, ...]
+    unknown: tuple[Span, ...]
+    elsewhere: tuple[Covered, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +102,72 @@ class SecondContact:
 
 @dataclass(frozen=True, slots=True)
 class SecondDegree:
-    """Whom the contacts met after they had met the subject, until they were isolated."""
+    """Whom the contacts met after they had met the subject, until they were isolated. `possible`: one of the two
+    meetings, or both, is no more than possible.
+    """
 
     scope: Scope
     subject: str
     first: Contacts
     second: tuple[SecondContact, ...]
+    possible: tuple[SecondContact, ...]
 
 
 def contacts(view: View, subject: str, window: Span, rules: Rules | None = None) -> Contacts:
     """Everybody who can have been with a subject in a window."""
     rules = rules or Rules()
-    mine = view.of_subject(subject, window)
+    mine, legs = legs_of(view, subject, window, rules.aged_ms)
+    likely, possible = _met(view, subject, mine, window, rules)
+    sites = {stay.site for stay in mine}
+    return Contacts(
+        scope_of(view, sites, window, window.end_ms),
+        subject,
+        window,
+        tuple(likely),
+        tuple(possible),
+        tuple(merged(leg.span for leg in legs if leg.kind == "unknown")),
+        elsewhere(view, sites, away(legs)),
+    )
+
+
+def second_degree(
+    view: View, subject: str, window: Span, isolated: Mapping[str, int] | None = None, rules: Rules | None = None
+) -> SecondDegree:
+    """Contacts of the contacts, in order of time. `isolated`: from when on somebody met nobody, unix ms."""
+    until, rules = isolated or {}, rules or Rules()
+    first = contacts(view, subject, _before(window, until.get(subject)), rules)
+    likely = {each.subject for each in first.contacts}
+    known = {subject, *likely}
+    second: dict[str, SecondContact] = {}
+    possible: dict[str, SecondContact] = {}
+    for link in sorted((*first.contacts, *first.possible), key=lambda each: (each.first_ms, each.subject)):
+        later = _before(Span(link.first_ms, window.end_ms), until.get(link.subject))
+        met = _met(view, link.subject, view.of_subject(link.subject, later), later, rules) if later.length_ms else ()
+        for found, others in zip((second if link.subject in likely else possible, possible), met, strict=False):
+            for each in others:
+                held = found.get(each.subject)
+                if each.subject not in known and (held is None or each.first_ms < held.contact.first_ms):
+                    found[each.subject] = SecondContact(each.subject, link.subject, link.first_ms, each)
+    ordered = sorted(second.values(), key=_by_time)
+    sites = set(first.scope.sites)
+    sites |= {shared.site for each in ordered for shared in each.contact.zones}
+    return SecondDegree(
+        scope_of(view, sites, window, window.end_ms),
+        subject,
+        first,
+        tuple(ordered),
+        tuple(sorted((each for each in possible.values() if each.subject not in second), key=_by_time)),
+    )
+
+
+def _by_time(each: SecondContact) -> tuple[int, str]:
+    return each.contact.first_ms, each.subject
+
+
+def _met(
+    view: View, subject: str, mine: Sequence[Stay], window: Span, rules: Rules
+) -> tuple[list[Contact], list[Contact]]:
+    """Whom the subject of these stays met likely, and possibly; the longest first."""
     shared: dict[str, dict[Place, dict[Level, list[Span]]]] = {}
     for stay in mine:
         near = _near(view.atlas.at(stay.start.when.best_ms), stay, rules.near)
@@ -122,29 +184,7 @@ def contacts(view: View, subject: str, window: Span, rules: Rules | None = None)
     least_ms = max(1, rules.threshold_ms)
     likely = [each for each in found if each.likely_ms >= least_ms or each.brushes]
     possible = [each for each in found if each.likely_ms < least_ms <= each.possible_ms and not each.brushes]
-    scope = scope_of(view, {stay.site for stay in mine}, window, window.end_ms)
-    return Contacts(scope, subject, window, tuple(likely), tuple(possible))
-
-
-def second_degree(
-    view: View, subject: str, window: Span, isolated: Mapping[str, int] | None = None, rules: Rules | None = None
-) -> SecondDegree:
-    """Contacts of the likely contacts, in order of time. `isolated`: from when on somebody met nobody, unix ms."""
-    until, rules = isolated or {}, rules or Rules()
-    first = contacts(view, subject, _before(window, until.get(subject)), rules)
-    known = {subject, *(each.subject for each in first.contacts)}
-    second: dict[str, SecondContact] = {}
-    for link in sorted(first.contacts, key=lambda each: (each.first_ms, each.subject)):
-        later = _before(Span(link.first_ms, window.end_ms), until.get(link.subject))
-        for each in contacts(view, link.subject, later, rules).contacts if later.length_ms else ():
-            other = SecondContact(each.subject, link.subject, link.first_ms, each)
-            held = second.get(each.subject)
-            if each.subject not in known and (held is None or each.first_ms < held.contact.first_ms):
-                second[each.subject] = other
-    ordered = sorted(second.values(), key=lambda each: (each.contact.first_ms, each.subject))
-    sites = set(first.scope.sites)
-    sites |= {shared.site for each in ordered for shared in each.contact.zones}
-    return SecondDegree(scope_of(view, sites, window, window.end_ms), subject, first, tuple(ordered))
+    return likely, possible
 
 
 def band_of(ms: int) -> Band:

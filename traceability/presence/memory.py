@@ -138,6 +138,9 @@ class Presence:
         zones = self._index.zones_of(site)
         return sorted((stay for zone in zones for stay in self._index.during(zone, window)), key=_by_subject)
 
+    def unentered(self, site: str, window: Span) -> list[Stay]:
+        return [stay for stay in self.in_site(site, window) if "no_entry" in stay.flags]
+
     def steps_of(self, subject: str, window: Span) -> list[Step]:
         line = self._lines.get(subject)
         return [] if line is None else [step for step in line.steps if _counts(step, window)]

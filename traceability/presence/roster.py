@@ -17,7 +17,9 @@ WHOLE_SITE = "*"
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """One subject on the site. `aged`: nobody has seen it for so long that it is no longer likely to be there."""
+    """One subject on the site. `is_open`: nobody saw it leave, up to now; `aged`: nobody has seen it for so long that
+    it is no longer likely to be there.
+    """
 
     subject: str
     kind: str | None
@@ -27,26 +29,18 @@ class Present:
     since_ms: int
     seen_ms: int
     flags: tuple[Flag, ...]
+    is_open: bool
     aged: bool
     count: int
     records: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Roster:
-    """Each subject once: `present` by the best knowledge, `possible` where it cannot be excluded."""
-
-    scope: Scope
-    site: str
-    present: tuple[Present, ...]
-    possible: tuple[Present, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Unnamed:
     """People without a name: passes in and out since `since_ms`, and how many can be inside, `low` to `high`.
 
-    `low`: an unnamed pass out takes an unnamed person out while there is one. `high`: some who went out unnamed were
+    An unnamed pass out takes an unnamed person out while there is one. `low`: those who came in unnamed and whose
+    name was read later are not without one; `known`: as many as that can be. `high`: some who went out unnamed were
     people with a name whose exit is missing.
     """
 
@@ -56,6 +50,20 @@ class Unnamed:
     passed_out: int
     low: int
     high: int
+    known: int
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Each subject once: `present` by the best knowledge, `possible` where it cannot be excluded. Who came in without
+    a name is in neither, but among the `unnamed`.
+    """
+
+    scope: Scope
+    site: str
+    present: tuple[Present, ...]
+    possible: tuple[Present, ...]
+    unnamed: Unnamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,7 @@ def roster(view: View, site: str, as_of_ms: int, aged_ms: int = AGED_MS) -> Rost
         site,
         tuple(_present(view, stay, as_of_ms, aged_ms) for stay in present),
         tuple(_present(view, stay, as_of_ms, aged_ms) for stay in possible),
+        unnamed_in(view, site, None, as_of_ms, LOOKBACK_MS, _doubtful(present, possible)),
     )
 
 
@@ -95,8 +104,7 @@ def headcount(
     present, possible = _sorted_out(stays, as_of_ms, aged_ms)
     everybody = [_present(view, stay, as_of_ms, aged_ms) for stay in present]
     named = sum(stay.count for stay in present)
-    doubtful = [*possible, *(stay for stay in present if stay.end is None or stay.flags)]
-    unnamed = unnamed_in(view, site, zones, as_of_ms, back_ms, sum(stay.count for stay in doubtful))
+    unnamed = unnamed_in(view, site, zones, as_of_ms, back_ms, _doubtful(present, possible))
     named_possible = named + sum(stay.count for stay in possible)
     return Headcount(
         scope_of(view, [site], until(as_of_ms, back_ms), as_of_ms),
@@ -107,7 +115,7 @@ def headcount(
         _by((each.employer or "unknown", each.count) for each in everybody),
         _by((each.zone, each.count) for each in everybody),
         unnamed,
-        max(0, named + unnamed.base + unnamed.passed_in - unnamed.passed_out),
+        max(0, named + unnamed.base + unnamed.passed_in - unnamed.passed_out - unnamed.known),
         named_possible + unnamed.high,
     )
 
@@ -118,14 +126,21 @@ def unnamed_in(
     """People without a name in these zones, all of the site if None. `doubtful`: people whose exit may be missing."""
     since_ms, base = _base(view, site, zones, until(as_of_ms, back_ms))
     low, came, went = base, 0, 0
-    for step in view.flows(site, Span(since_ms, as_of_ms + 1)):
+    window = Span(since_ms, as_of_ms + 1)
+    for step in view.flows(site, window):
         crossing = crosses(step, zones)
         if crossing > 0:
             came += step.count
         elif crossing < 0:
             went += step.count
         low = max(0, low + crossing * step.count)
-    return Unnamed(since_ms, base, came, went, low, low + min(went, doubtful))
+    known = sum(stay.count for stay in view.unentered(site, window) if _within(stay.zone, zones)) if low else 0
+    return Unnamed(since_ms, base, came, went, max(0, low - known), low + min(went, doubtful), min(low, known))
+
+
+def _doubtful(present: Sequence[Stay], possible: Sequence[Stay]) -> int:
+    """How many people's exit may be missing."""
+    return sum(stay.count for stay in (*possible, *(stay for stay in present if stay.end is None or stay.flags)))
 
 
 def crosses(step: Step, zones: frozenset[str] | None) -> int:
@@ -170,6 +185,7 @@ def _present(view: View, stay: Stay, as_of_ms: int, aged_ms: int) -> Present:
         stay.start.when.best_ms,
         stay.seen.best_ms,
         stay.flags,
+        stay.end is None,
         stay.end is None and stay.seen.best_ms + aged_ms <= as_of_ms,
         stay.count,
         stay.start.ids,

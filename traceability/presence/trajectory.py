@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from traceability.presence.answers import Scope, scope_of
+from traceability.presence.answers import Scope, elsewhere, scope_of
+from traceability.presence.coverage import Covered
 from traceability.presence.facts import OUTSIDE
-from traceability.presence.moments import Span
+from traceability.presence.moments import FUTURE, PAST, Span
 from traceability.presence.stays import AGED_MS, Flag, Stay
 from traceability.presence.view import View
+
+ALWAYS = Span(PAST, FUTURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,14 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """The way of one subject in a window; `dwell_ms` by (site, zone), likely."""
+    """The way of one subject in a window; `dwell_ms` by (site, zone), likely. `elsewhere`: when nobody would have
+    seen it at a site that is not in the scope, while it is taken to have been outside.
+    """
 
     scope: Scope
     subject: str
     legs: tuple[Leg, ...]
+    elsewhere: tuple[Covered, ...]
     sightings: tuple[Sighting, ...]
     dwell_ms: tuple[tuple[str, str, int], ...]
 
@@ -77,18 +83,19 @@ class ImpossibleMoves:
 
 
 def trajectory(view: View, subject: str, window: Span, aged_ms: int = AGED_MS) -> Trajectory:
-    """Where a subject was; stays are cut to the window."""
-    stays = view.of_subject(subject, window)
-    legs = tuple(_legs(stays, window, aged_ms))
+    """Where a subject was; stays are cut to the window, and no moment of it is without a leg."""
+    stays, legs = legs_of(view, subject, window, aged_ms)
     dwell: dict[tuple[str, str], int] = {}
     for leg in legs:
         if leg.kind == "stay" and leg.site is not None and leg.zone is not None:
             dwell[leg.site, leg.zone] = dwell.get((leg.site, leg.zone), 0) + leg.span.length_ms
     steps = view.steps_of(subject, window)
+    sites = {stay.site for stay in stays}
     return Trajectory(
-        scope_of(view, {stay.site for stay in stays}, window, window.end_ms),
+        scope_of(view, sites, window, window.end_ms),
         subject,
         legs,
+        elsewhere(view, sites, away(legs)),
         tuple(
             Sighting(step.when.best_ms, step.site, step.lane, step.from_zone, step.outcome, step.id)
             for step in steps
@@ -113,21 +120,30 @@ def impossible_moves(view: View, subjects: Sequence[str], window: Span) -> Impos
     return ImpossibleMoves(scope_of(view, sites, window, window.end_ms), tuple(found))
 
 
-def outside_between(before: Stay, after: Stay) -> bool:
-    """Whether somebody was seen going out, and coming in again."""
-    if before.end is None or before.end.how == "unknown" or after.start.how == "unknown":
-        return False
-    return before.end.zone == OUTSIDE and after.start.zone in {OUTSIDE, None}
+def outside_between(before: Stay | None, after: Stay | None) -> bool:
+    """Whether somebody was seen going out, and coming in again; None: there is no stay, and nothing against it."""
+    went = before is None or (before.end is not None and before.end.how != "unknown" and before.end.zone == OUTSIDE)
+    came = after is None or (after.start.how != "unknown" and after.start.zone in {OUTSIDE, None})
+    return went and came and not (before is None and after is None)
 
 
-def _legs(stays: Sequence[Stay], window: Span, aged_ms: int) -> Iterator[Leg]:
-    former: Stay | None = None
-    for stay in stays:
-        if stay.is_likely:
-            if former is not None:
-                yield from _between(former, stay, window, aged_ms)
-            former = stay
-        yield _leg(stay, window, aged_ms)
+def legs_of(view: View, subject: str, window: Span, aged_ms: int = AGED_MS) -> tuple[Sequence[Stay], tuple[Leg, ...]]:
+    """The stays of a subject that meet the window, and its way through it."""
+    stays = view.of_subject(subject, window)
+    likely = [stay for stay in stays if stay.is_likely]
+    around = likely or [stay for stay in view.of_subject(subject, ALWAYS) if stay.is_likely]
+    before = [stay for stay in around if stay.start.when.best_ms < window.begin_ms]
+    within = [stay for stay in around if window.begin_ms <= stay.start.when.best_ms < window.end_ms]
+    behind = [stay for stay in around if stay.start.when.best_ms >= window.end_ms]
+    way = (*before[-1:], *within, *behind[:1])
+    gaps = [gap for pair in pairwise((None, *way, None)) for gap in _between(*pair, window, aged_ms)]
+    legs = [*gaps, *(_leg(stay, window, aged_ms) for stay in stays)]
+    return stays, tuple(sorted(legs, key=lambda leg: leg.span))
+
+
+def away(legs: Sequence[Leg]) -> list[Span]:
+    """When a subject is taken to be on no site, or nobody knows."""
+    return [leg.span for leg in legs if leg.kind in {"outside", "unknown"}]
 
 
 def _leg(stay: Stay, window: Span, aged_ms: int) -> Leg:
@@ -144,8 +160,10 @@ def _leg(stay: Stay, window: Span, aged_ms: int) -> Leg:
     )
 
 
-def _between(former: Stay, stay: Stay, window: Span, aged_ms: int) -> Iterator[Leg]:
-    span = Span(former.extent("likely", aged_ms).end_ms, stay.start.when.best_ms).cut(window)
+def _between(former: Stay | None, stay: Stay | None, window: Span, aged_ms: int) -> Iterator[Leg]:
+    """The time between two stays, before the first (`former` None) or behind the last."""
+    begin_ms = window.begin_ms if former is None else former.extent("likely", aged_ms).end_ms
+    span = Span(begin_ms, window.end_ms if stay is None else stay.start.when.best_ms).cut(window)
     if span.length_ms:
         kind: Literal["outside", "unknown"] = "outside" if outside_between(former, stay) else "unknown"
         yield Leg(kind, None, OUTSIDE if kind == "outside" else None, span)

@@ -47,6 +47,9 @@ class View(Protocol):
     def in_site(self, site: str, window: Span) -> Sequence[Stay]:
         """Stays of everybody in any zone of a site, likewise."""
 
+    def unentered(self, site: str, window: Span) -> Sequence[Stay]:
+        """Stays in any zone of a site that nobody saw begin (`no_entry`), likewise."""
+
     def steps_of(self, subject: str, window: Span) -> Sequence[Step]:
         """Movements and sightings of one subject (not what was declared wrong), by best time."""
 

@@ -58,6 +58,10 @@ class TableView:
     def in_site(self, site: str, window: Span) -> list[Stay]:
         return self._stays(window, tables.stays.c.site == site)
 
+    def unentered(self, site: str, window: Span) -> list[Stay]:
+        c = tables.stays.c
+        return self._stays(window, and_(c.site == site, c.body.contains('"no_entry"', autoescape=True)))
+
     def steps_of(self, subject: str, window: Span) -> list[Step]:
         return self._steps(window, tables.steps.c.subject == subject)
 

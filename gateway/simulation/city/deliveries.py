@@ -10,7 +10,7 @@ import gzip
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from heapq import merge
+from heapq import heappop, heappush, merge
 from pathlib import Path
 from random import Random
 from typing import Literal
@@ -72,6 +72,35 @@ def read_all(folder: Path) -> Iterator[Delivery]:
     """The deliveries of all gateways of a city, in order of arrival."""
     paths = sorted((folder / "deliveries").glob(f"*{SUFFIX}"))
     return merge(*map(read, paths), key=lambda delivery: delivery.order)
+
+
+Order = Literal["true", "shuffled", "twice", "late"]
+
+
+def ordered(deliveries: Iterable[Delivery], order: Order, seed: int, *, within_ms: int = DAY) -> Iterator[Delivery]:
+    """The same records as they might have come: each up to `within_ms` later (`shuffled`), each once more within a
+    week (`twice`), every third one a week later (`late`). States are of their moment, and come then.
+    """
+    rng, waiting = Random(f"{seed}/{order}"), list[tuple[int, int, Delivery]]()
+    for number, delivery in enumerate(deliveries):
+        while waiting and waiting[0][0] <= delivery.arrive_ms:
+            yield heappop(waiting)[2]
+        if delivery.leaf == "state" or order == "true":
+            yield delivery
+            continue
+        for wait_ms in _waits(order, rng, within_ms):
+            then_ms = delivery.arrive_ms + wait_ms
+            heappush(waiting, (then_ms, number, replace(delivery, arrive_ms=then_ms)))
+    while waiting:
+        yield heappop(waiting)[2]
+
+
+def _waits(order: Order, rng: Random, within_ms: int) -> tuple[int, ...]:
+    if order == "shuffled":
+        return (rng.randrange(1 + within_ms),)
+    if order == "twice":
+        return (0, 1 + rng.randrange(7 * DAY))
+    return (7 * DAY if rng.random() < 1 / 3 else 0,)
 
 
 def shuffled(

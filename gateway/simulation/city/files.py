@@ -34,10 +34,13 @@ def save(truth: Truth, folder: Path, stays: Iterable[TrueStay] | None = None) ->
             file.writelines(json.dumps(asdict(thing)) + "\n" for thing in things)
 
 
-def load(folder: Path) -> Truth:
+def load(folder: Path, *, with_stays: bool = True) -> Truth:
     """Read what `save` has written."""
     persons = [TruePerson(**row | {"cards": tuple(row["cards"])}) for row in _rows(folder, "persons")]
-    stays = sorted((TrueStay(**row) for row in _rows(folder, "stays")), key=lambda stay: (stay.from_ms, stay.person))
+    stays = sorted(
+        (TrueStay(**row) for row in (_rows(folder, "stays") if with_stays else ())),
+        key=lambda stay: (stay.from_ms, stay.person),
+    )
     return Truth(
         {person.id: person for person in persons},
         tuple(stays),

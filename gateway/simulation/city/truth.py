@@ -8,7 +8,7 @@ Who has no stay is outside.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from gateway.simulation.city.corrections import Correction, correct
 from gateway.simulation.city.layout import Layout, Place
 from gateway.simulation.city.people import Bound, Crowd
 from gateway.simulation.city.places import draw_map
+from gateway.simulation.city.settings import DAY
 from gateway.simulation.city.walk import TrueStay
 
 END = 2**62
@@ -83,8 +84,8 @@ class Truth:
     def roster(self, site: str, at_ms: int) -> dict[str, set[str]]:
         """Who is at a site, by zone."""
         found: dict[str, set[str]] = {}
-        for stay in self.stays:
-            if stay.site == site and stay.from_ms <= at_ms < _end(stay):
+        for stay in self._at_site.get((site, at_ms // DAY), ()):
+            if stay.from_ms <= at_ms < _end(stay):
                 found.setdefault(stay.zone, set()).add(stay.person)
         return found
 
@@ -100,13 +101,21 @@ class Truth:
     def contacts(self, person: str, begin_ms: int, end_ms: int, least_ms: int = 0) -> dict[str, int]:
         """Who was in the same zone at the same time, and for how many ms in all; at least `least_ms`, above 0."""
         together: dict[str, int] = {}
+        for (other, _), ms in self.meetings(person, begin_ms, end_ms).items():
+            together[other] = together.get(other, 0) + ms
+        return {other: ms for other, ms in sorted(together.items()) if ms >= least_ms}
+
+    def meetings(self, person: str, begin_ms: int, end_ms: int) -> dict[tuple[str, Place], int]:
+        """Who was in the same zone at the same time, which one, and for how many ms, above 0."""
+        together: dict[tuple[str, Place], int] = {}
         for mine in self.trajectory(person, begin_ms, end_ms):
-            for other in self.stays:
-                if (other.site, other.zone) == (mine.site, mine.zone) and other.person != person:
+            for other in self._beside(mine, begin_ms, end_ms):
+                if other.zone == mine.zone and other.person != person:
                     shared_ms = min(_end(mine), _end(other), end_ms) - max(mine.from_ms, other.from_ms, begin_ms)
                     if shared_ms > 0:
-                        together[other.person] = together.get(other.person, 0) + shared_ms
-        return {other: ms for other, ms in sorted(together.items()) if ms >= least_ms}
+                        pair = other.person, (mine.site, mine.zone)
+                        together[pair] = together.get(pair, 0) + shared_ms
+        return together
 
     def second_degree(self, person: str, begin_ms: int, end_ms: int, least_ms: int = 0) -> dict[str, int]:
         """Whom the contacts met from the first moment on at which they themselves had met the person; ms in all."""
@@ -130,6 +139,10 @@ class Truth:
         ]
         return min(meetings)
 
+    def stays_at(self, site: str) -> list[TrueStay]:
+        """All stays at a site."""
+        return [stay for (where, _), stays in self._at_site.items() if where == site for stay in stays]
+
     # --- what can be known
 
     def doubt(self, person: str, at_ms: int) -> str | None:
@@ -152,6 +165,24 @@ class Truth:
         if at < 0:
             return -END
         return _end(stays[at]) if _end(stays[at]) <= at_ms else stays[at].from_ms
+
+    def _beside(self, stay: TrueStay, begin_ms: int, end_ms: int) -> Iterator[TrueStay]:
+        """The stays of a site that may share time with one, each once."""
+        first, last = max(stay.from_ms, begin_ms) // DAY, min(_end(stay), end_ms) // DAY
+        for day in range(first, last + 1):
+            for other in self._at_site.get((stay.site, day), ()):
+                if day == first or other.from_ms // DAY == day:
+                    yield other
+
+    @cached_property
+    def _at_site(self) -> dict[tuple[str, int], list[TrueStay]]:
+        """By site and day (of UTC), up to the day behind the last stay."""
+        last_ms = max((max(stay.from_ms, stay.to_ms or 0) for stay in self.stays), default=0)
+        found: dict[tuple[str, int], list[TrueStay]] = {}
+        for stay in self.stays:
+            for day in range(stay.from_ms // DAY, min(_end(stay), last_ms + DAY) // DAY + 1):
+                found.setdefault((stay.site, day), []).append(stay)
+        return found
 
     @cached_property
     def _by_person(self) -> dict[str, list[TrueStay]]:

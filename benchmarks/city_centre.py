@@ -1,0 +1,129 @@
+"""A centre that is fed a city: records through the ledger, what operators say at the time they say it, the deriver.
+
+It is the centre's own code in one thread, with the city's clock instead of the wall's.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from gateway.simulation.city.deliveries import Delivery
+from gateway.simulation.city.truth import Truth
+from traceability.consumer import MAX_GROUP_MESSAGES
+from traceability.database import open_database
+from traceability.ledger import Ledger
+from traceability.states import read_state
+from traceability.whereabouts.deriver import TURN_RECORDS, Deriver
+from traceability.whereabouts.desk import Kind, say
+
+Entry = tuple[int, Kind, str, str]
+"""When it is said (unix ms), kind, name and body."""
+GROUP_MS = 60_000
+
+
+class Centre:
+    """A ledger and its tables of presence in a database that is empty yet. `seconds`: spent in each of the two."""
+
+    def __init__(self, place: str, begin_ms: int) -> None:
+        self.now_ms = begin_ms
+        self.counts: Counter[str] = Counter()
+        self.seconds = {"ledger": 0.0, "presence": 0.0}
+        self._ledger = Ledger(open_database(place), "centre-1", lambda: self.now_ms)
+        self._ledger.open()
+        self.database = open_database(place)
+        self._deriver = Deriver(self.database, lambda: self.now_ms)
+        self._untold = 0
+
+    def feed(self, deliveries: Iterable[Delivery], entries: Iterable[Entry], told: Callable[[int], bool]) -> None:
+        """Both, each at its time. `told` is called with the number of records taken, now and then; false: enough."""
+        waiting = deque(sorted(entries))
+        self._say(waiting, self.now_ms)
+        for group in _groups(deliveries):
+            self._say(waiting, group[0].arrive_ms)
+            self._take(group)
+            if self._untold >= TURN_RECORDS:
+                self.derive()
+                if not told(self.counts["new"]):
+                    break
+        else:
+            self._say(waiting, 2**62)
+        self.derive()
+
+    def derive(self) -> None:
+        """Until nothing waits."""
+        begun = time.monotonic()
+        while self._deriver.turn():
+            pass
+        self._untold = 0
+        self.seconds["presence"] += time.monotonic() - begun
+
+    def close(self) -> None:
+        self.database.close()
+        self._ledger.close()
+
+    def _take(self, group: list[Delivery]) -> None:
+        begun = time.monotonic()
+        self.now_ms = max(self.now_ms, group[-1].arrive_ms)
+        with self._ledger.group({(each.site, each.gateway) for each in group}) as into:
+            for each in group:
+                if each.leaf == "state":
+                    into.hear(each.site, each.gateway, read_state(each.lines[0]))
+                else:
+                    into.take(each.site, each.gateway, each.lines)
+                    self._untold += len(each.lines)
+        self.counts += into.counts
+        self.seconds["ledger"] += time.monotonic() - begun
+
+    def _say(self, waiting: deque[Entry], until_ms: int) -> None:
+        """What operators have said by then."""
+        if waiting and waiting[0][0] <= until_ms:
+            with self.database.writing() as connection:
+                while waiting and waiting[0][0] <= until_ms:
+                    at_ms, kind, name, body = waiting.popleft()
+                    say(connection, kind, name, body, at_ms)
+
+
+def entries_of(truth: Truth) -> Iterator[Entry]:
+    """What the operators of a city say, and when."""
+    yield 0, "map", "map", truth.places
+    for person in truth.persons.values():
+        yield 0, "person", person.id, _body(person.id, kind=person.kind, employer=person.employer, unit=person.unit)
+    for number, bound in enumerate(truth.bindings):
+        name = f"operator/b/{number}"
+        words = {"token": bound.token, "person": bound.person, "from_ms": bound.from_ms, "to_ms": bound.to_ms}
+        yield bound.known_ms, "binding", name, _body(name, **words)
+    for number, told in enumerate(truth.corrections):
+        if told.kind == "move":
+            name = f"operator/m/{number}"
+            when = {"best_ms": told.at_ms, "earliest_ms": told.at_ms, "latest_ms": told.at_ms, "basis": "operator"}
+            words = {"when": when, "subject": f"person/{told.person}", "site": told.site, "to_zone": told.to_zone}
+            yield told.known_ms, "move", name, _body(name, **words)
+        else:
+            name = f"operator/d/{number}"
+            yield told.known_ms, "declaration", name, _body(name, target=told.target, reason="did_not_occur")
+
+
+def _body(name: str, **words: Any) -> str:
+    return json.dumps({"id": name, **words})
+
+
+def _groups(deliveries: Iterable[Delivery]) -> Iterator[list[Delivery]]:
+    """As a consumer with a backlog takes them. States end a group, since the moment at which one is heard counts."""
+    group: list[Delivery] = []
+    for each in deliveries:
+        if group and (len(group) == MAX_GROUP_MESSAGES or _ends(group, each)):
+            yield group
+            group = []
+        group.append(each)
+    if group:
+        yield group
+
+
+def _ends(group: list[Delivery], after: Delivery) -> bool:
+    if after.arrive_ms - group[0].arrive_ms > GROUP_MS:
+        return True
+    return group[-1].leaf == "state" and after.arrive_ms > group[-1].arrive_ms
