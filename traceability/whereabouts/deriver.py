@@ -28,7 +28,7 @@ from traceability.presence.stays import Step
 from traceability.whereabouts import tables
 from traceability.whereabouts.desk import Desk, Entry, Said, desk_at, waiting
 from traceability.whereabouts.lines import Lines, Told
-from traceability.whereabouts.rows import body_of
+from traceability.whereabouts.rows import sign_row
 from traceability.whereabouts.shelf import Change, Shelf
 
 TURN_RECORDS = 2000
@@ -236,23 +236,9 @@ class _Work:
 
     def _sign(self, told: Told, fact: Fact | None) -> dict[str, Any]:
         sign = sign_of(told.line, told.dated, self.known_ms)
-        best, earliest, latest = told.dates
-        return {
-            "stream": told.place[0],
-            "seq": told.place[1],
-            "known_from": self.known_ms,
-            "known_to": FUTURE,
-            "best_ms": best,
-            "earliest_ms": earliest,
-            "latest_ms": latest,
-            "kind": kind_of(told.line),
-            "live": told.line.data.get("live") is not False,
-            "lane": sign.lane if sign else None,
-            "device": sign.device if sign else None,
-            "portal": sign.portal if sign else None,
-            "body": None if sign is None else body_of(sign),
-            "why": fact.why if isinstance(fact, Unplaced) else None,
-        }
+        why = fact.why if isinstance(fact, Unplaced) else None
+        live = told.line.data.get("live") is not False
+        return sign_row(told.place, told.dates, sign, self.known_ms, kind=kind_of(told.line), live=live, why=why)
 
 
 def _token_of(fact: Fact | None) -> str | None:
