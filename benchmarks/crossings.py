@@ -6,14 +6,16 @@ crossings nobody saw. The stays are those that the rule of `presence` makes of t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import attrgetter
 from random import Random
 
+from routine import WEEK_MS, Routine, routine_of
+
 from traceability.presence.coverage import Sign
-from traceability.presence.moments import DAY_MS, HOUR_MS, MINUTE_MS, When
+from traceability.presence.moments import DAY_MS, FUTURE, HOUR_MS, MINUTE_MS, When
 from traceability.presence.stays import Stay, Step
 from traceability.presence.timeline import Timeline
 from traceability.whereabouts.rows import Row, sign_row, stay_row, step_row
@@ -23,7 +25,7 @@ ERROR_MS, KNOWN_AFTER_MS = 12, 1000
 OFFICE_PEOPLE, CANTEEN_PEOPLE, LANES_OF_GATEWAY = 80, 2500, 8
 UNSEEN, AWAY, LUNCH, NIGHT = 0.005, 0.08, 0.5, 0.05
 EPOCH = "5c1f0a9be2d74f11"
-STAYS_A_WEEK = 22.5
+STAYS_A_WEEK = 23.2
 """Of one person, about."""
 
 Crossing = tuple[int, int, str, str, str]
@@ -83,8 +85,11 @@ class Rows:
     steps: list[Row] = field(default_factory=list)
     stays: list[Row] = field(default_factory=list)
     beats: list[Row] = field(default_factory=list)
-    held: int = 0
-    """Stays that are believed still."""
+
+    @property
+    def held(self) -> int:
+        """Stays that are believed still."""
+        return sum(row["known_to"] == FUTURE for row in self.stays)
 
 
 def sites_of(count: int, people: int, biggest: int) -> list[Site]:
@@ -103,22 +108,48 @@ def subject_of(person: int) -> str:
 
 
 def weeks_of(site: Site, weeks: int, now_ms: int, watched_ms: int) -> Iterator[Rows]:
-    """The rows of each week, up to `now_ms`. Signs, heartbeats and stays that were closed: from `watched_ms` on."""
-    for week in range(weeks):
-        chance = Random(f"{site.id}/{week}")
-        begin_ms = MONDAY_MS + 7 * DAY_MS * week
-        crossings = sorted(_week(site, begin_ms, chance))
-        rows = Rows()
-        if begin_ms + 7 * DAY_MS > watched_ms:
-            _lives(site, rows, max(begin_ms, watched_ms))
-        steps = _steps(site, rows, [each for each in crossings if each[0] < now_ms], watched_ms)
-        if begin_ms + 7 * DAY_MS > watched_ms:
-            _beats(site, rows, max(begin_ms, watched_ms), min(begin_ms + 7 * DAY_MS, now_ms))
-        for _, own in groupby(sorted(steps, key=attrgetter("subject")), key=attrgetter("subject")):
-            for stay in Timeline(own).stays:
-                rows.held += 1
-                _stay(rows, stay, watched_ms)
-        yield rows
+    """The rows of each week, up to `now_ms`, which is in the last one: a week of its own, the others are the first one
+    again. Signs, heartbeats and stays that were closed: from `watched_ms` on."""
+    first = _rows(site, MONDAY_MS, now_ms)
+    a_week = dict(site.newest)
+    of_stream = {stream: gateway for gateway, stream in site.gateways.items()}
+    again = {
+        "steps": [routine_of(row, a_week) for row in first.steps],
+        "stays": [routine_of(row, a_week) for row in first.stays],
+        "signs": [routine_of(row, a_week, of_stream[int(str(row["stream"]))]) for row in first.signs],
+        "beats": [routine_of(row, a_week, str(row["gateway"])) for row in first.beats],
+    }
+    for week in range(weeks - 1):
+        yield _watched(_again(again, week, watched_ms), watched_ms)
+    site.newest = {gateway: seq * (weeks - 1) for gateway, seq in a_week.items()}
+    yield _watched(_rows(site, MONDAY_MS + WEEK_MS * (weeks - 1), now_ms), watched_ms)
+
+
+def _again(first: Mapping[str, list[Routine]], week: int, watched_ms: int) -> Rows:
+    names = ("signs", "steps", "stays", "beats") if MONDAY_MS + WEEK_MS * (week + 1) > watched_ms else ("steps", "stays")
+    return Rows(**{name: [each.again(week) for each in first[name]] for name in names})
+
+
+def _watched(rows: Rows, watched_ms: int) -> Rows:
+    """Without what nobody looks at any more."""
+    rows.signs = [row for row in rows.signs if int(str(row["best_ms"])) >= watched_ms]
+    rows.beats = [row for row in rows.beats if int(str(row["at_ms"])) >= watched_ms]
+    rows.stays = [row for row in rows.stays if row["known_to"] == FUTURE or int(str(row["known_from"])) >= watched_ms]
+    return rows
+
+
+def _rows(site: Site, begin_ms: int, now_ms: int) -> Rows:
+    """One week."""
+    end_ms = min(begin_ms + WEEK_MS, now_ms)
+    crossings = sorted(_week(site, begin_ms, Random(f"{site.id}/{begin_ms}")))
+    rows = Rows()
+    _lives(site, rows, begin_ms)
+    steps = _steps(site, rows, [each for each in crossings if each[0] < end_ms])
+    _beats(site, rows, begin_ms, end_ms)
+    for _, own in groupby(sorted(steps, key=attrgetter("subject")), key=attrgetter("subject")):
+        for stay in Timeline(own).stays:
+            _stay(rows, stay)
+    return rows
 
 
 def _week(site: Site, begin_ms: int, chance: Random) -> Iterator[Crossing]:
@@ -157,7 +188,7 @@ def _day(site: Site, person: int, day_ms: int, chance: Random, *, at_night: bool
     yield walk(gate, lobby, "outside", 1)
 
 
-def _steps(site: Site, rows: Rows, crossings: list[Crossing], watched_ms: int) -> list[Step]:
+def _steps(site: Site, rows: Rows, crossings: list[Crossing]) -> list[Step]:
     steps = []
     for at_ms, person, name, here, there in crossings:
         lane = site.lanes[name]
@@ -170,11 +201,10 @@ def _steps(site: Site, rows: Rows, crossings: list[Crossing], watched_ms: int) -
         )  # fmt: skip
         steps.append(step)
         rows.steps.append(step_row(step, f"k1:{person:05}", at_ms + KNOWN_AFTER_MS))
-        if at_ms >= watched_ms:
-            device = f"{name}-in" if there == site.zones[name][1] else f"{name}-out"
-            kinds = (("credential.read", device), ("passage.sensed", f"{name}-sensor"), ("punch", device))
-            for back, (kind, which) in enumerate(kinds):
-                rows.signs.append(_sign(site, lane, seq - 2 + back, at_ms, kind, lane=name, device=which))
+        device = f"{name}-in" if there == site.zones[name][1] else f"{name}-out"
+        kinds = (("credential.read", device), ("passage.sensed", f"{name}-sensor"), ("punch", device))
+        for back, (kind, which) in enumerate(kinds):
+            rows.signs.append(_sign(site, lane, seq - 2 + back, at_ms, kind, lane=name, device=which))
     return steps
 
 
@@ -213,14 +243,14 @@ def _beats(site: Site, rows: Rows, begin_ms: int, end_ms: int) -> None:
             )
 
 
-def _stay(rows: Rows, stay: Stay, watched_ms: int) -> None:
-    """As it is known now; before, if it was watched, as it was known while it was open."""
+def _stay(rows: Rows, stay: Stay) -> None:
+    """As it is known now, and as it was known while it was open."""
     begin_ms = stay.start.when.best_ms + KNOWN_AFTER_MS
     if stay.end is None:
         rows.stays.append(stay_row(stay, begin_ms))
         return
     end_ms = max(begin_ms, stay.end.when.best_ms + KNOWN_AFTER_MS)
     rows.stays.append(stay_row(stay, end_ms))
-    if begin_ms >= watched_ms and end_ms > begin_ms:
+    if end_ms > begin_ms:
         was = stay_row(replace(stay, end=None, seen=stay.start.when), begin_ms)
         rows.stays.append(was | {"known_to": end_ms})

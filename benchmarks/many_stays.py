@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import re
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -26,8 +25,11 @@ from sqlalchemy import Table, text
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "traceability"))
+
 from crossings import EPOCH, MONDAY_MS, STAYS_A_WEEK, Site, sites_of, subject_of, weeks_of
 from measure import say
+from postgres_server import PostgresServer
 
 from traceability.database import Connection, Database, open_database
 from traceability.database import tables as ledger
@@ -38,6 +40,7 @@ from traceability.presence.moments import DAY_MS, HOUR_MS, Span
 from traceability.whereabouts import tables
 from traceability.whereabouts.deriver import Deriver
 from traceability.whereabouts.desk import say as write
+from traceability.whereabouts.digest import Names, sum_up
 from traceability.whereabouts.inquiry import Inquiry
 
 SITES, PEOPLE, BIGGEST = 50, 20_000, 5_000
@@ -47,9 +50,22 @@ CHUNK = 50_000
 
 def main() -> int:
     arguments = _arguments()
-    if arguments.what == "fill":
-        return fill(arguments)
-    return ask(arguments)
+    return {"server": serve, "fill": fill, "ask": ask}[arguments.what](arguments)
+
+
+def serve(_: argparse.Namespace) -> int:
+    """A server as an operator would set it up, until it is interrupted; then it is gone with all it holds."""
+    server = PostgresServer()
+    try:
+        server.stop()
+        server.start("shared_buffers=1GB", "max_wal_size=4GB")
+        print(server.fresh("many"), flush=True)
+        signal.pause()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        server.close()
+    return 0
 
 
 # --- filling
@@ -62,7 +78,7 @@ def fill(arguments: argparse.Namespace) -> int:
     now_ms = MONDAY_MS + 7 * DAY_MS * (weeks - 1) + 4 * DAY_MS + 11 * HOUR_MS
     watched_ms = now_ms - arguments.watched_days * DAY_MS
     _introduce(database, sites, arguments.people)
-    begun, held, records = time.monotonic(), 0, 0
+    begun, held, records, names = time.monotonic(), 0, 0, Names()
     with _without_indices(database):
         for site in sites:
             with database.writing() as connection:
@@ -71,6 +87,7 @@ def fill(arguments: argparse.Namespace) -> int:
                 for rows in weeks_of(site, weeks, now_ms, watched_ms):
                     for name in ("signs", "steps", "stays", "beats"):
                         _append(connection, getattr(tables, name), getattr(rows, name))
+                    _digest(connection, names, rows.signs)
                     held += rows.held
                     records += len(rows.signs)
             print(f"{site.id}: {held} stays, {records} signs, {time.monotonic() - begun:.0f} s", file=sys.stderr)
@@ -116,6 +133,13 @@ def _append(connection: Connection, table: Table, rows: list[dict[str, Any]]) ->
     rows.sort(key=lambda row: tuple(row[column.name] for column in table.primary_key))
     for begin in range(0, len(rows), CHUNK):
         append(connection, table, rows[begin : begin + CHUNK])
+
+
+def _digest(connection: Connection, names: Names, signs: list[dict[str, Any]]) -> None:
+    """What the deriver keeps beside the signs."""
+    names.note(connection, signs)
+    places = {(row["stream"], row["seq"]) for row in signs}
+    sum_up(connection, places, max((row["known_from"] for row in signs), default=0))
 
 
 @contextmanager
@@ -211,11 +235,12 @@ def took(question: Callable[[str], object], people: list[str]) -> dict[str, floa
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_subparsers(dest="what", required=True)
+    what.add_parser("server", help="A PostgreSQL server of its own; prints the address of a database.")
     filling = what.add_parser("fill")
     filling.add_argument("database")
     filling.add_argument("--stays", type=int, default=10_000_000)
     filling.add_argument("--people", type=int, default=PEOPLE, help="A quarter of them at one site.")
-    filling.add_argument("--watched-days", type=int, default=30, help="Signs and heartbeats of so many days.")
+    filling.add_argument("--watched-days", type=int, default=16, help="Signs and heartbeats of so many days.")
     asking = what.add_parser("ask")
     asking.add_argument("database")
     asking.add_argument("--second", action="store_true", help="Second degree too.")

@@ -6,11 +6,11 @@ of the deriver, or an earlier one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, or_, select, tuple_, union
+from sqlalchemy import ColumnElement, Table, and_, func, or_, select, text, union
 
 from traceability.database import Connection
 from traceability.database import tables as ledger
@@ -18,7 +18,7 @@ from traceability.presence.atlas import Atlas
 from traceability.presence.bindings import Bindings, Person
 from traceability.presence.coverage import Covered
 from traceability.presence.facts import Counted, Unplaced, order_of
-from traceability.presence.moments import Span
+from traceability.presence.moments import DAY_MS, FUTURE, Span
 from traceability.presence.stays import Stay, Step
 from traceability.presence.view import Place
 from traceability.whereabouts import tables
@@ -27,14 +27,19 @@ from traceability.whereabouts.desk import Desk, desk_at
 from traceability.whereabouts.rows import stays_of, steps_of
 from traceability.whereabouts.watching import coverage_of
 
+LONG_MS = DAY_MS
+_LASTS = text(f"last_ms - first_ms >= {LONG_MS}")
+_PASSES = text(f"last_ms - first_ms < {LONG_MS}")
+"""In the words of the index of such stays: open ones, and those whose end nobody saw."""
+
 
 class TableView:
     """All that was known at `known_at_ms`; None: at the last turn."""
 
     def __init__(self, connection: Connection, known_at_ms: int | None = None) -> None:
         self._connection = connection
-        latest_ms = progress(connection)[1]
-        self.known_at_ms: int = latest_ms if known_at_ms is None else min(known_at_ms, latest_ms)
+        self._latest_ms = progress(connection)[1]
+        self.known_at_ms: int = self._latest_ms if known_at_ms is None else min(known_at_ms, self._latest_ms)
 
     @property
     def atlas(self) -> Atlas:
@@ -49,14 +54,23 @@ class TableView:
         return self._desk.bindings.person_of(subject)
 
     def of_subject(self, subject: str, window: Span) -> list[Stay]:
-        return self._stays(window, tables.stays.c.subject == subject)
+        c = tables.stays.c
+        query = select(c.body).where(c.subject == subject, self._known(tables.stays), _meeting(window))
+        return stays_of(self._connection.scalars(query))
 
     def in_zones(self, places: Collection[Place], window: Span) -> list[Stay]:
-        c = tables.stays.c
-        return self._stays(window, tuple_(c.site, c.zone).in_([(place.site, place.zone) for place in sorted(places)]))
+        zones: dict[str, list[str]] = {}
+        for place in sorted(places):
+            zones.setdefault(place.site, []).append(place.zone)
+        return self._in_zones(zones, window)
 
     def in_site(self, site: str, window: Span) -> list[Stay]:
-        return self._stays(window, tables.stays.c.site == site)
+        c = tables.stays.c
+        zones: list[str] = []
+        least = select(func.min(c.zone)).where(c.site == site)
+        while (zone := self._connection.scalar(least.where(c.zone > zones[-1]) if zones else least)) is not None:
+            zones.append(zone)
+        return self._in_zones({site: zones}, window)
 
     def steps_of(self, subject: str, window: Span) -> list[Step]:
         return self._steps(window, tables.steps.c.subject == subject)
@@ -104,9 +118,25 @@ class TableView:
     def _known(self, table: Table) -> ColumnElement[bool]:
         return and_(table.c.known_from <= self.known_at_ms, table.c.known_to > self.known_at_ms)
 
-    def _stays(self, window: Span, which: ColumnElement[bool]) -> list[Stay]:
-        query = select(tables.stays.c.body).where(which, self._known(tables.stays), _meeting(window))
-        return stays_of(self._connection.scalars(query))
+    def _in_zones(self, zones: Mapping[str, Sequence[str]], window: Span) -> list[Stay]:
+        """By site. What is known still is looked for apart from what was replaced, and what lasts from what does not,
+        so that each is a stretch of an index."""
+        c = tables.stays.c
+        known = and_(c.known_from <= self.known_at_ms, _meeting(window))
+        still = c.known_to == FUTURE
+        soon = c.first_ms <= max(window.begin_ms, window.end_ms - 1)
+        which = [
+            and_(still, _PASSES, c.first_ms > window.begin_ms - LONG_MS, soon),
+            and_(still, _LASTS, c.last_ms > window.begin_ms),
+        ]
+        if self.known_at_ms < self._latest_ms:
+            which.append(and_(c.known_to > self.known_at_ms, c.known_to < FUTURE))
+        found: list[str] = []
+        for site, names in zones.items():
+            here = and_(c.site == site, c.zone.in_(names))
+            for each in which:
+                found += self._connection.scalars(select(c.body).where(here, known, each))
+        return stays_of(found)
 
     def _steps(self, window: Span, which: ColumnElement[bool]) -> list[Step]:
         query = select(tables.steps.c.body).where(which, self._known(tables.steps), _during(window))
