@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import attrgetter
 from random import Random
 
-from routine import WEEK_MS, Routine, routine_of
+from routine import WEEK_MS, routine_of
 
 from traceability.presence.coverage import Sign
 from traceability.presence.moments import DAY_MS, FUTURE, HOUR_MS, MINUTE_MS, When
@@ -108,31 +108,34 @@ def subject_of(person: int) -> str:
 
 
 def weeks_of(site: Site, weeks: int, now_ms: int, watched_ms: int) -> Iterator[Rows]:
-    """The rows of each week, up to `now_ms`, which is in the last one: a week of its own, the others are the first one
-    again. Signs, heartbeats and stays that were closed: from `watched_ms` on."""
+    """The rows of each week, up to `now_ms`, which is in the last one: a week of its own, the others are the first
+    again. Of the time before `watched_ms` there are the stays, and nothing else."""
     first = _rows(site, MONDAY_MS, now_ms)
     a_week = dict(site.newest)
-    of_stream = {stream: gateway for gateway, stream in site.gateways.items()}
-    again = {
-        "steps": [routine_of(row, a_week) for row in first.steps],
-        "stays": [routine_of(row, a_week) for row in first.stays],
-        "signs": [routine_of(row, a_week, of_stream[int(str(row["stream"]))]) for row in first.signs],
-        "beats": [routine_of(row, a_week, str(row["gateway"])) for row in first.beats],
-    }
+    held = [routine_of(row, a_week) for row in first.stays if row["known_to"] == FUTURE]
     for week in range(weeks - 1):
-        yield _watched(_again(again, week, watched_ms), watched_ms)
+        if MONDAY_MS + WEEK_MS * (week + 1) > watched_ms:
+            yield _watched(_again(site, first, a_week, week), watched_ms)
+        else:
+            yield Rows(stays=[each.again(week) for each in held])
     site.newest = {gateway: seq * (weeks - 1) for gateway, seq in a_week.items()}
     yield _watched(_rows(site, MONDAY_MS + WEEK_MS * (weeks - 1), now_ms), watched_ms)
 
 
-def _again(first: Mapping[str, list[Routine]], week: int, watched_ms: int) -> Rows:
-    names = ("signs", "steps", "stays", "beats") if MONDAY_MS + WEEK_MS * (week + 1) > watched_ms else ("steps", "stays")
-    return Rows(**{name: [each.again(week) for each in first[name]] for name in names})
+def _again(site: Site, first: Rows, a_week: Mapping[str, int], week: int) -> Rows:
+    of_stream = {stream: gateway for gateway, stream in site.gateways.items()}
+    return Rows(
+        [routine_of(row, a_week, of_stream[int(str(row["stream"]))]).again(week) for row in first.signs],
+        [routine_of(row, a_week).again(week) for row in first.steps],
+        [routine_of(row, a_week).again(week) for row in first.stays],
+        [routine_of(row, a_week, str(row["gateway"])).again(week) for row in first.beats],
+    )
 
 
 def _watched(rows: Rows, watched_ms: int) -> Rows:
     """Without what nobody looks at any more."""
     rows.signs = [row for row in rows.signs if int(str(row["best_ms"])) >= watched_ms]
+    rows.steps = [row for row in rows.steps if int(str(row["best_ms"])) >= watched_ms]
     rows.beats = [row for row in rows.beats if int(str(row["at_ms"])) >= watched_ms]
     rows.stays = [row for row in rows.stays if row["known_to"] == FUTURE or int(str(row["known_from"])) >= watched_ms]
     return rows
@@ -238,9 +241,8 @@ def _beats(site: Site, rows: Rows, begin_ms: int, end_ms: int) -> None:
         for at_ms in range(begin_ms, end_ms, MINUTE_MS):
             while after is not None and int(str(after["best_ms"])) <= at_ms:
                 newest, after = int(str(after["seq"])), next(seqs, None)
-            rows.beats.append(
-                {"site": site.id, "gateway": gateway, "at_ms": at_ms, "online": True, "epoch": EPOCH, "newest": newest}
-            )
+            row = {"site": site.id, "gateway": gateway, "at_ms": at_ms, "online": True}
+            rows.beats.append(row | {"epoch": EPOCH, "newest": newest})
 
 
 def _stay(rows: Rows, stay: Stay) -> None:

@@ -1,4 +1,4 @@
-"""Runs of numbers without a hole out of the tables: whole blocks as they were summed up, single signs between them."""
+"""Runs of numbers without a hole out of the tables: whole blocks as they were summed up, and the signs between."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Table, and_, func, or_, select, text, unio
 from traceability.database import Connection
 from traceability.database import tables as ledger
 from traceability.presence.atlas import Atlas
-from traceability.presence.bindings import Bindings, Person
+from traceability.presence.bindings import PERSON, Bindings, Person
 from traceability.presence.coverage import Covered
 from traceability.presence.facts import Counted, Unplaced, order_of
 from traceability.presence.moments import DAY_MS, FUTURE, Span
@@ -23,7 +23,7 @@ from traceability.presence.stays import Stay, Step
 from traceability.presence.view import Place
 from traceability.whereabouts import tables
 from traceability.whereabouts.deriver import progress
-from traceability.whereabouts.desk import Desk, desk_at
+from traceability.whereabouts.desk import Desk, desk_at, people_at
 from traceability.whereabouts.rows import stays_of, steps_of
 from traceability.whereabouts.watching import coverage_of
 
@@ -40,18 +40,24 @@ class TableView:
         self._connection = connection
         self._latest_ms = progress(connection)[1]
         self.known_at_ms: int = self._latest_ms if known_at_ms is None else min(known_at_ms, self._latest_ms)
+        self._people = Bindings()
+        self._asked: set[str] = set()
+        self._met: set[str] = set()
+        """Whose stays were read: they are likely to be asked for next, so all are read at once."""
 
     @property
     def atlas(self) -> Atlas:
         return self._desk.atlas
 
-    @property
-    def bindings(self) -> Bindings:
-        """Who carries which credential."""
-        return self._desk.bindings
-
     def person(self, subject: str) -> Person | None:
-        return self._desk.bindings.person_of(subject)
+        if subject not in self._asked:
+            self._met |= {subject}
+            names = {each.removeprefix(PERSON) for each in self._met if each.startswith(PERSON)}
+            for person in people_at(self._connection, self.known_at_ms, names):
+                self._people.introduce(person)
+            self._asked |= self._met
+            self._met = set()
+        return self._people.person_of(subject)
 
     def of_subject(self, subject: str, window: Span) -> list[Stay]:
         c = tables.stays.c
@@ -113,7 +119,7 @@ class TableView:
 
     @cached_property
     def _desk(self) -> Desk:
-        return desk_at(self._connection, self.known_at_ms)
+        return desk_at(self._connection, self.known_at_ms, ("map", "counted", "declaration"))
 
     def _known(self, table: Table) -> ColumnElement[bool]:
         return and_(table.c.known_from <= self.known_at_ms, table.c.known_to > self.known_at_ms)
@@ -136,7 +142,9 @@ class TableView:
             here = and_(c.site == site, c.zone.in_(names))
             for each in which:
                 found += self._connection.scalars(select(c.body).where(here, known, each))
-        return stays_of(found)
+        stays = stays_of(found)
+        self._met |= {stay.subject for stay in stays} - self._asked
+        return stays
 
     def _steps(self, window: Span, which: ColumnElement[bool]) -> list[Step]:
         query = select(tables.steps.c.body).where(which, self._known(tables.steps), _during(window))

@@ -105,9 +105,7 @@ def _sign(stream: Stream, row: Any) -> Sign:
     return Sign(name, known_ms, at_ms, site, gateway, epoch, seq, kind, bool(live), lane, device, portal)
 
 
-def _beats(
-    connection: Connection, place: tuple[str, str], runs: Sequence[Run], known_at_ms: int
-) -> Iterator[Beat]:
+def _beats(connection: Connection, place: tuple[str, str], runs: Sequence[Run], known_at_ms: int) -> Iterator[Beat]:
     """Of each run the last heartbeat behind it that names its last record as the newest; of its epoch the newest."""
     b = tables.beats.c
     own = and_(b.site == place[0], b.gateway == place[1], b.at_ms <= known_at_ms)

@@ -36,6 +36,7 @@ def upgrade() -> None:
     op.create_index(
         "stays_that_last", "stays", ["site", "zone", "known_to", "last_ms"], sqlite_where=long, postgresql_where=long
     )
+    op.create_index("entries_by_name", "entries", ["kind", "name"])
     op.execute(_NAMED)
     op.execute(_BLOCKS.format(live="live" if is_server() else "live = 1"))
 
