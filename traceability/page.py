@@ -36,8 +36,8 @@ class Page:
     """One stream, around the lines that have come.
 
     `held`: the SHA-256 of lines that are here, those beside the new ones too; `prevs`: what new lines name as the one
-    before. `testified`: signed heads among them. `refused`: seqs that were refused. `new`: ranges of lines added. `again`: how many came
-    that were here already.
+    before. `testified`: signed heads among them. `refused`: seqs that were refused. `new`: ranges of lines added.
+    `again`: how many came that were here already.
     """
 
     key: Key

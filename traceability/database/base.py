@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 __all__ = ["VERSION", "Connection", "Database"]
 
-VERSION = 7
+VERSION = 8
 """Of the tables: the number of the last revision in `migrations`."""
 
 

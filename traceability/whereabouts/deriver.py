@@ -8,7 +8,7 @@ several centres share a database. A record dated better by an anchor that came l
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, select, update
 from gateway.errors import Rejected
 from traceability import clocks
 from traceability.database import Connection, Database
-from traceability.database.portable import hold_derivation, is_server
+from traceability.database.portable import append, hold_derivation, is_server
 from traceability.presence.bindings import CARD, Binding
 from traceability.presence.facts import Counted, Declaration, Fact, Move, Punch, Unplaced
 from traceability.presence.moments import FUTURE, PAST
@@ -27,8 +27,9 @@ from traceability.presence.resolve import flow_of, step_of
 from traceability.presence.stays import Step
 from traceability.whereabouts import tables
 from traceability.whereabouts.desk import Desk, Entry, Said, desk_at, waiting
+from traceability.whereabouts.digest import Names, sum_up, sum_up_anew
 from traceability.whereabouts.lines import Lines, Told
-from traceability.whereabouts.rows import body_of
+from traceability.whereabouts.rows import sign_row
 from traceability.whereabouts.shelf import Change, Shelf
 
 TURN_RECORDS = 2000
@@ -57,6 +58,7 @@ class Deriver:
         self._turn_records = turn_records
         self._seen: deque[tuple[int, int]] = deque()
         self._desk: tuple[int, Desk] | None = None
+        self._names = Names()
 
     def turn(self) -> Turn:
         """Take what is waiting, up to a bound. Raises NotDurable, and then nothing was taken."""
@@ -65,7 +67,7 @@ class Deriver:
                 hold_derivation(connection)
                 return self._turn(connection)
         except BaseException:
-            self._desk = None
+            self._desk, self._names = None, Names()
             raise
 
     def _turn(self, connection: Connection) -> Turn:
@@ -76,7 +78,8 @@ class Deriver:
         if not new and not said:
             return Turn(0, 0, before_ms)
         known_ms = max(self._now_ms(), before_ms + 1)
-        work = _Work(connection, lines, self._desk_of(connection, before_ms), known_ms)
+        desk = self._desk_of(connection, before_ms)
+        work = _Work(connection, lines, desk, self._names, known_ms)
         work.hear(said)
         work.take(new)
         work.date_anew(new)
@@ -88,6 +91,7 @@ class Deriver:
     def _desk_of(self, connection: Connection, before_ms: int) -> Desk:
         if self._desk is not None and self._desk[0] == before_ms:
             return self._desk[1]
+        self._names = Names()
         return desk_at(connection, before_ms)
 
     def _safe(self, last: int, upto: int, shared: bool) -> int:
@@ -106,6 +110,7 @@ class _Work:
     connection: Connection
     lines: Lines
     desk: Desk
+    names: Names
     known_ms: int
     _changes: dict[str, Change] = field(default_factory=dict)
     _whole: set[str] = field(default_factory=set)
@@ -154,7 +159,7 @@ class _Work:
 
     # --- records
 
-    def take(self, new: Iterable[Told]) -> None:
+    def take(self, new: Sequence[Told]) -> None:
         """Records seen for the first time."""
         rows = []
         for told in new:
@@ -164,7 +169,9 @@ class _Work:
                 self._change(step.subject).new.append(step)
                 self._remember(step, fact)
         if rows:
-            self.connection.execute(tables.signs.insert(), rows)
+            append(self.connection, tables.signs, rows)
+            self.names.note(self.connection, rows)
+            sum_up(self.connection, (each.place for each in new), self.known_ms)
 
     def date_anew(self, new: Iterable[Told]) -> None:
         """What an anchor among the new records dates better than it was."""
@@ -176,7 +183,10 @@ class _Work:
         rows = [{"in_": each.place[0], "at": each.place[1], "now": self.known_ms} for each in changed]
         self.connection.execute(_CLOSE_SIGN, rows)
         facts = [(each, fact_of(each.line, each.dated, self.known_ms)) for each in changed]
-        self.connection.execute(tables.signs.insert(), [self._sign(each, fact) for each, fact in facts])
+        signs = [self._sign(each, fact) for each, fact in facts]
+        append(self.connection, tables.signs, signs)
+        self.names.note(self.connection, signs)
+        sum_up_anew(self.connection, (each.place for each in changed), self.known_ms)
         self._replace([fact for _, fact in facts if fact is not None])
 
     def finish(self) -> None:
@@ -236,23 +246,9 @@ class _Work:
 
     def _sign(self, told: Told, fact: Fact | None) -> dict[str, Any]:
         sign = sign_of(told.line, told.dated, self.known_ms)
-        best, earliest, latest = told.dates
-        return {
-            "stream": told.place[0],
-            "seq": told.place[1],
-            "known_from": self.known_ms,
-            "known_to": FUTURE,
-            "best_ms": best,
-            "earliest_ms": earliest,
-            "latest_ms": latest,
-            "kind": kind_of(told.line),
-            "live": told.line.data.get("live") is not False,
-            "lane": sign.lane if sign else None,
-            "device": sign.device if sign else None,
-            "portal": sign.portal if sign else None,
-            "body": None if sign is None else body_of(sign),
-            "why": fact.why if isinstance(fact, Unplaced) else None,
-        }
+        why = fact.why if isinstance(fact, Unplaced) else None
+        live = told.line.data.get("live") is not False
+        return sign_row(told.place, told.dates, sign, self.known_ms, kind=kind_of(told.line), live=live, why=why)
 
 
 def _token_of(fact: Fact | None) -> str | None:

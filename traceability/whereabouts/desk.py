@@ -7,13 +7,14 @@ that turn gives it its `known_ms`, so that no answer given before could have kno
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from gateway.errors import Misconfigured, Rejected
 from traceability.database import Connection
@@ -34,6 +35,7 @@ _SHAPES: dict[str, TypeAdapter[Any]] = {
     "counted": TypeAdapter(Counted),
     "declaration": TypeAdapter(Declaration),
 }
+MOST_AT_ONCE = 5000
 OPERATOR = "operator/"
 """How ids of facts begin that no record tells."""
 
@@ -109,6 +111,7 @@ def _keep(bindings: Bindings, binding: Binding) -> None:
         raise Rejected(str(error)) from error
 
 
+@lru_cache(maxsize=16)
 def _map(text: str, known_ms: int) -> Map:
     try:
         return read_map(text, known_ms)
@@ -116,14 +119,28 @@ def _map(text: str, known_ms: int) -> Map:
         raise Rejected(f"map: {error.message}") from error
 
 
-def desk_at(connection: Connection, known_at_ms: int) -> Desk:
-    """What was taken into account by then."""
+def desk_at(connection: Connection, known_at_ms: int, kinds: Collection[Kind] = ()) -> Desk:
+    """What was taken into account by then; of these kinds alone, if any are named."""
     desk = Desk()
     c = tables.entries.c
-    for entry in _entries(connection, c.known_ms <= known_at_ms):
+    known = c.known_ms <= known_at_ms
+    for entry in _entries(connection, and_(known, c.kind.in_(sorted(kinds))) if kinds else known):
         assert entry.known_ms is not None
         desk.take(entry, entry.known_ms)
     return desk
+
+
+def people_at(connection: Connection, known_at_ms: int, ids: Collection[str]) -> Iterator[Person]:
+    """What was told of these people by then, each version of it."""
+    c = tables.entries.c
+    wanted = sorted(ids)
+    for begin in range(0, len(wanted), MOST_AT_ONCE):
+        named = and_(c.kind == "person", c.name.in_(wanted[begin : begin + MOST_AT_ONCE]))
+        for entry in _entries(connection, and_(named, c.known_ms <= known_at_ms)):
+            assert entry.known_ms is not None
+            said = entry.said(entry.known_ms)
+            if isinstance(said, Person):
+                yield said
 
 
 def said_so_far(connection: Connection, now_ms: int) -> Desk:

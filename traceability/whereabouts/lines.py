@@ -14,11 +14,9 @@ from traceability.database import tables as ledger
 from traceability.dating import Chronicle, Dated
 from traceability.presence.moments import FUTURE, when_of
 from traceability.whereabouts import tables
+from traceability.whereabouts.rows import Dates, Place
 
 CHUNK = 400
-Place = tuple[int, int]
-"""Stream and seq."""
-Dates = tuple[int | None, int | None, int | None]
 
 
 @dataclass(frozen=True, slots=True)

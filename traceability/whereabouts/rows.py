@@ -14,6 +14,10 @@ _STEP, _STAY, _SIGN = TypeAdapter(Step), TypeAdapter(Stay), TypeAdapter(Sign)
 _TELLING = ("device.", "gateway.", "portal.", "records.")
 
 Row = dict[str, object]
+Place = tuple[int, int]
+"""Stream and seq."""
+Dates = tuple[int | None, int | None, int | None]
+"""Best, earliest, latest."""
 
 
 def step_row(step: Step, token: str | None, known_ms: int) -> Row:
@@ -48,9 +52,29 @@ def stay_row(stay: Stay, known_ms: int) -> Row:
     }
 
 
-def body_of(sign: Sign) -> str | None:
-    """A sign, where it tells more than that its gateway lived and what stands in columns of its own."""
-    return _SIGN.dump_json(sign).decode() if sign.kind.startswith(_TELLING) else None
+def sign_row(
+    place: Place, dates: Dates, sign: Sign | None, known_ms: int, *, kind: str, live: bool, why: str | None = None
+) -> Row:
+    """A record as a sign of life from now on; `sign` None: it cannot be placed. The whole is kept where it tells more
+    than that its gateway lived and what stands in columns of its own."""
+    best_ms, earliest_ms, latest_ms = dates
+    tells = sign is not None and kind.startswith(_TELLING)
+    return {
+        "stream": place[0],
+        "seq": place[1],
+        "known_from": known_ms,
+        "known_to": FUTURE,
+        "best_ms": best_ms,
+        "earliest_ms": earliest_ms,
+        "latest_ms": latest_ms,
+        "kind": kind,
+        "live": live,
+        "lane": sign.lane if sign else None,
+        "device": sign.device if sign else None,
+        "portal": sign.portal if sign else None,
+        "body": _SIGN.dump_json(sign).decode() if tells and sign else None,
+        "why": why,
+    }
 
 
 def sign_of(body: str) -> Sign:

@@ -6,26 +6,31 @@ of the deriver, or an earlier one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, or_, select, tuple_, union
+from sqlalchemy import ColumnElement, Table, and_, func, or_, select, text, union
 
 from traceability.database import Connection
 from traceability.database import tables as ledger
 from traceability.presence.atlas import Atlas
-from traceability.presence.bindings import Bindings, Person
+from traceability.presence.bindings import PERSON, Bindings, Person
 from traceability.presence.coverage import Covered
 from traceability.presence.facts import Counted, Unplaced, order_of
-from traceability.presence.moments import Span
+from traceability.presence.moments import DAY_MS, FUTURE, Span
 from traceability.presence.stays import Stay, Step
 from traceability.presence.view import Place
 from traceability.whereabouts import tables
 from traceability.whereabouts.deriver import progress
-from traceability.whereabouts.desk import Desk, desk_at
+from traceability.whereabouts.desk import Desk, desk_at, people_at
 from traceability.whereabouts.rows import stays_of, steps_of
 from traceability.whereabouts.watching import coverage_of
+
+LONG_MS = DAY_MS
+_LASTS = text(f"last_ms - first_ms >= {LONG_MS}")
+_PASSES = text(f"last_ms - first_ms < {LONG_MS}")
+"""In the words of the index of such stays: open ones, and those whose end nobody saw."""
 
 
 class TableView:
@@ -33,30 +38,45 @@ class TableView:
 
     def __init__(self, connection: Connection, known_at_ms: int | None = None) -> None:
         self._connection = connection
-        latest_ms = progress(connection)[1]
-        self.known_at_ms: int = latest_ms if known_at_ms is None else min(known_at_ms, latest_ms)
+        self._latest_ms = progress(connection)[1]
+        self.known_at_ms: int = self._latest_ms if known_at_ms is None else min(known_at_ms, self._latest_ms)
+        self._people = Bindings()
+        self._asked: set[str] = set()
+        self._met: set[str] = set()
+        """Whose stays were read: they are likely to be asked for next, so all are read at once."""
 
     @property
     def atlas(self) -> Atlas:
         return self._desk.atlas
 
-    @property
-    def bindings(self) -> Bindings:
-        """Who carries which credential."""
-        return self._desk.bindings
-
     def person(self, subject: str) -> Person | None:
-        return self._desk.bindings.person_of(subject)
+        if subject not in self._asked:
+            self._met |= {subject}
+            names = {each.removeprefix(PERSON) for each in self._met if each.startswith(PERSON)}
+            for person in people_at(self._connection, self.known_at_ms, names):
+                self._people.introduce(person)
+            self._asked |= self._met
+            self._met = set()
+        return self._people.person_of(subject)
 
     def of_subject(self, subject: str, window: Span) -> list[Stay]:
-        return self._stays(window, tables.stays.c.subject == subject)
+        c = tables.stays.c
+        query = select(c.body).where(c.subject == subject, self._known(tables.stays), _meeting(window))
+        return stays_of(self._connection.scalars(query))
 
     def in_zones(self, places: Collection[Place], window: Span) -> list[Stay]:
-        c = tables.stays.c
-        return self._stays(window, tuple_(c.site, c.zone).in_([(place.site, place.zone) for place in sorted(places)]))
+        zones: dict[str, list[str]] = {}
+        for place in sorted(places):
+            zones.setdefault(place.site, []).append(place.zone)
+        return self._in_zones(zones, window)
 
     def in_site(self, site: str, window: Span) -> list[Stay]:
-        return self._stays(window, tables.stays.c.site == site)
+        c = tables.stays.c
+        zones: list[str] = []
+        least = select(func.min(c.zone)).where(c.site == site)
+        while (zone := self._connection.scalar(least.where(c.zone > zones[-1]) if zones else least)) is not None:
+            zones.append(zone)
+        return self._in_zones({site: zones}, window)
 
     def unentered(self, site: str, window: Span) -> list[Stay]:
         c = tables.stays.c
@@ -103,14 +123,32 @@ class TableView:
 
     @cached_property
     def _desk(self) -> Desk:
-        return desk_at(self._connection, self.known_at_ms)
+        return desk_at(self._connection, self.known_at_ms, ("map", "counted", "declaration"))
 
     def _known(self, table: Table) -> ColumnElement[bool]:
         return and_(table.c.known_from <= self.known_at_ms, table.c.known_to > self.known_at_ms)
 
-    def _stays(self, window: Span, which: ColumnElement[bool]) -> list[Stay]:
-        query = select(tables.stays.c.body).where(which, self._known(tables.stays), _meeting(window))
-        return stays_of(self._connection.scalars(query))
+    def _in_zones(self, zones: Mapping[str, Sequence[str]], window: Span) -> list[Stay]:
+        """By site. What is known still is looked for apart from what was replaced, and what lasts from what does not,
+        so that each is a stretch of an index."""
+        c = tables.stays.c
+        known = and_(c.known_from <= self.known_at_ms, _meeting(window))
+        still = c.known_to == FUTURE
+        soon = c.first_ms <= max(window.begin_ms, window.end_ms - 1)
+        which = [
+            and_(still, _PASSES, c.first_ms > window.begin_ms - LONG_MS, soon),
+            and_(still, _LASTS, c.last_ms > window.begin_ms),
+        ]
+        if self.known_at_ms < self._latest_ms:
+            which.append(and_(c.known_to > self.known_at_ms, c.known_to < FUTURE))
+        found: list[str] = []
+        for site, names in zones.items():
+            here = and_(c.site == site, c.zone.in_(names))
+            for each in which:
+                found += self._connection.scalars(select(c.body).where(here, known, each))
+        stays = stays_of(found)
+        self._met |= {stay.subject for stay in stays} - self._asked
+        return stays
 
     def _steps(self, window: Span, which: ColumnElement[bool]) -> list[Step]:
         query = select(tables.steps.c.body).where(which, self._known(tables.steps), _during(window))

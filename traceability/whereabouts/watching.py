@@ -1,26 +1,28 @@
 """Coverage out of the tables: what `presence.watch` needs of a window, and no record more.
 
 Of each journal the records are taken from the last one before the window to the first one behind it, as runs of
-numbers without a hole, counted by the database. Of the signs only those are read that tell more than that the gateway
-lived, and one for each lane and device.
+numbers without a hole (`runs`). Of the signs only those are read that tell more than that the gateway lived, one for
+each lane and device, and those behind or before one that tells of a silence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from traceability.database import Connection
 from traceability.database import tables as ledger
 from traceability.presence.coverage import Beat, Covered, Sign
-from traceability.presence.moments import Span
-from traceability.presence.watch import STARTED, STOPPED, Run, Watch, Watches
+from traceability.presence.moments import FUTURE, Span
+from traceability.presence.watch import SILENT, STARTED, Run, Watch, Watches
 from traceability.whereabouts import tables
 from traceability.whereabouts.rows import sign_of
+from traceability.whereabouts.runs import runs_of
 
-DOWN, LOST = "device.down", "records.lost"
+DOWN, FAULT, LOST, SENSED = "device.down", "device.fault", "records.lost", "passage.sensed"
 G = tables.signs.c
 WORDS = (G.body, G.seq, G.known_from, G.best_ms, G.kind, G.live, G.lane, G.device, G.portal)
 
@@ -36,26 +38,34 @@ def coverage_of(connection: Connection, site: str, window: Span, known_at_ms: in
     s = ledger.streams.c
     streams = connection.execute(select(s.id, s.site, s.gateway, s.epoch).where(s.site == site).order_by(s.id)).all()
     runs: dict[tuple[str, str], list[Run]] = {}
-    for stream in streams:
-        place = (stream[1], stream[2])
+    for row in streams:
+        stream: Stream = (row[0], row[1], row[2], row[3])
         own = and_(G.stream == stream[0], known)
-        signs = list(_signs(connection, stream, own, window))
-        for sign in (*signs, *_heard_again(connection, stream, own, signs, window)):
+        signs = [*_telling(connection, stream, own, window), *_naming(connection, stream, own, known_at_ms)]
+        again = _heard_again(connection, stream, own, signs, window)
+        sensed = _last_sensed(connection, stream, own, signs)
+        for sign in (*signs, *again, *sensed):
             watches.add(sign)
-        runs.setdefault(place, []).extend(_runs(connection, stream, own, window))
-    for place, found in runs.items():
-        watches.gateways.setdefault(place, Watch()).runs = found
-        for beat in _beats(connection, place, window, known_at_ms):
+        found = runs_of(connection, stream[0], stream[3], own, window, known_at_ms)
+        runs.setdefault((stream[1], stream[2]), []).extend(found)
+    for place, of_it in runs.items():
+        watches.gateways.setdefault(place, Watch()).runs = of_it
+        for beat in _beats(connection, place, sorted(of_it), known_at_ms):
             watches.add(beat)
     return watches.coverage(site, window)
 
 
-def _signs(connection: Connection, stream: Stream, own: ColumnElement[bool], window: Span) -> Iterator[Sign]:
+def _telling(connection: Connection, stream: Stream, own: ColumnElement[bool], window: Span) -> Iterator[Sign]:
     of_it = or_(G.best_ms < window.end_ms, G.kind == LOST)
-    telling = select(*WORDS).where(own, G.body.is_not(None), of_it)
-    first = select(func.min(G.seq)).where(own, G.best_ms.is_not(None)).group_by(G.lane, G.device, G.portal)
-    named = select(*WORDS).where(own, G.seq.in_(first), G.body.is_(None), G.lane.is_not(None))
-    for row in (*connection.execute(telling), *connection.execute(named)):
+    for row in connection.execute(select(*WORDS).where(own, G.body.is_not(None), of_it)):
+        yield _sign(stream, row)
+
+
+def _naming(connection: Connection, stream: Stream, own: ColumnElement[bool], known_at_ms: int) -> Iterator[Sign]:
+    """One sign for each lane and what belongs to it."""
+    c = tables.named.c
+    named = select(c.seq).where(c.stream == stream[0], c.known_from <= known_at_ms)
+    for row in connection.execute(select(*WORDS).where(own, G.seq.in_(named), G.best_ms.is_not(None))):
         yield _sign(stream, row)
 
 
@@ -74,6 +84,18 @@ def _heard_again(
                 yield _sign(stream, row)
 
 
+def _last_sensed(
+    connection: Connection, stream: Stream, own: ColumnElement[bool], signs: Iterable[Sign]
+) -> Iterator[Sign]:
+    """Of each sensor that was found silent the last passage before that."""
+    for sign in signs:
+        if sign.kind == FAULT and (sign.reason or "").startswith(SILENT):
+            before = or_(G.best_ms < sign.at_ms, and_(G.best_ms == sign.at_ms, G.seq < sign.seq))
+            query = select(*WORDS).where(own, G.kind == SENSED, G.lane == sign.lane, G.live, before)
+            for row in connection.execute(query.order_by(G.best_ms.desc(), G.seq.desc()).limit(1)):
+                yield _sign(stream, row)
+
+
 def _sign(stream: Stream, row: Any) -> Sign:
     body, seq, known_ms, at_ms, kind, live, lane, device, portal = row
     if body is not None:
@@ -83,52 +105,22 @@ def _sign(stream: Stream, row: Any) -> Sign:
     return Sign(name, known_ms, at_ms, site, gateway, epoch, seq, kind, bool(live), lane, device, portal)
 
 
-def _runs(connection: Connection, stream: Stream, own: ColumnElement[bool], window: Span) -> Iterator[Run]:
-    first, last = _reach(connection, own, window)
-    if first is None or last is None:
-        return
-    row = (
-        select(
-            G.seq,
-            G.kind,
-            G.best_ms,
-            case((G.live, G.best_ms)).label("live_ms"),
-            (G.seq - func.row_number().over(order_by=G.seq)).label("island"),
-            func.sum(case((G.kind == STARTED, 1), else_=0)).over(order_by=G.seq).label("life"),
-        )
-        .where(own, G.seq >= first, G.seq <= last)
-        .subquery()
-        .c
-    )
-    begin_ms = func.coalesce(func.min(row.live_ms), func.min(row.best_ms))
-    end_ms = func.coalesce(func.max(row.live_ms), func.max(row.best_ms))
-    started = func.max(case((row.kind == STARTED, 1), else_=0))
-    stopped = func.max(case((row.kind == STOPPED, row.seq), else_=0))
-    query = select(begin_ms, end_ms, func.min(row.seq), func.max(row.seq), started, stopped).group_by(
-        row.island, row.life
-    )
-    for begin, end, low, high, start, stop in connection.execute(query):
-        if begin is not None:
-            yield Run(begin, end, stream[3], low, high, bool(start), stop == high)
-
-
-def _reach(connection: Connection, own: ColumnElement[bool], window: Span) -> tuple[int | None, int | None]:
-    """The numbers from the last record before a window to the first one behind it."""
-    before = select(G.seq).where(own, G.live, G.best_ms < window.begin_ms).order_by(G.best_ms.desc(), G.seq.desc())
-    behind = select(G.seq).where(own, G.live, G.best_ms >= window.end_ms).order_by(G.best_ms, G.seq)
-    first = connection.scalar(before.limit(1))
-    last = connection.scalar(behind.limit(1))
-    if first is None:
-        first = connection.scalar(select(func.min(G.seq)).where(own))
-    if last is None:
-        last = connection.scalar(select(func.max(G.seq)).where(own))
-    return first, last
-
-
-def _beats(connection: Connection, place: tuple[str, str], window: Span, known_at_ms: int) -> Iterator[Beat]:
+def _beats(connection: Connection, place: tuple[str, str], runs: Sequence[Run], known_at_ms: int) -> Iterator[Beat]:
+    """Of each run the last heartbeat behind it that names its last record as the newest; of its epoch the newest."""
     b = tables.beats.c
     own = and_(b.site == place[0], b.gateway == place[1], b.at_ms <= known_at_ms)
-    begin_ms = connection.scalar(select(func.max(b.at_ms)).where(own, b.at_ms < window.begin_ms))
-    query = select(b.at_ms, b.online, b.epoch, b.newest).where(own, b.at_ms < window.end_ms).order_by(b.at_ms)
-    for at_ms, online, epoch, newest in connection.execute(query.where(b.at_ms >= (begin_ms or 0))):
-        yield Beat(*place, at_ms, at_ms, bool(online), epoch, newest)
+    for run, after in zip_longest(runs, runs[1:]):
+        behind = and_(b.at_ms >= run.end_ms, b.epoch == run.epoch, b.newest == run.last, b.online)
+        before_ms = FUTURE if after is None else after.begin_ms
+        query = select(b.at_ms, b.online, b.epoch, b.newest).where(own, behind, b.at_ms <= before_ms)
+        for row in connection.execute(query.order_by(b.at_ms.desc()).limit(1)):
+            yield _beat(place, row)
+        if after is not None and after.epoch != run.epoch:
+            query = select(b.at_ms, b.online, b.epoch, b.newest).where(own, b.epoch == run.epoch, b.newest > run.last)
+            for row in connection.execute(query.limit(1)):
+                yield _beat(place, row)
+
+
+def _beat(place: tuple[str, str], row: Any) -> Beat:
+    at_ms, online, epoch, newest = row
+    return Beat(*place, at_ms, at_ms, bool(online), epoch, newest)
