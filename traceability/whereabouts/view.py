@@ -48,6 +48,9 @@ class TableView:
     def person(self, subject: str) -> Person | None:
         return self._desk.bindings.person_of(subject)
 
+    def owner(self, token: str, at_ms: int) -> str:
+        return self._desk.bindings.subject_of(token, at_ms)
+
     def of_subject(self, subject: str, window: Span) -> list[Stay]:
         return self._stays(window, tables.stays.c.subject == subject)
 
