@@ -126,6 +126,9 @@ class Presence:
     def person(self, subject: str) -> Person | None:
         return self.bindings.person_of(subject)
 
+    def owner(self, token: str, at_ms: int) -> str:
+        return self.bindings.subject_of(token, at_ms)
+
     def of_subject(self, subject: str, window: Span) -> list[Stay]:
         line = self._lines.get(subject)
         return [] if line is None else [stay for stay in line.stays if stay.extent("possible").meets(window)]

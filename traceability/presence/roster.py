@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from traceability.presence.answers import LOOKBACK_MS, Scope, moment, scope_of, until
+from traceability.presence.bindings import CARD
 from traceability.presence.moments import Span
 from traceability.presence.stays import AGED_MS, Flag, Stay, Step
 from traceability.presence.view import View
@@ -84,7 +85,7 @@ class Headcount:
 
 def roster(view: View, site: str, as_of_ms: int, aged_ms: int = AGED_MS) -> Roster:
     """Who is on the site; both lists by subject."""
-    present, possible = _sorted_out(view.in_site(site, moment(as_of_ms)), as_of_ms, aged_ms)
+    present, possible = _sorted_out(view, view.in_site(site, moment(as_of_ms)), as_of_ms, aged_ms)
     return Roster(
         scope_of(view, [site], until(as_of_ms), as_of_ms),
         site,
@@ -101,7 +102,7 @@ def headcount(
     unless an operator has counted later."""
     zones = None if zone is None else view.atlas.at(as_of_ms).under(site, zone)
     stays = [stay for stay in view.in_site(site, moment(as_of_ms)) if zones is None or stay.zone in zones]
-    present, possible = _sorted_out(stays, as_of_ms, aged_ms)
+    present, possible = _sorted_out(view, stays, as_of_ms, aged_ms)
     everybody = [_present(view, stay, as_of_ms, aged_ms) for stay in present]
     named = sum(stay.count for stay in present)
     unnamed = unnamed_in(view, site, zones, as_of_ms, back_ms, _doubtful(present, possible))
@@ -161,17 +162,23 @@ def _base(view: View, site: str, zones: frozenset[str] | None, window: Span) -> 
     return window.begin_ms, 0
 
 
-def _sorted_out(stays: Sequence[Stay], as_of_ms: int, aged_ms: int) -> tuple[list[Stay], list[Stay]]:
-    """One stay of each subject: those that are likely, and of the other subjects the one that began last."""
+def _sorted_out(view: View, stays: Sequence[Stay], as_of_ms: int, aged_ms: int) -> tuple[list[Stay], list[Stay]]:
+    """One stay of each subject: those that are likely, and of the other subjects the one that began last. A card that
+    came in and has become somebody's since is no longer a subject of its own.
+    """
     likely: dict[str, Stay] = {}
     possible: dict[str, Stay] = {}
     for stay in stays:
-        if stay.extent("likely", aged_ms).holds(as_of_ms):
+        if stay.extent("likely", aged_ms).holds(as_of_ms) and not _is_somebodys(view, stay.subject, as_of_ms):
             likely[stay.subject] = stay
         elif stay.extent("possible").holds(as_of_ms):
             possible[stay.subject] = stay
     left = sorted(possible.keys() - likely.keys())
     return [likely[subject] for subject in sorted(likely)], [possible[subject] for subject in left]
+
+
+def _is_somebodys(view: View, subject: str, at_ms: int) -> bool:
+    return subject.startswith(CARD) and view.owner(subject.removeprefix(CARD), at_ms) != subject
 
 
 def _present(view: View, stay: Stay, as_of_ms: int, aged_ms: int) -> Present:

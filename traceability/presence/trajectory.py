@@ -10,11 +10,12 @@ from typing import Literal
 from traceability.presence.answers import Scope, elsewhere, scope_of
 from traceability.presence.coverage import Covered
 from traceability.presence.facts import OUTSIDE
-from traceability.presence.moments import FUTURE, PAST, Span
+from traceability.presence.moments import DAY_MS, Span
 from traceability.presence.stays import AGED_MS, Flag, Stay
 from traceability.presence.view import View
 
-ALWAYS = Span(PAST, FUTURE)
+LOOKBACK_MS = 31 * DAY_MS
+"""Of whom nothing is known for so long before a window, of him it is not known where he was when it began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +122,22 @@ def impossible_moves(view: View, subjects: Sequence[str], window: Span) -> Impos
 
 
 def outside_between(before: Stay | None, after: Stay | None) -> bool:
-    """Whether somebody was seen going out, and coming in again; None: there is no stay, and nothing against it."""
-    went = before is None or (before.end is not None and before.end.how != "unknown" and before.end.zone == OUTSIDE)
-    came = after is None or (after.start.how != "unknown" and after.start.zone in {OUTSIDE, None})
-    return went and came and not (before is None and after is None)
+    """Whether somebody was seen going out, and coming in again if there is a stay afterwards."""
+    if before is None or before.end is None or before.end.how == "unknown" or before.end.zone != OUTSIDE:
+        return False
+    return after is None or (after.start.how != "unknown" and after.start.zone in {OUTSIDE, None})
 
 
 def legs_of(view: View, subject: str, window: Span, aged_ms: int = AGED_MS) -> tuple[Sequence[Stay], tuple[Leg, ...]]:
     """The stays of a subject that meet the window, and its way through it."""
     stays = view.of_subject(subject, window)
     likely = [stay for stay in stays if stay.is_likely]
-    around = likely or [stay for stay in view.of_subject(subject, ALWAYS) if stay.is_likely]
-    before = [stay for stay in around if stay.start.when.best_ms < window.begin_ms]
-    within = [stay for stay in around if window.begin_ms <= stay.start.when.best_ms < window.end_ms]
-    behind = [stay for stay in around if stay.start.when.best_ms >= window.end_ms]
-    way = (*before[-1:], *within, *behind[:1])
-    gaps = [gap for pair in pairwise((None, *way, None)) for gap in _between(*pair, window, aged_ms)]
+    before = [stay for stay in likely if stay.start.when.best_ms < window.begin_ms]
+    if not before:
+        earlier = view.of_subject(subject, Span(window.begin_ms - LOOKBACK_MS, window.begin_ms))
+        before = [stay for stay in earlier if stay.is_likely and stay.start.when.best_ms < window.begin_ms]
+    way = (*before[-1:], *(stay for stay in likely if stay.start.when.best_ms >= window.begin_ms), None)
+    gaps = [gap for pair in pairwise((None, *way)) for gap in _between(*pair, window, aged_ms)]
     legs = [*gaps, *(_leg(stay, window, aged_ms) for stay in stays)]
     return stays, tuple(sorted(legs, key=lambda leg: leg.span))
 
@@ -161,7 +162,7 @@ def _leg(stay: Stay, window: Span, aged_ms: int) -> Leg:
 
 
 def _between(former: Stay | None, stay: Stay | None, window: Span, aged_ms: int) -> Iterator[Leg]:
-    """The time between two stays, before the first (`former` None) or behind the last."""
+    """The time between two stays; also before the first there ever was (`former` None), and behind the last."""
     begin_ms = window.begin_ms if former is None else former.extent("likely", aged_ms).end_ms
     span = Span(begin_ms, window.end_ms if stay is None else stay.start.when.best_ms).cut(window)
     if span.length_ms:

@@ -38,6 +38,9 @@ class View(Protocol):
     def person(self, subject: str) -> Person | None:
         """None for an unresolved card, and for a person of whom nothing is told."""
 
+    def owner(self, token: str, at_ms: int) -> str:
+        """The subject that a card is at a moment: a person, or the card itself."""
+
     def of_subject(self, subject: str, window: Span) -> Sequence[Stay]:
         """Stays of one subject, by (likely beginning, id)."""
 

@@ -59,6 +59,9 @@ class TableView:
             self._met = set()
         return self._people.person_of(subject)
 
+    def owner(self, token: str, at_ms: int) -> str:
+        return self._desk.bindings.subject_of(token, at_ms)
+
     def of_subject(self, subject: str, window: Span) -> list[Stay]:
         c = tables.stays.c
         query = select(c.body).where(c.subject == subject, self._known(tables.stays), _meeting(window))

@@ -17,6 +17,7 @@ from gateway.simulation.city.claims import Tally
 from gateway.simulation.city.layout import Place
 from gateway.simulation.city.settings import DAY
 from gateway.simulation.city.truth import Truth
+from gateway.simulation.city.walk import TrueStay
 
 Answer = Mapping[str, Any]
 Window = tuple[int, int]
@@ -79,7 +80,13 @@ class Judge:
         if low < high and low <= count <= high:
             doubts.add("bounds")
         words = f"{site} {zone} at {at_ms}: {count}, not {low} to {high} ({answer['named']} by name)"
-        tally.add(count == answer["named"] and low <= count <= high, doubts, words)
+        lent = sum(self.truth.persons[stay.person].shares for stay in self._lately(site, zone, at_ms))
+        beyond = "shared_card" if low - lent <= count <= high + lent else None
+        tally.add(count == answer["named"] and low <= count <= high, doubts, words, beyond=beyond)
+
+    def _lately(self, site: str, zone: str | None, at_ms: int) -> set[TrueStay]:
+        """The stays at a place of a site in the day before a moment."""
+        return {stay for stay in self.truth.near(site, at_ms - DAY, at_ms) if zone in (None, stay.zone)}
 
     # --- where somebody was
 
@@ -111,9 +118,15 @@ class Judge:
         return any(begin <= at_ms < end for begin, end in self._bound.get(person, ()))
 
     def beyond(self, people: Iterable[str], at_ms: int) -> str | None:
-        """Why no record can show where these people are: another one carries the card."""
-        shared = any(self.truth.persons[person].shares for person in people if person in self.truth.persons)
-        return "shared_card" if shared else None
+        """Why no record can show where these people are: somebody else carries their card, or they carry one that is
+        nobody's besides one that is theirs.
+        """
+        for person in people:
+            if self.truth.persons[person].shares:
+                return "shared_card"
+            if self.truth.doubt(person, at_ms) == "unbound" and self.is_carrier(person, at_ms):
+                return "unbound_card"
+        return None
 
     @cached_property
     def _users(self) -> dict[str, list[str]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gateway.simulation.city.judge import SLACK_MS, Answer, Judge, Window, states
+from gateway.simulation.city.judge import CARD, SLACK_MS, Answer, Judge, Window, states
 from gateway.simulation.city.layout import Place
 
 Others = Mapping[str, Any]
 """A contact for each person."""
+TIMES = ("sure_ms", "likely_ms", "possible_ms")
+NOBODY: Answer = dict.fromkeys(TIMES, 0) | {"zones": [], "subjects": []}
 
 
 def judge_contacts(judge: Judge, answer: Answer, window: Window, least_ms: int) -> None:
@@ -19,14 +21,14 @@ def judge_contacts(judge: Judge, answer: Answer, window: Window, least_ms: int) 
     met = judge.truth.meetings(person, *window)
     long_enough = judge.truth.contacts(person, *window, least_ms).keys()
     likely = by_person(judge, answer["contacts"], window)
-    said = by_person(judge, answer["possible"], window) | likely
+    said = by_person(judge, [*answer["contacts"], *answer["possible"]], window)
     claims = {pair for pair in met if pair[0] in long_enough}
     claims |= {(who, (zone["site"], zone["zone"])) for who, each in likely.items() for zone in each["zones"]}
     for other, place in sorted(claims):
         true_ms = met.get((other, place), 0)
         shared = _at(said.get(other), place)
         doubts = _doubts(answer, window, shared, true_ms)
-        if other in said and said[other]["subject"].startswith("card/"):
+        if any(subject.startswith(CARD) for subject in said.get(other, NOBODY)["subjects"]):
             doubts.add("unresolved")
         ms = 0 if shared is None else shared["likely_ms"]
         words = f"{person} and {other} at {place} in {window}: {true_ms} ms, not {shared}"
@@ -37,7 +39,7 @@ def judge_contacts(judge: Judge, answer: Answer, window: Window, least_ms: int) 
 def _at(contact: Answer | None, place: Place) -> Answer | None:
     """What is said of one zone."""
     zones = () if contact is None else contact["zones"]
-    return next((zone for zone in zones if (zone["site"], zone["zone"]) == place), None)
+    return next((zone for zone in zones if _place(zone) == place), None)
 
 
 def _doubts(answer: Answer, window: Window, shared: Answer | None, true_ms: int) -> set[str]:
@@ -46,6 +48,7 @@ def _doubts(answer: Answer, window: Window, shared: Answer | None, true_ms: int)
         return scope_doubts(answer, window)
     others = set(answer["scope"]["sites"]) - {shared["site"]}
     doubts = states([gap for gap in answer["scope"]["gaps"] if gap["site"] not in others], None, window)
+    doubts |= {"unknown"} if answer["unknown"] else set()
     is_within = shared["sure_ms"] - SLACK_MS <= true_ms <= shared["possible_ms"] + SLACK_MS
     if is_within and shared["sure_ms"] < shared["possible_ms"] - SLACK_MS:
         doubts.add("bounds")
@@ -77,11 +80,29 @@ def judge_second_degree(judge: Judge, answer: Answer, window: Window, least_ms: 
 
 
 def by_person(judge: Judge, contacts: Iterable[Answer], window: Window) -> Others:
-    """The contact of each person; of somebody with several cards that are nobody's, the longest."""
+    """The contact of each person, who may be several subjects: those of cards that are nobody's are added up."""
     found: dict[str, Any] = {}
-    for each in sorted(contacts, key=lambda each: each["likely_ms"]):
-        found |= dict.fromkeys(judge.bearers(each["subject"], window[0]), each)
+    for each in contacts:
+        for person in judge.bearers(each["subject"], window[0]):
+            found[person] = _sum(found.get(person, NOBODY), each)
     return found
+
+
+def _sum(one: Answer, other: Answer) -> Answer:
+    ms: dict[str, Any] = {name: one[name] + other[name] for name in TIMES}
+    zones = [{"site": site, "zone": zone} for site, zone in sorted({_place(each) for each in _zones(one, other)})]
+    for zone in zones:
+        same = [each for each in _zones(one, other) if _place(each) == _place(zone)]
+        zone |= {name: sum(each[name] for each in same) for name in TIMES}
+    return ms | {"zones": zones, "subjects": [*one["subjects"], other["subject"]]}
+
+
+def _zones(one: Answer, other: Answer) -> list[Answer]:
+    return [*one["zones"], *other["zones"]]
+
+
+def _place(zone: Answer) -> Place:
+    return zone["site"], zone["zone"]
 
 
 def scope_doubts(answer: Answer, window: Window) -> set[str]:

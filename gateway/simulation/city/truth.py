@@ -109,7 +109,7 @@ class Truth:
         """Who was in the same zone at the same time, which one, and for how many ms, above 0."""
         together: dict[tuple[str, Place], int] = {}
         for mine in self.trajectory(person, begin_ms, end_ms):
-            for other in self._beside(mine, begin_ms, end_ms):
+            for other in self.near(mine.site, max(mine.from_ms, begin_ms), min(_end(mine), end_ms)):
                 if other.zone == mine.zone and other.person != person:
                     shared_ms = min(_end(mine), _end(other), end_ms) - max(mine.from_ms, other.from_ms, begin_ms)
                     if shared_ms > 0:
@@ -166,11 +166,11 @@ class Truth:
             return -END
         return _end(stays[at]) if _end(stays[at]) <= at_ms else stays[at].from_ms
 
-    def _beside(self, stay: TrueStay, begin_ms: int, end_ms: int) -> Iterator[TrueStay]:
-        """The stays of a site that may share time with one, each once."""
-        first, last = max(stay.from_ms, begin_ms) // DAY, min(_end(stay), end_ms) // DAY
+    def near(self, site: str, begin_ms: int, end_ms: int) -> Iterator[TrueStay]:
+        """The stays of a site that may meet a window, each once; days are looked at as a whole."""
+        first, last = begin_ms // DAY, end_ms // DAY
         for day in range(first, last + 1):
-            for other in self._at_site.get((stay.site, day), ()):
+            for other in self._at_site.get((site, day), ()):
                 if day == first or other.from_ms // DAY == day:
                     yield other
 
