@@ -59,6 +59,18 @@ def put(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         execute(connection, statement, [[row[name] for name in columns] for row in rows])
 
 
+def append(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert rows of the same columns, none of bytes, that are known to be new."""
+    if not rows:
+        return
+    if is_server(connection):
+        columns = tuple(rows[0])
+        statement = _appending(table, connection.dialect.name, columns)
+        execute(connection, statement, [[row[name] for name in columns] for row in rows])
+    else:
+        connection.execute(table.insert(), rows)
+
+
 def append_lines(connection: Connection, rows: Iterable[bulk.LineRow], table: Table) -> None:
     """Insert lines (stream, seq, hash, line, at_ms) that are known to be new."""
     if is_server(connection):
@@ -129,10 +141,15 @@ def _adding(table: Table, dialect: str) -> Any:
 
 
 @cache
-def _putting(table: Table, dialect: str, columns: tuple[str, ...]) -> Any:
+def _appending(table: Table, dialect: str, columns: tuple[str, ...]) -> Any:
     rows = given(dialect, *(table.c[name] for name in columns))
     # SQLite needs a WHERE here to tell ON CONFLICT from a join's ON.
-    statement = insert(table, dialect).from_select(list(columns), select(rows).where(true()), include_defaults=False)
+    return insert(table, dialect).from_select(list(columns), select(rows).where(true()), include_defaults=False)
+
+
+@cache
+def _putting(table: Table, dialect: str, columns: tuple[str, ...]) -> Any:
+    statement = _appending(table, dialect, columns)
     keys = [column.name for column in table.primary_key]
     values = {name: statement.excluded[name] for name in columns if name not in keys}
     return statement.on_conflict_do_update(index_elements=keys, set_=values)

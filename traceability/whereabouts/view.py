@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, func, or_, select, text, union
+from sqlalchemy import ColumnElement, Table, and_, func, or_, select, text, true, union
 
 from traceability.database import Connection
 from traceability.database import tables as ledger
@@ -60,7 +60,7 @@ class TableView:
         return self._people.person_of(subject)
 
     def owner(self, token: str, at_ms: int) -> str:
-        return self._desk.bindings.subject_of(token, at_ms)
+        return self._bindings.subject_of(token, at_ms)
 
     def of_subject(self, subject: str, window: Span) -> list[Stay]:
         c = tables.stays.c
@@ -74,16 +74,11 @@ class TableView:
         return self._in_zones(zones, window)
 
     def in_site(self, site: str, window: Span) -> list[Stay]:
-        c = tables.stays.c
-        zones: list[str] = []
-        least = select(func.min(c.zone)).where(c.site == site)
-        while (zone := self._connection.scalar(least.where(c.zone > zones[-1]) if zones else least)) is not None:
-            zones.append(zone)
-        return self._in_zones({site: zones}, window)
+        return self._in_zones({site: self._zones_of(site)}, window)
 
     def unentered(self, site: str, window: Span) -> list[Stay]:
-        c = tables.stays.c
-        return self._stays(window, and_(c.site == site, c.body.contains('"no_entry"', autoescape=True)))
+        flagged = tables.stays.c.body.contains('"no_entry"', autoescape=True)
+        return self._in_zones({site: self._zones_of(site)}, window, flagged)
 
     def steps_of(self, subject: str, window: Span) -> list[Step]:
         return self._steps(window, tables.steps.c.subject == subject)
@@ -128,14 +123,30 @@ class TableView:
     def _desk(self) -> Desk:
         return desk_at(self._connection, self.known_at_ms, ("map", "counted", "declaration"))
 
+    @cached_property
+    def _bindings(self) -> Bindings:
+        desk: Desk = desk_at(self._connection, self.known_at_ms, {"binding"})
+        return desk.bindings
+
     def _known(self, table: Table) -> ColumnElement[bool]:
         return and_(table.c.known_from <= self.known_at_ms, table.c.known_to > self.known_at_ms)
 
-    def _in_zones(self, zones: Mapping[str, Sequence[str]], window: Span) -> list[Stay]:
+    def _zones_of(self, site: str) -> list[str]:
+        """In which anybody ever stayed."""
+        c = tables.stays.c
+        zones: list[str] = []
+        least = select(func.min(c.zone)).where(c.site == site)
+        while (zone := self._connection.scalar(least.where(c.zone > zones[-1]) if zones else least)) is not None:
+            zones.append(zone)
+        return zones
+
+    def _in_zones(
+        self, zones: Mapping[str, Sequence[str]], window: Span, further: ColumnElement[bool] | None = None
+    ) -> list[Stay]:
         """By site. What is known still is looked for apart from what was replaced, and what lasts from what does not,
         so that each is a stretch of an index."""
         c = tables.stays.c
-        known = and_(c.known_from <= self.known_at_ms, _meeting(window))
+        known = and_(c.known_from <= self.known_at_ms, _meeting(window), true() if further is None else further)
         still = c.known_to == FUTURE
         soon = c.first_ms <= max(window.begin_ms, window.end_ms - 1)
         which = [
