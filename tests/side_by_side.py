@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
-FIRST = ("install", "faults", "end_to_end")
-"""Folders whose tests take longest: at the end of a run a short test is left to wait for."""
+FIRST = ("install/test_packages.py", "faults/", "install/", "end_to_end/")
+"""What takes longest, so that at the end of a run a short test is left to wait for: first of all the packages, which
+the others of their folder wait for."""
 APART = (
     "install/test_upgrade_box.py",
     "install/test_debian_box.py",
@@ -73,10 +74,9 @@ def unit(nodeid: str) -> str:
     return nodeid if file.endswith(APART) else file
 
 
-def first(item: pytest.Item) -> int:
-    """The place of a test's folder in the order of folders."""
-    folders = [*FIRST, item.path.parent.name]
-    return folders.index(item.path.parent.name)
+def place(item: pytest.Item) -> int:
+    """Where a test stands in the order of FIRST."""
+    return next((number for number, part in enumerate(FIRST) if f"tests/{part}" in item.path.as_posix()), len(FIRST))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -107,7 +107,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):
-        items.sort(key=first)
+        items.sort(key=place)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,3 +49,16 @@ def test_one_that_takes_too_long_is_killed(warm: Warm, tmp_path: Path) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         warm.run(["simulate", "em4100", "--pty", str(tmp_path / "tty"), "--rate", "1"], timeout_s=2.0)
     assert warm.run(["--version"]).returncode == 0
+
+
+def test_one_that_goes_on_is_a_process_that_can_be_told_to_stop(warm: Warm, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        forked = warm.start(["simulate", "em4100", "--pty", str(tmp_path / "tty"), "--rate", "1"], output, output)
+    assert forked.poll() is None
+    while not (tmp_path / "tty").exists():
+        assert forked.poll() is None, log.read_text()
+    forked.send_signal(signal.SIGKILL)
+    assert forked.wait(30) == -signal.SIGKILL
+    assert forked.poll() == -signal.SIGKILL
+    forked.kill()

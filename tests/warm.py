@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import pkgutil
+import select
 import signal
 import socket
 import struct
@@ -22,11 +23,41 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 LENGTH = struct.Struct(">I")
 BEFOREHAND = ("config", "drivers", "gateway.commands", "gateway.journal", "traceability", "traceability.database")
 """Packages whose modules are all imported, with what these import."""
+
+
+class Forked:
+    """A command that was forked, as subprocess.Popen shows a process."""
+
+    def __init__(self, args: list[str], answer: socket.socket) -> None:
+        self.args, self._answer = args, answer
+        self.pid = _number(answer)
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        try:
+            return self.wait(0.0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            if not select.select([self._answer], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
+            self.returncode = _number(self._answer)
+            self._answer.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
 
 class Warm:
@@ -42,27 +73,29 @@ class Warm:
 
     def run(self, arguments: Sequence[str], timeout_s: float = 120.0) -> subprocess.CompletedProcess[bytes]:
         """One command to its end, with our environment and directory. TimeoutExpired: it was killed."""
-        words = {"argv": list(arguments), "env": dict(os.environ), "cwd": str(Path.cwd())}
-        answer, given = socket.socketpair()
-        with answer, given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            data = json.dumps(words).encode()
-            with self._turn:
-                handles = array.array("i", [out.fileno(), err.fileno(), given.fileno()])
-                self._socket.sendmsg([LENGTH.pack(len(data))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, handles)])
-                self._socket.sendall(data)
-            given.close()
-            answer.settimeout(timeout_s)
-            pid = _number(answer)
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            forked = self.start(arguments, out, err)
             try:
-                code = _number(answer)
-            except TimeoutError:
-                os.kill(pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(["punchgate", *arguments], timeout_s) from None
+                code = forked.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                forked.kill()
+                forked.wait()
+                raise
             said = []
             for file in (out, err):
                 file.seek(0)
                 said.append(file.read())
-        return subprocess.CompletedProcess(["punchgate", *arguments], code, *said)
+        return subprocess.CompletedProcess(forked.args, code, *said)
+
+    def start(self, arguments: Sequence[str], out: IO[bytes], err: IO[bytes]) -> Forked:
+        """Begin a command, with our environment and directory."""
+        data = json.dumps({"argv": list(arguments), "env": dict(os.environ), "cwd": str(Path.cwd())}).encode()
+        answer, given = socket.socketpair()
+        with given, self._turn:
+            handles = array.array("i", [out.fileno(), err.fileno(), given.fileno()])
+            self._socket.sendmsg([LENGTH.pack(len(data))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, handles)])
+            self._socket.sendall(data)
+        return Forked(["punchgate", *arguments], answer)
 
     def close(self) -> None:
         self._socket.close()

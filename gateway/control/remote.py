@@ -16,7 +16,8 @@ import structlog
 from gateway.blocking import blocking
 from gateway.clock import Quality
 from gateway.control.once import Once
-from gateway.downward import MAX_COMMAND_BYTES, Command, bounded, read_command
+from gateway.downward import MAX_COMMAND_BYTES, Command, read_command
+from gateway.downward.believing import Refusal, believed, for_us
 from gateway.errors import NotDurable, PunchgateError, Rejected
 from gateway.log import Once as Said
 from gateway.uplink import CentreKey
@@ -42,14 +43,6 @@ class Watch(Protocol):
 
     def mono(self) -> float:
         """Monotonic seconds."""
-
-
-class Refusal(Rejected):
-    """Signed by the centre for this gateway, and refused all the same: `kind` counts it."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 class Remote:
@@ -96,22 +89,8 @@ class Remote:
         """Raises Refusal if nobody is to be answered: it is not the centre that speaks, or not to us."""
         if retained:
             raise Refusal("retained", "command was kept by the broker")
-        if self.key is None:
-            raise Refusal("no_key", "commands need uplink.centre_key_file")
-        try:
-            bounded(payload, MAX_COMMAND_BYTES)
-        except Rejected as error:
-            raise Refusal("oversized", error.message) from error
-        try:
-            self.key.check(payload)
-        except Rejected as error:
-            raise Refusal("forged", error.message) from error
-        try:
-            command = read_command(payload)
-        except Rejected as error:
-            raise Refusal("malformed", error.message) from error
-        if command.gateway != self._address:
-            raise Refusal("foreign", "command is for another gateway")
+        command = believed(payload, self.key, MAX_COMMAND_BYTES, read_command, "commands")
+        for_us(command, self._address, "command")
         return command
 
     async def _admit(self, command: Command) -> None:

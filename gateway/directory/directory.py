@@ -15,7 +15,7 @@ import structlog
 
 from gateway.blocking import blocking
 from gateway.directory.shelf import Shelf
-from gateway.downward import bounded
+from gateway.downward.believing import Refusal, believed, for_us
 from gateway.downward.documents import (
     LEAVES,
     MAX_DOCUMENT_BYTES,
@@ -33,14 +33,6 @@ from gateway.log import Once
 from gateway.uplink import CentreKey
 
 log = structlog.get_logger()
-
-
-class Refusal(Rejected):
-    """`kind` counts it."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 class Directory:
@@ -110,24 +102,10 @@ class Directory:
 
     def _believed(self, leaf: str, payload: bytes) -> AnyDocument:
         """Check, and keep it on the disk; takes its time. Raises Refusal."""
-        if self.key is None:
-            raise Refusal("no_key", "directory documents need uplink.centre_key_file")
-        try:
-            bounded(payload, MAX_DOCUMENT_BYTES)
-        except Rejected as error:
-            raise Refusal("oversized", error.message) from error
-        try:
-            self.key.check(payload)
-        except Rejected as error:
-            raise Refusal("forged", error.message) from error
-        try:
-            document = read_document(payload)
-        except Rejected as error:
-            raise Refusal("malformed", error.message) from error
+        document = believed(payload, self.key, MAX_DOCUMENT_BYTES, read_document, "directory documents")
         if document.punchgate != leaf:
             raise Refusal("malformed", "document is of another topic")
-        if document.gateway != self._address:
-            raise Refusal("foreign", "document is for another gateway")
+        for_us(document, self._address, "document")
         if document.version <= self._versions[leaf]:
             raise Refusal("older", f"version {document.version} is not above {self._versions[leaf]}")
         self._shelf.put(leaf, document.version, payload.decode())

@@ -112,6 +112,8 @@ def test_kill_9_while_writing_leaves_a_readable_file(tmp_path: Path) -> None:
             while True:
                 number += 1
                 seen(registry, f"device-{number % 40}", at=str(number))
+        while not known and not Registry(tmp_path).all():
+            time.sleep(0.001)
         time.sleep(chance.uniform(0.02, 0.06))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

@@ -65,6 +65,7 @@ def make_site(tmp_path: Path, broker: Broker) -> Iterator[SiteMaker]:
         number = next(_numbers)
         prefix = values.pop("prefix", f"test-{number}/v1")
         made.append(Site(tmp_path / f"site-{number}", url or broker.url, prefix, **values))
+        made[-1].forked = True
         return made[-1]
 
     yield make
@@ -95,5 +96,6 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def module_site(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Iterator[Site]:
     """A site that the tests of one file share."""
     site = Site(tmp_path_factory.mktemp("shared"), broker.url, f"shared-{next(_numbers)}/v1")
+    site.forked = True
     yield site
     site.clear()

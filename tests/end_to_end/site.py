@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from warm import warm
+from warm import Forked, warm
 
 from gateway.simulation import frames
 from gateway.simulation.pty import Pty
@@ -55,15 +55,18 @@ def punchgate(*arguments: object, env: Mapping[str, str] | None = None) -> subpr
 class Process:
     """A punchgate that keeps running; what it says on stderr goes to a file."""
 
-    def __init__(self, log: Path, *arguments: object, wrapper: Sequence[str] = ()) -> None:
-        """`wrapper`: a program and its options that run it, under the same process number."""
+    def __init__(self, log: Path, *arguments: object, wrapper: Sequence[str] = (), forked: bool = False) -> None:
+        """`wrapper`: a program and its options that run it, under the same process number. `forked`: see warm.py."""
         self.log = log
         self.begun = time.monotonic()
         self._since = log.stat().st_size if log.exists() else 0
         with log.open("ab") as output:
-            self.popen = subprocess.Popen(
-                [*wrapper, PUNCHGATE, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
+            words = list(map(str, arguments))
+            if forked and not wrapper:
+                self.popen: subprocess.Popen[bytes] | Forked = warm().start(words, output, output)
+            else:
+                command = [*wrapper, PUNCHGATE, *words]
+                self.popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         self.pid = self.popen.pid
 
     @property
@@ -128,6 +131,9 @@ class Reader:
 class Site:
     """One gateway, its ports and centres in a folder. `uplink`, `gateway` … are TOML values by key."""
 
+    forked = False
+    """Whether daemon and centre are forked of an interpreter that has imported all, and are up at once."""
+
     def __init__(self, folder: Path, url: str, prefix: str = "punchgate/v1", name: str = "edge-01") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.url, self.prefix, self.name = folder, url, prefix, name
@@ -185,7 +191,8 @@ class Site:
 
     def start(self, *, ready: bool = True, wrapper: Sequence[str] = ()) -> Process:
         """`punchgate run`, with the configuration as it stands now."""
-        self.daemon = Process(self.folder / "daemon.log", "run", "-c", self.write(), wrapper=wrapper)
+        words = ("run", "-c", self.write())
+        self.daemon = Process(self.folder / "daemon.log", *words, wrapper=wrapper, forked=self.forked)
         self.processes.append(self.daemon)
         if ready:
             self.daemon.wait_for("gateway.ready")
@@ -242,7 +249,7 @@ class Site:
     def centre(self, name: str = "centre", **values: Any) -> Process:
         """`punchgate centre run` on the ledger of this site, connected."""
         file = self.centre_file(name, **values)
-        process = Process(self.folder / f"{name}.log", "centre", "run", "-c", file)
+        process = Process(self.folder / f"{name}.log", "centre", "run", "-c", file, forked=self.forked)
         self.processes.append(process)
         process.wait_for("broker.connected")
         return process

@@ -26,6 +26,7 @@ def test_a_live_punch_overtakes_twenty_thousand_records_and_none_is_missing(
     broker = own_broker()
     broker.stop()
     site = make_site(broker.url)
+    site.forked = False
     readers = [site.reader(f"reader-{number}") for number in range(4)]
     daemon = site.start()
     site.wait_up()

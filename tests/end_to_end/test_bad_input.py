@@ -97,6 +97,7 @@ def test_a_megabyte_of_random_bytes_costs_neither_memory_nor_the_next_frame(site
     assert GOOD not in daemon.text()
 
 
+@pytest.mark.alone
 def test_what_the_line_says_in_pieces_and_in_heaps_is_the_same(site: Site, ear: Ear) -> None:
     reader = site.reader("reader-1")
     site.start()

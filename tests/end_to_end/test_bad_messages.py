@@ -88,6 +88,7 @@ def test_what_the_centre_rejects_goes_into_quarantine_and_the_rest_settles(site:
 
 
 def test_malformed_records_at_the_centre_are_refused_and_the_good_ones_kept(site: Site, broker: Broker) -> None:
+    site.forked = False
     reader = site.reader("reader-1")
     centre = site.centre()
     site.start()

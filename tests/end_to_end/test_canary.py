@@ -62,7 +62,7 @@ class Scene:
     """The site, everybody who listens, and the cards."""
 
     def __init__(self, site: Site, broker_port: int, stack: ExitStack, credentials: str) -> None:
-        self.site = site
+        self.site, site.forked = site, False
         self.canaries = [EM4100, *LINES.values(), SCAN, *map(asked, ASKED)]
         self.ear = stack.enter_context(Ear(HOST, broker_port, site.prefix))
         site.tables["privacy"]["credentials"] = credentials

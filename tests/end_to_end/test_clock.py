@@ -70,6 +70,7 @@ def swipe(site: Site, reader: Reader, *numbers: str) -> None:
         site.wait_captured(reader, card)
 
 
+@pytest.mark.alone
 def test_what_was_read_in_1970_can_be_dated_when_the_clock_is_right(site: Site, wall: Wall, ear: Ear) -> None:
     ahead_s = IN_1970_S - int(time.time())
     wall.set(ahead_s)
@@ -93,6 +94,7 @@ def test_what_was_read_in_1970_can_be_dated_when_the_clock_is_right(site: Site, 
         assert (anchors[-1]["offset_ms"] + clock["boot_ns"] / 1e6) / 1e3 == pytest.approx(presented_s, abs=1.0)
 
 
+@pytest.mark.alone
 def test_fifty_swipes_of_1970_are_at_the_centre_at_the_right_time_and_it_says_how_it_knows(
     site: Site, wall: Wall
 ) -> None:
@@ -119,6 +121,7 @@ def test_fifty_swipes_of_1970_are_at_the_centre_at_the_right_time_and_it_says_ho
     assert (counts["anchor"] >= 100, counts["order"]) == (True, 0)
 
 
+@pytest.mark.alone
 def test_a_clock_set_by_hours_both_ways_is_recorded_and_disturbs_no_punch(site: Site, wall: Wall) -> None:
     reader = begin(site, wall)
     for turn, ahead_s in enumerate((0, 2 * HOUR_S, -3 * HOUR_S, 0)):

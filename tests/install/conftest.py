@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from box import Box, base
 from machine import Machine
+from side_by_side import made_once
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "systemd"))
 
@@ -40,15 +41,18 @@ def packages(repository_root: Path, tmp_path_factory: pytest.TempPathFactory, py
     given: Path | None = pytestconfig.getoption("packages")
     if given is not None:
         return given.resolve()
-    stick = tmp_path_factory.mktemp("stick")
     secret = tmp_path_factory.mktemp("secret") / "release.key"
-    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(secret)], check=True)
-    subprocess.run(["openssl", "pkey", "-in", str(secret), "-pubout", "-out", str(stick / "release.pub")], check=True)
-    command = [sys.executable, "systemd/package.py", "--arch", ARCH, "--key", str(secret), "--out", str(stick)]
-    started = time.monotonic()
-    subprocess.run(command, cwd=repository_root, check=True, capture_output=True)
-    _note(pytestconfig, "package.py", time.monotonic() - started)
-    return stick
+
+    def build(stick: Path) -> None:
+        subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(secret)], check=True)
+        public = ["-pubout", "-out", str(stick / "release.pub")]
+        subprocess.run(["openssl", "pkey", "-in", str(secret), *public], check=True)
+        command = [sys.executable, "systemd/package.py", "--arch", ARCH, "--key", str(secret), "--out", str(stick)]
+        started = time.monotonic()
+        subprocess.run(command, cwd=repository_root, check=True, capture_output=True)
+        _note(pytestconfig, "package.py", time.monotonic() - started)
+
+    return made_once(tmp_path_factory, "stick", build)
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,10 @@
-"""Later releases, good and bad, made of packages that were built: some files get other text, the version goes up."""
+"""Other releases, made of packages that were built: later ones, good and bad, and one of when only one was kept."""
 
 from __future__ import annotations
 
 import gzip
 import re
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Mapping
@@ -30,22 +31,60 @@ SCHEMA_VERSION = len(STEPS)
 """
 
 
+ONE_RELEASE = Path(__file__).parent / "one_release"
+"""What dpkg ran, and /usr/bin/punchgate, when one release was all that a box had."""
+
+
+def of_one_release(packages: Path, out: Path, version: str) -> Path:
+    """punchgate as a .deb in `out` as it was laid out before: libraries at home, no keeper, no release beside it."""
+    tree = _unpacked(packages, out, version)
+    home = tree / "usr" / "lib" / "punchgate"
+    for libraries in (home / "dist").glob("lib*"):
+        libraries.rename(home / libraries.name)
+    units = tree / "usr" / "lib" / "systemd" / "system"
+    for gone in (home / "dist", home / "keeper", tree / "usr" / "sbin", units / "punchgate.service.d"):
+        shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    for gone in (*units.glob("punchgate-renew.*"), units / "timers.target.wants", tree / "usr" / "bin" / "punchgate"):
+        shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    (tree / "DEBIAN" / "preinst").unlink()
+    places = {
+        "postinst": tree / "DEBIAN",
+        "prerm": tree / "DEBIAN",
+        "punchgate": tree / "usr" / "bin",
+        "rtupdate": tree / "usr" / "share" / "python3" / "runtime.d",
+    }
+    for name, folder in places.items():
+        target = folder / (f"punchgate.{name}" if name == "rtupdate" else name)
+        shutil.copyfile(ONE_RELEASE / name, target)
+        target.chmod(0o755)
+    return _packed(tree, out / f"punchgate_{version}.deb")
+
+
 def debian(packages: Path, out: Path, version: str, added: Mapping[str, str]) -> Path:
     """punchgate as a .deb in `out`, with text added at the end of files of its release."""
+    tree = _unpacked(packages, out, version)
+    dist = tree / "usr" / "lib" / "punchgate" / "dist"
+    (dist / "version").write_text(f"{version}\n")
+    for path, text in added.items():
+        (dist / path).write_text((dist / path).read_text("utf-8") + text, "utf-8")
+    return _packed(tree, out / f"punchgate_{version}.deb")
+
+
+def _unpacked(packages: Path, out: Path, version: str) -> Path:
+    """The files of the package under another version, without their checksums."""
     (built,) = packages.glob("punchgate_*.deb")
     tree = out / "tree"
     subprocess.run(["dpkg-deb", "--raw-extract", str(built), str(tree)], check=True)
     control = tree / "DEBIAN" / "control"
     control.write_text(re.sub(r"^Version: .*$", f"Version: {version}", control.read_text(), flags=re.MULTILINE))
     (tree / "DEBIAN" / "md5sums").unlink()
-    dist = tree / "usr" / "lib" / "punchgate" / "dist"
-    (dist / "version").write_text(f"{version}\n")
-    for path, text in added.items():
-        (dist / path).write_text((dist / path).read_text("utf-8") + text, "utf-8")
-    made = out / f"punchgate_{version}.deb"
+    return tree
+
+
+def _packed(tree: Path, made: Path) -> Path:
     command = ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", str(tree), str(made)]
     subprocess.run(command, check=True, capture_output=True)
-    subprocess.run(["rm", "-rf", str(tree)], check=True)
+    shutil.rmtree(tree)
     return made
 
 

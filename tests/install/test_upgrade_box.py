@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +10,7 @@ from pathlib import Path
 import later
 import pytest
 from box import Box, base
+from side_by_side import made_once
 from test_debian_box import configure
 from test_service_box import GAP_S, READER, records, seconds, sent, token
 
@@ -20,7 +18,7 @@ pytestmark = [
     pytest.mark.needs(tool) for tool in ("root", "namespaces", "debootstrap", "openssl", "boot", "dpkg-deb")
 ]
 
-OLD, NEW, BAD, BEST = "0.0.9", "9.0.0", "9.1.0", "9.2.0"
+OLDEST, OLD, NEW, BAD, BEST = "0.0.8", "0.0.9", "9.0.0", "9.1.0", "9.2.0"
 APP, SCHEMA = f"{later.GATEWAY}/app.py", f"{later.GATEWAY}/journal/schema.py"
 KINDS = {
     "raises": {f"{later.GATEWAY}/commands/__init__.py": later.FAILS_AT_IMPORT},
@@ -31,18 +29,20 @@ KINDS = {
 STATUS = "import json, sys; print(json.load(sys.stdin)[sys.argv[1]])"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def releases(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A stick with VERSION.deb and VERSION.run of an older release, newer ones, and those that are no good."""
-    stick = tmp_path_factory.mktemp("releases")
-    plain: dict[str, str] = {}
-    wanted = {OLD: plain, NEW: {SCHEMA: later.SCHEMA_AHEAD}, BEST: plain}
+    """A stick with VERSION.deb and VERSION.run: older releases, newer ones, and those that are no good."""
+    wanted: dict[str, dict[str, str]] = {OLD: {}, NEW: {SCHEMA: later.SCHEMA_AHEAD}, BEST: {}}
     wanted |= {f"{BAD}{kind.replace('_', '')}": added for kind, added in KINDS.items()}
-    for version, added in wanted.items():
-        later.debian(packages, stick, version, added).rename(stick / f"{version}.deb")
-    for version in (OLD, f"{BAD}dies"):
-        later.installer(packages, stick, version, wanted[version]).rename(stick / f"{version}.run")
-    return stick
+
+    def make(stick: Path) -> None:
+        for version, added in wanted.items():
+            later.debian(packages, stick, version, added).rename(stick / f"{version}.deb")
+        for version in (OLD, f"{BAD}dies"):
+            later.installer(packages, stick, version, wanted[version]).rename(stick / f"{version}.run")
+        later.of_one_release(packages, stick, OLDEST).rename(stick / f"{OLDEST}.deb")
+
+    return made_once(tmp_path_factory, "releases", make)
 
 
 @pytest.fixture
@@ -91,6 +91,7 @@ def gap_s(box: Box) -> float:
     return seconds(up["timestamp"]) - seconds(stopped["timestamp"])
 
 
+@pytest.mark.alone
 def test_an_upgrade_over_the_previous_package_loses_nothing_and_keeps_the_release_before(box: Box) -> None:
     begin(box, deb(OLD))
     box.sh(deb(NEW))
@@ -150,32 +151,10 @@ def test_killed_at_any_moment_an_upgrade_leaves_one_that_runs_and_can_be_finishe
     assert_nothing_is_lost(box)
 
 
-@pytest.fixture(scope="module")
-def before_releases(packages: Path, repository_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as it was when one release was all that a box had."""
-    commit = "b50dd64015"
-    known = subprocess.run(["git", "cat-file", "-e", commit], cwd=repository_root, check=False, capture_output=True)
-    if known.returncode:
-        pytest.skip("this checkout has no such history")
-    tree = tmp_path_factory.mktemp("before")
-    archive = subprocess.run(["git", "archive", commit], cwd=repository_root, check=True, capture_output=True)
-    subprocess.run(["tar", "-x", "-C", str(tree)], input=archive.stdout, check=True)
-    arch = next(packages.glob("punchgate_*.deb")).stem.rpartition("_")[2]
-    python = str(repository_root / ".venv" / "bin" / "python")
-    command = [python, "systemd/package.py", "--arch", arch, "--kind", "deb", "--out", str(tree / "dist")]
-    subprocess.run(command, cwd=tree, env=os.environ | {"SOURCE_DATE_EPOCH": "1"}, check=True)
-    return tree / "dist"
-
-
-@pytest.mark.needs("git")
-def test_what_was_installed_before_releases_were_kept_can_be_gone_back_to(
-    box: Box, before_releases: Path, releases: Path
-) -> None:
-    (package,) = before_releases.glob("punchgate_*.deb")
-    shutil.copy(package, releases / "before.deb")
-    begin(box, deb("before"))
+def test_what_was_installed_before_releases_were_kept_can_be_gone_back_to(box: Box) -> None:
+    begin(box, deb(OLDEST))
     said = box.sh(deb(f"{BAD}raiseslate"))
     assert f"{BAD}raiseslate did not stay up" in said
     box.eventually("punchgate status")
-    assert ": current good" in box.sh("punchgate-release")
+    assert f"{OLDEST}: current good" in box.sh("punchgate-release")
     assert_nothing_is_lost(box)

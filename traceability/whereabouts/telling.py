@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import singledispatch
@@ -28,8 +28,7 @@ def lines(answer: Any) -> Iterator[str]:
 @lines.register
 def _(answer: Roster) -> Iterator[str]:
     yield f"{answer.site}: {len(answer.present)} there, {len(answer.possible)} possibly"
-    yield from (_present(each) for each in answer.present)
-    yield from (f"possibly {_present(each)}" for each in answer.possible)
+    yield from _both(_present, answer.present, answer.possible)
     yield from scope(answer.scope)
 
 
@@ -56,8 +55,7 @@ def _(answer: Trajectory) -> Iterator[str]:
 @lines.register
 def _(answer: Contacts) -> Iterator[str]:
     yield f"{answer.subject}: {len(answer.contacts)} contacts, {len(answer.possible)} possibly"
-    yield from (_contact(each) for each in answer.contacts)
-    yield from (f"possibly {_contact(each)}" for each in answer.possible)
+    yield from _both(_contact, answer.contacts, answer.possible)
     yield from scope(answer.scope)
 
 
@@ -72,8 +70,7 @@ def _(answer: SecondDegree) -> Iterator[str]:
 def _(answer: Visitors) -> Iterator[str]:
     zones = ", ".join(answer.zones) or "all zones"
     yield f"{answer.site} ({zones}), {span(answer.window)}: {len(answer.visitors)}, {len(answer.possible)} possibly"
-    yield from (_visitor(each) for each in answer.visitors)
-    yield from (f"possibly {_visitor(each)}" for each in answer.possible)
+    yield from _both(_visitor, answer.visitors, answer.possible)
     yield from scope(answer.scope)
 
 
@@ -121,17 +118,25 @@ def minutes(ms: int) -> str:
     return f"{ms / MINUTE_MS:.1f} min"
 
 
+def _both(tell: Callable[[Any], str], sure: Iterable[Any], possible: Iterable[Any]) -> Iterator[str]:
+    yield from map(tell, sure)
+    yield from (f"possibly {tell(each)}" for each in possible)
+
+
+def _flags(flags: Sequence[str]) -> str:
+    return f"  {', '.join(flags)}" if flags else ""
+
+
 def _present(each: Present) -> str:
     person = " ".join(word for word in (each.kind, each.employer, each.unit) if word)
     aged = "  not seen for long" if each.aged else ""
-    flags = f"  {', '.join(each.flags)}" if each.flags else ""
-    return f"{each.subject}  {each.zone}  since {clock(each.since_ms)}  {person}{flags}{aged}".rstrip()
+    return f"{each.subject}  {each.zone}  since {clock(each.since_ms)}  {person}{_flags(each.flags)}{aged}".rstrip()
 
 
 def _leg(leg: Leg) -> str:
     where = f"{leg.site}/{leg.zone}" if leg.zone else leg.site or ""
-    flags = f"  {', '.join(leg.flags)}" if leg.flags else ""
-    return f"{leg.kind:8} {span(leg.span)}  {where}{'  still' if leg.is_open else ''}{flags}".rstrip()
+    still = "  still" if leg.is_open else ""
+    return f"{leg.kind:8} {span(leg.span)}  {where}{still}{_flags(leg.flags)}".rstrip()
 
 
 def _contact(each: Contact) -> str:
@@ -142,9 +147,9 @@ def _contact(each: Contact) -> str:
 
 
 def _visitor(each: Visitor) -> str:
-    flags = f"  {', '.join(each.flags)}" if each.flags else ""
     when = span(Span(each.first_ms, each.last_ms))
-    return f"{each.subject}  {minutes(each.likely_ms)} (at most {minutes(each.possible_ms)})  {when}{flags}"
+    times = f"{minutes(each.likely_ms)} (at most {minutes(each.possible_ms)})"
+    return f"{each.subject}  {times}  {when}{_flags(each.flags)}"
 
 
 def _words(told: Any, indent: str) -> Iterator[str]:
