@@ -1,7 +1,7 @@
 """Two Debian machines and one wire: an office with a centre, and a new box with a reader and three commands.
 
-The office follows docs/install.md too, before the clock runs. Nothing of the box is prepared but its reader and a file
-with answers. What is there after remove and purge is what the page says.
+The office follows docs/install.md too, before the clock runs. Nothing of the box is prepared but its reader and a
+file with answers. What is there after remove and purge is what the page says.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 from box import Box, base, grown
+from conftest import Note
 from lan import CENTRE_AT, join
 from test_debian_box import pytestmark as needs
-from conftest import Note
 from test_install_page import follow
 
 pytestmark = [*needs, pytest.mark.needs("boot"), pytest.mark.needs("ip")]
@@ -136,7 +136,13 @@ def test_three_commands_lead_from_a_bare_machine_to_a_punch_at_the_centre(site: 
     site.box.sh("systemctl stop reader")
     site.box.eventually(f'punchgate status --json | python3 -c "{SETTLED}"')
     site.box.sh("apt-get remove -y punchgate")
-    stays = {"/etc/punchgate/punchgate.toml", "/etc/punchgate/punchgate.toml.d", DROP_IN, "/var/lib/punchgate", ENABLED}
+    stays = {
+        "/etc/punchgate/punchgate.toml",
+        "/etc/punchgate/punchgate.toml.d",
+        DROP_IN,
+        "/var/lib/punchgate",
+        ENABLED,
+    }
     left = site.box.listing() - before
     assert {path for path in left if "/var/lib/punchgate/" not in path} - GROUPS == stays | YOURS
     said = site.box.sh("apt-get purge -y punchgate")
