@@ -158,9 +158,12 @@ def test_without_a_network_two_files_do_the_same(site: Site, note: Note) -> None
     started = time.monotonic()
     follow(site.box, "an outlet by files")
     request = site.carry("/etc/punchgate/hq.edge-02.request", site.office)
-    site.office.sh(f"chmod 755 /root && cd /var/lib/punchgate-centre && {AS_CENTRE} enrol {request} -o edge.answer")
+    site.office.sh(
+        f"chmod 755 /root && cd /var/lib/punchgate-centre && {AS_CENTRE} enrol {request} -o edge.answer", words="y\n"
+    )
     answer = site.carry("/var/lib/punchgate-centre/edge.answer", site.box)
-    site.box.sh(f"punchgate enrol accept {answer} && punchgate check && systemctl start punchgate")
+    site.box.sh(f"punchgate enrol accept {answer}", words="y\n")
+    site.box.sh("punchgate check && systemctl start punchgate")
     site.wait_for_a_punch("edge-02")
     took_s = time.monotonic() - started
     note("by two files, from apt install to the first punch at the centre", took_s)
