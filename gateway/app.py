@@ -38,7 +38,7 @@ from gateway.records import Draft, Item, Notice
 from gateway.reloading import Reloading
 from gateway.spans import Range, Spans
 from gateway.sparing import Sparing
-from gateway.status import Monitor, StatusServer, Watchdog, notify
+from gateway.status import Monitor, StatusServer, Watchdog, notify, notify_copying
 from gateway.status.report import Report
 from gateway.timekeeping import Timekeeping
 from gateway.unwatched import Unwatched
@@ -118,6 +118,7 @@ class Gateway:
             self._sparing.on_level,
             self._on_left_open,
             self._on_expired,
+            notify_copying,
         )
         self.downlink.begin()
         self._begin(self.journal.open(listeners))

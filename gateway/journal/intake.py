@@ -19,7 +19,7 @@ from gateway.journal.ladder import Level, Room
 from gateway.journal.overflow import Overflow
 from gateway.journal.quota import Quota
 from gateway.journal.reader import Entry
-from gateway.journal.schema import Error, is_no_room
+from gateway.journal.schema import Error, Progress, is_no_room
 from gateway.journal.store import Limits, Previous, Store, Trouble
 from gateway.spans import Range
 
@@ -31,7 +31,7 @@ FAILURES = (Error, OSError, NotDurable)
 class Callbacks:
     """What the thread reports, on the thread: durable entries, trouble or its end, a new epoch's store, its death,
     how full the journal is when that has changed, reads of an earlier run that came out of the ring open, and what
-    was declared lost because it was too old."""
+    was declared lost because it was too old; and, while it is made, how far the copy of an older file is."""
 
     committed: Callable[[list[Entry]], None]
     trouble: Callable[[Trouble | None], None]
@@ -40,6 +40,7 @@ class Callbacks:
     level: Callable[[Level, Room], None]
     left_open: Callable[[list[Entry]], None]
     expired: Callable[[list[Range]], None]
+    copying: Progress
 
 
 class Intake:

@@ -23,7 +23,7 @@ from gateway.journal.ladder import Level, Room
 from gateway.journal.opened import Opened, describe
 from gateway.journal.overflow import Waiting
 from gateway.journal.reader import Entry, Reader, find_journal
-from gateway.journal.schema import Error, is_damage
+from gateway.journal.schema import Error, Progress, is_damage, mute
 from gateway.journal.store import Limits, Store, Trouble
 from gateway.journal.writer import Writer
 from gateway.records import Draft, Item
@@ -35,7 +35,10 @@ STOP_TIMEOUT_S = 3.0
 @dataclass(frozen=True, slots=True)
 class Listeners:
     """Called on the loop: what became durable, trouble or its end, a new epoch, how full the journal is when that has
-    changed, reads that an earlier run left open in the emergency ring, and what went because it was too old."""
+    changed, reads that an earlier run left open in the emergency ring, and what went because it was too old.
+
+    `copying` is called by `open`, while a journal of an older release is copied before it is taken over.
+    """
 
     committed: Callable[[list[Entry]], None]
     trouble: Callable[[Trouble | None], None]
@@ -43,6 +46,7 @@ class Listeners:
     level: Callable[[Level, Room], None] = lambda level, room: None
     left_open: Callable[[list[Entry]], None] = lambda entries: None
     expired: Callable[[list[Range]], None] = lambda ranges: None
+    copying: Progress = mute
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class Journal:
             level=lambda level, room: self._tell(lambda _: listeners.level(level, room), None),
             left_open=lambda entries: self._tell(listeners.left_open, entries),
             expired=lambda ranges: self._tell(listeners.expired, ranges),
+            copying=listeners.copying,
         )
         try:
             self._writer = Writer(self.path, self._names, self._limits, self._clock, report)

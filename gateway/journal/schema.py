@@ -49,6 +49,14 @@ SQLITE_ERROR = sqlite3.SQLITE_ERROR
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 NO_VERSION_FROM = 10_000
 COPY_PAGES = 1024
+BACK_UP_PAGES = 4096
+
+Progress = Callable[[int, int], None]
+"""Pages done, and pages in all."""
+
+
+def mute(_done: int, _all: int) -> None:
+    """Nobody asks how far it is."""
 
 
 class Damaged(sqlite3.OperationalError):
@@ -57,8 +65,11 @@ class Damaged(sqlite3.OperationalError):
     sqlite_errorcode = sqlite3.SQLITE_CORRUPT
 
 
-def connect_writer(path: Path) -> Connection:
-    """The one connection that writes. Raises sqlite3.Error if the file is damaged or cannot be written."""
+def connect_writer(path: Path, copying: Progress = mute) -> Connection:
+    """The one connection that writes. Raises sqlite3.Error if the file is damaged or cannot be written.
+
+    `copying` hears of the copy that is made before an older file is taken over, as it reaches the disk.
+    """
     existed = path.exists() and (path.stat().st_size > 0 or find_ring(path).exists())
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
     try:
@@ -66,7 +77,7 @@ def connect_writer(path: Path) -> Connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA temp_store=MEMORY")
-        _migrate(connection, path, existed=existed)
+        _migrate(connection, path, copying, existed=existed)
     except BaseException:
         connection.close()
         raise
@@ -80,7 +91,7 @@ def connect_reader(path: Path) -> Connection:
     )
 
 
-def copy_to(source: Connection, target: Path, progress: Callable[[int, int], None]) -> None:
+def copy_to(source: Connection, target: Path, progress: Progress) -> None:
     """Copy the database as `source` sees it now into one plain file, without a log beside it, and look whether it is
     whole. `progress` gets pages done and pages in all. `source` has to be inside a transaction that has read, or each
     commit of another connection begins the copy anew. Raises sqlite3.Error.
@@ -109,7 +120,7 @@ def is_no_room(error: BaseException) -> bool:
     return (getattr(error, "sqlite_errorcode", 0) & 0xFF) == sqlite3.SQLITE_FULL
 
 
-def _migrate(connection: Connection, path: Path, *, existed: bool) -> None:
+def _migrate(connection: Connection, path: Path, copying: Progress, *, existed: bool) -> None:
     """Make the file one of SCHEMA_VERSION; interrupted, it is as it was. Raises sqlite3.Error, NotDurable.
 
     `existed`: there was something in it, or its ring says that there must have been.
@@ -129,7 +140,7 @@ def _migrate(connection: Connection, path: Path, *, existed: bool) -> None:
     if version == 0 and existed:
         raise Damaged("nothing is left in it, or not its version")
     if version > 0:
-        _back_up(connection, Path(f"{path}.v{version}.bak"))
+        _back_up(connection, Path(f"{path}.v{version}.bak"), copying)
     steps = "".join(STEPS[version:])
     if (since := OLDEST_WRITERS[SCHEMA_VERSION - 1]) < SCHEMA_VERSION:
         steps += f"INSERT OR REPLACE INTO meta VALUES ('{WRITABLE_SINCE}', '{since}');"
@@ -149,14 +160,20 @@ def usable_since(connection: Connection) -> int:
     return min(int(said), int(version)) if said.isascii() and said.isdigit() else int(version)
 
 
-def _back_up(connection: Connection, copy: Path) -> None:
+def _back_up(connection: Connection, copy: Path, copying: Progress) -> None:
     """A consistent copy of the journal as it was, complete under its name or not there. Raises NotDurable."""
     part = copy.with_name(f"{copy.name}.part")
+
+    def tell(_: int, left: int, pages: int) -> None:
+        sync(part)
+        copying(pages - left, pages)
+
     try:
         part.unlink(missing_ok=True)
         target = sqlite3.connect(part, isolation_level=None)
         try:
-            connection.backup(target)
+            target.execute("PRAGMA synchronous=OFF")
+            connection.backup(target, pages=BACK_UP_PAGES, progress=tell)
         finally:
             target.close()
         sync(part)

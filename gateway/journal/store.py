@@ -19,7 +19,7 @@ from gateway.journal.chain import require_record
 from gateway.journal.marks import PREFIX, filed, is_beside, marks_in, resolved
 from gateway.journal.reader import Entry, Reader
 from gateway.journal.ring import RING_BYTES
-from gateway.journal.schema import SQLITE_ERROR, Connection, Damaged, Error, connect_writer, is_damage
+from gateway.journal.schema import SQLITE_ERROR, Connection, Damaged, Error, Progress, connect_writer, is_damage, mute
 from gateway.records import Body, Draft, Heard, Item, Lost, Notice, Ref
 from gateway.wire import GENESIS, MAX_LINE_BYTES, Origin, encode, line_hash
 
@@ -82,9 +82,9 @@ class Previous:
 class Store(Reader):
     """The one writer. `newest`, `head` and `kept_beside` follow the committed state, never a failed transaction."""
 
-    def __init__(self, path: Path, names: tuple[str, str, str]) -> None:
-        """`names` are site, gateway and time zone."""
-        self._connection: Connection = connect_writer(path)
+    def __init__(self, path: Path, names: tuple[str, str, str], copying: Progress = mute) -> None:
+        """`names` are site, gateway and time zone; `copying`: see `connect_writer`."""
+        self._connection: Connection = connect_writer(path, copying)
         self.path = path
         self.is_copy = False
         self.newest, self.head = 0, GENESIS

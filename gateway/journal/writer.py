@@ -219,7 +219,7 @@ class Writer(threading.Thread):
         """The journal, and whether it had to be begun anew: it was damaged, or it is gone, as its copy can tell."""
         previous = self._copy.load()
         try:
-            store = Store(self._path, self._names)
+            store = Store(self._path, self._names, self._report.copying)
             if store.newest or previous.epoch in (None, store.origin.epoch):
                 return store, False
         except Error as error:

@@ -121,7 +121,7 @@ class Receipts:
         self._remember()
 
     async def last_word(self, newest: int, within_s: float) -> None:
-        """Wait until all up to `newest` is settled; not if the centre has not answered in this session, and not long."""
+        """Wait until all up to `newest` is settled; not if the centre has not answered in this session."""
         if not self.heard.is_set():
             return
         with contextlib.suppress(TimeoutError):

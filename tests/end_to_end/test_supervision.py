@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,7 @@ class Systemd:
         self.channel.bind(str(path))
         self.channel.setblocking(False)
         self.pings = 0
+        self.words: list[bytes] = []
 
     def wrapper(self) -> list[str]:
         return ["env", f"NOTIFY_SOCKET={self.path}", f"WATCHDOG_USEC={round(PERIOD_S * 1e6)}"]
@@ -49,7 +52,9 @@ class Systemd:
     def _take(self) -> int:
         try:
             while True:
-                self.pings += self.channel.recv(4096) == b"WATCHDOG=1"
+                word = self.channel.recv(4096)
+                self.words.append(word)
+                self.pings += word == b"WATCHDOG=1"
         except BlockingIOError:
             return self.pings
 
@@ -108,3 +113,19 @@ def test_a_journal_thread_that_hangs_in_a_sync_stops_the_pings_though_the_loop_r
         finally:
             tracer.terminate()
     systemd.wait_ping()
+
+
+def test_a_start_that_copies_an_older_journal_asks_for_time_as_long_as_it_gets_on(
+    site: Site, systemd: Systemd
+) -> None:
+    site.reader("reader-1")
+    site.start().stop()
+    with closing(sqlite3.connect(site.state_dir / "journal.sqlite", isolation_level=None)) as journal:
+        journal.executescript("DROP TABLE tombstones; PRAGMA user_version=1;")
+    site.start(wrapper=systemd.wrapper())
+    systemd.wait_ping()
+    asked = [word for word in systemd.words if word.startswith(b"EXTEND_TIMEOUT_USEC=30000000\n")]
+    ready = next(word for word in systemd.words if word.startswith(b"READY=1"))
+    assert asked
+    assert b"STATUS=copying the journal before it is taken over: 100 %" in asked[-1]
+    assert systemd.words.index(asked[-1]) < systemd.words.index(ready)

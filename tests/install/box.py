@@ -206,7 +206,9 @@ def grown(root: Path, *packages: str) -> Path:
         if not place.exists():
             part = place.with_name(f"{place.name}.part")
             shutil.rmtree(part, ignore_errors=True)
-            script = f"apt-get update && apt-get install -y --no-install-recommends {' '.join(packages)} && apt-get clean"
+            script = (
+                f"apt-get update && apt-get install -y --no-install-recommends {' '.join(packages)} && apt-get clean"
+            )
             for command in (["cp", "-a", str(root), str(part)], ["chroot", str(part), "sh", "-c", script]):
                 done = subprocess.run(
                     command, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive", "PATH": CHROOT_PATH},

@@ -29,6 +29,14 @@ STEPS = (*STEPS, "CREATE TABLE companions (seq INTEGER PRIMARY KEY, said TEXT NO
 OLDEST_WRITERS = (*OLDEST_WRITERS, SCHEMA_VERSION)
 SCHEMA_VERSION = len(STEPS)
 """
+SLOW_COPY = f"""{SCHEMA_AHEAD}
+import time
+BACK_UP_PAGES = 1
+_at_once = sync
+def sync(path):
+    time.sleep(1.0)
+    _at_once(path)
+"""
 
 
 ONE_RELEASE = Path(__file__).parent / "one_release"

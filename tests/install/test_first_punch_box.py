@@ -1,7 +1,7 @@
 """Two Debian machines and one wire: an office with a centre, and a new box with a reader and three commands.
 
-The office follows docs/install.md too, before the clock runs. Nothing of the box is prepared but its reader and a file
-with answers. What is there after remove and purge is what the page says.
+The office follows docs/install.md too, before the clock runs. Nothing of the box is prepared but its reader and a
+file with answers. What is there after remove and purge is what the page says.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 from box import Box, base, grown
+from conftest import Note
 from lan import CENTRE_AT, join
 from test_debian_box import pytestmark as needs
-from conftest import Note
 from test_install_page import follow
 
 pytestmark = [*needs, pytest.mark.needs("boot"), pytest.mark.needs("ip")]
@@ -136,7 +136,13 @@ def test_three_commands_lead_from_a_bare_machine_to_a_punch_at_the_centre(site: 
     site.box.sh("systemctl stop reader")
     site.box.eventually(f'punchgate status --json | python3 -c "{SETTLED}"')
     site.box.sh("apt-get remove -y punchgate")
-    stays = {"/etc/punchgate/punchgate.toml", "/etc/punchgate/punchgate.toml.d", DROP_IN, "/var/lib/punchgate", ENABLED}
+    stays = {
+        "/etc/punchgate/punchgate.toml",
+        "/etc/punchgate/punchgate.toml.d",
+        DROP_IN,
+        "/var/lib/punchgate",
+        ENABLED,
+    }
     left = site.box.listing() - before
     assert {path for path in left if "/var/lib/punchgate/" not in path} - GROUPS == stays | YOURS
     said = site.box.sh("apt-get purge -y punchgate")
@@ -152,9 +158,12 @@ def test_without_a_network_two_files_do_the_same(site: Site, note: Note) -> None
     started = time.monotonic()
     follow(site.box, "an outlet by files")
     request = site.carry("/etc/punchgate/hq.edge-02.request", site.office)
-    site.office.sh(f"chmod 755 /root && cd /var/lib/punchgate-centre && {AS_CENTRE} enrol {request} -o edge.answer")
+    site.office.sh(
+        f"chmod 755 /root && cd /var/lib/punchgate-centre && {AS_CENTRE} enrol {request} -o edge.answer", words="y\n"
+    )
     answer = site.carry("/var/lib/punchgate-centre/edge.answer", site.box)
-    site.box.sh(f"punchgate enrol accept {answer} && punchgate check && systemctl start punchgate")
+    site.box.sh(f"punchgate enrol accept {answer}", words="y\n")
+    site.box.sh("punchgate check && systemctl start punchgate")
     site.wait_for_a_punch("edge-02")
     took_s = time.monotonic() - started
     note("by two files, from apt install to the first punch at the centre", took_s)

@@ -18,7 +18,8 @@ pytestmark = [
     pytest.mark.needs(tool) for tool in ("root", "namespaces", "debootstrap", "openssl", "boot", "dpkg-deb")
 ]
 
-OLDEST, OLD, NEW, BAD, BEST = "0.0.8", "0.0.9", "9.0.0", "9.1.0", "9.2.0"
+OLDEST, OLD, NEW, BAD, BEST, SLOW = "0.0.8", "0.0.9", "9.0.0", "9.1.0", "9.2.0", "9.3.0"
+START_S = 5
 APP, SCHEMA = f"{later.GATEWAY}/app.py", f"{later.GATEWAY}/journal/schema.py"
 KINDS = {
     "raises": {f"{later.GATEWAY}/commands/__init__.py": later.FAILS_AT_IMPORT},
@@ -32,7 +33,8 @@ STATUS = "import json, sys; print(json.load(sys.stdin)[sys.argv[1]])"
 @pytest.fixture(scope="session")
 def releases(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stick with VERSION.deb and VERSION.run: older releases, newer ones, and those that are no good."""
-    wanted: dict[str, dict[str, str]] = {OLD: {}, NEW: {SCHEMA: later.SCHEMA_AHEAD}, BEST: {}}
+    plain: dict[str, str] = {}
+    wanted = {OLD: plain, NEW: {SCHEMA: later.SCHEMA_AHEAD}, BEST: plain, SLOW: {SCHEMA: later.SLOW_COPY}}
     wanted |= {f"{BAD}{kind.replace('_', '')}": added for kind, added in KINDS.items()}
 
     def make(stick: Path) -> None:
@@ -105,6 +107,19 @@ def test_an_upgrade_over_the_previous_package_loses_nothing_and_keeps_the_releas
     box.eventually("punchgate status")
     assert f"{OLD} was chosen over {NEW} by hand" in warnings(box)
     assert_nothing_is_lost(box)
+
+
+def test_a_large_journal_is_copied_for_longer_than_a_start_may_take_and_the_release_stays(box: Box) -> None:
+    begin(box, deb(OLD))
+    box.put("/etc/systemd/system/punchgate.service.d/short.conf", f"[Service]\nTimeoutStartSec={START_S}\n")
+    box.sh("systemctl daemon-reload")
+    started = time.monotonic()
+    box.sh(deb(SLOW))
+    assert f"{SLOW}: current good" in box.sh("punchgate-release")
+    pages = int(box.sh("stat -c %s /var/lib/punchgate/journal.sqlite.v2.bak")) // 4096
+    assert time.monotonic() - started > pages > START_S
+    assert warnings(box) == "[]\n"
+    box.sh("punchgate journal verify")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -175,9 +175,9 @@ class Disk:
         """Everything works again."""
         self.before = self.after = lambda _: None
 
-    def _connect(self, path: Path) -> Any:
+    def _connect(self, path: Path, copying: schema.Progress = schema.mute) -> Any:
         self.opened += 1
-        return _Connection(schema.connect_writer(path), self)
+        return _Connection(schema.connect_writer(path, copying), self)
 
 
 class _Connection:

@@ -82,6 +82,20 @@ def test_an_old_journal_goes_on_and_a_copy_of_it_stays(old: Path) -> None:
     assert (reader.meta("epoch"), reader.settled().through(), len(reader.open_reads())) == (EPOCH, 200, 1)
 
 
+def test_how_far_the_copy_is_is_told_while_it_is_made(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "BACK_UP_PAGES", 4)
+    told: list[tuple[int, int]] = []
+
+    def copying(done: int, pages: int) -> None:
+        assert not copy_of(old).exists()
+        told.append((done, pages))
+
+    Store(find_journal(old), ("hq", "edge-01", "UTC"), copying).close()
+    pages = copy_of(old).stat().st_size // 4096
+    assert [done for done, _ in told] == [*range(4, pages, 4), pages]
+    assert {total for _, total in told} == {pages}
+
+
 def test_a_reader_understands_an_old_journal_too(old: Path) -> None:
     reader = Reader(find_journal(old))
     assert (reader.bounds(), reader.stats().held, list(reader.expired())) == ((1, COUNT), COUNT, [])

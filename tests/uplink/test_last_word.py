@@ -17,7 +17,7 @@ def test_a_centre_that_answers_has_settled_the_last_record_when_the_uplink_is_cl
     async def story(bench: Bench) -> None:
         await until(lambda: bench.uplink.connected)
         bench.make(1)
-        await until(lambda: bench.broker.seqs())
+        await until(bench.broker.seqs)
         bench.receipt(1)
         await until(lambda: bench.uplink.settlement.through() == 1)
         bench.make(1)
@@ -38,7 +38,7 @@ def test_a_centre_that_is_silent_holds_up_the_end_for_a_moment_only_if_it_was_th
     async def story(bench: Bench) -> None:
         await until(lambda: bench.uplink.connected)
         bench.make(1)
-        await until(lambda: bench.broker.seqs())
+        await until(bench.broker.seqs)
         if has_answered:
             bench.receipt(1)
             await until(lambda: bench.uplink.settlement.through() == 1)
