@@ -71,7 +71,8 @@ def open_front(settings: Settings, database: Database, health: Mapping[str, str]
 def _open(settings: Settings, database: Database, health: Mapping[str, str]) -> Server:
     try:
         from traceability.api.application import create_app
-        from traceability.api.server import Papers, Server
+        from traceability.api.papers import Papers
+        from traceability.api.server import Server
     except ImportError as error:
         raise Misconfigured("centre.listen needs the extra `centre`", remedy=CENTRE_EXTRA) from error
     files = _papers(settings)

@@ -124,7 +124,7 @@ def revoke_command(config: Path, gateway: str) -> int:
         count = authority.revoke(gateway)
         codes = import_module("traceability.authority.invitations").Invitations(authority.folder).withdraw(gateway)
     click.echo(f"{gateway}: {count} certificates revoked" + (f", {codes} codes withdrawn" if codes else ""))
-    click.echo(f"the broker reads {authority.folder}/punchgate.acl and crl.pem: systemctl restart mosquitto")
+    click.echo(f"the broker reads {authority.folder}/punchgate.acl and crl.pem: systemctl reload mosquitto")
     return 0 if count else EXIT_FAILED
 
 

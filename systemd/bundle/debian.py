@@ -69,6 +69,10 @@ def centre(parts: Parts, version: str, arch: str) -> Package:
     if parts.centre_wheels:
         layout.add_licences(tree, "usr/share/punchgate-centre/doc", parts.centre_wheels)
     tree.add("usr/lib/systemd/system/punchgate-centre.service", layout.unit(root, "punchgate-centre"))
+    for name in layout.BROKER:
+        tree.add(f"usr/lib/systemd/system/{name}", layout.broker(root, name))
+    tree.link("usr/lib/systemd/system/multi-user.target.wants/punchgate-broker.path", "../punchgate-broker.path")
+    layout.add_program(tree, f"{CENTRE_HOME}/broker", layout.broker(root, "broker.sh"))
     layout.add_examples(tree, "usr/share/punchgate-centre/examples", root, centre=True)
     tree.link("usr/share/doc/punchgate-centre", "punchgate")
     tree.folder("etc/punchgate")

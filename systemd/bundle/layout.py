@@ -13,6 +13,7 @@ from bundle.wheels import Wheel
 
 UNITS = {"punchgate": "punchgate.service", "punchgate-centre": "punchgate-centre.service"}
 RENEWAL = ("punchgate-renew.service", "punchgate-renew.timer")
+BROKER = ("punchgate-broker.service", "punchgate-broker.path")
 RULES = "70-punchgate.rules"
 DROP_IN = "adjtimex.conf"
 RELEASE_DROP_IN = "release.conf"
@@ -109,6 +110,11 @@ def unit(root: Path, name: str) -> str:
 
 def renewal(root: Path, name: str) -> str:
     """The text of one of RENEWAL."""
+    return (root / "systemd" / name).read_text("utf-8")
+
+
+def broker(root: Path, name: str) -> str:
+    """The text of one of BROKER, or of the program that they run: broker.sh."""
     return (root / "systemd" / name).read_text("utf-8")
 
 

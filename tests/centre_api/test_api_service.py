@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from gateway.errors import Misconfigured, Transient
+from gateway.identity import certificates as x509
+from traceability.api import server as api_server
 from traceability.api.application import create_app
-from traceability.api.server import Papers, Server
+from traceability.api.papers import Papers
+from traceability.api.server import Server
 from traceability.authority import Authority
 from traceability.database import Database, open_database
 from traceability.front import open_front
@@ -88,6 +93,49 @@ def test_with_a_certificate_it_speaks_tls_and_shows_it(tmp_path: Path) -> None:
         assert fetched(f"{url}/healthz", context=trusting)[0] == 200
         with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
             fetched(f"{url}/healthz")
+
+
+def shown(url: str) -> str:
+    """The certificate of whoever answers there."""
+    host, port = url.removeprefix("https://").split(":")
+    return ssl.get_server_certificate((host, int(port)))
+
+
+def test_a_new_certificate_is_shown_while_it_serves_and_files_that_do_not_go_together_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_server, "LOOK_S", 0.05)
+    authority = Authority.create(tmp_path / "authority", "punchgate/v1")
+
+    def issue() -> tuple[str, str]:
+        with authority.changing("punchgate/v1"):
+            authority.server("server", ("127.0.0.1",))
+        return papers.cert_file.read_text(), papers.key_file.read_text()
+
+    papers = Papers(authority.folder / "server.pem", authority.folder / "server.key")
+    first, _ = issue()
+    trusting = ssl.create_default_context(cadata=authority.ca.decode())
+    with served(papers) as url, structlog.testing.capture_logs() as said:
+        assert shown(url) == first
+        second, key = issue()
+        eventually(lambda: shown(url) == second)
+        for wrong in ("no key at all", key[: len(key) // 2], x509.key_pem(x509.new_key()).decode()):
+            told = len(said)
+            papers.key_file.write_text(wrong)
+            eventually(lambda told=told: [row["event"] for row in said[told:]] == ["http.papers_refused"])
+            assert shown(url) == second
+        assert fetched(f"{url}/healthz", context=trusting)[0] == 200
+        papers.key_file.unlink()
+        third, _ = issue()
+        eventually(lambda: shown(url) == third)
+        assert fetched(f"{url}/healthz", context=trusting)[0] == 200
+
+
+def eventually(holds: Callable[[], bool], within_s: float = 10.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_off_the_loopback_it_does_not_start_without_a_certificate_unless_told(tmp_path: Path) -> None:

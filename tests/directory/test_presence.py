@@ -119,6 +119,13 @@ def test_what_was_not_watched_is_said_with_its_time(story: Story) -> None:
     assert story.presence.fire_ms == START_MS + 5000
 
 
+def test_a_device_that_was_taken_out_of_the_configuration_is_missed_no_more(story: Story) -> None:
+    story.record("device.down", device="lane-1", reason="unplugged")
+    story.record("device.down", device="lane-1", reason="the configuration has it no more", removed=True)
+    story.record("device.down", device="lane-2", reason="the configuration has it no more", removed=True)
+    assert [(gap.what, gap.until_ms) for gap in story.presence.gaps] == [("device lane-1", START_MS + 3000)]
+
+
 def test_gaps_are_bounded_and_those_still_open_are_kept(story: Story) -> None:
     story.record("device.down", device="lane-1", reason="unplugged")
     for _ in range(3 * MAX_GAPS):

@@ -207,7 +207,7 @@ def _trouble(story: Morning) -> None:
     _memory(story)
     story.watch(OTHER_CARD, "lost-cards")
     story.card("side-in", OTHER_CARD, 178.0)
-    details = {"config": "41d6b1a7c0e9f352", "restart_needed_for": ["lanes"]}
+    details = {"config": "41d6b1a7c0e9f352", "restart_needed_for": ["journal"]}
     story.notice("config.applied", 180.0, details=details)
     story.set_clock(185.0, by_ms=1_250)
     story.append([Draft(Notice(kind="gateway.stopped", reason="signal"), at(190.0, set_by_ms=1_250))])

@@ -19,9 +19,10 @@ from gateway.identity.code import read_code
 from gateway.identity.network import Renewing, enrol_at
 from traceability.api.application import create_app
 from traceability.api.enrolment import enrolment
+from traceability.api.papers import Papers
 from traceability.api.patience import Patience
-from traceability.api.server import Papers, Server
-from traceability.authority import Authority
+from traceability.api.server import Server
+from traceability.authority import Authority, desk
 from traceability.authority.desk import Desk, Terms
 from traceability.authority.invitations import FILE, Invitations
 
@@ -194,6 +195,27 @@ def test_where_nobody_answers_it_says_so(tmp_path: Path, centre: Centre) -> None
         enrol_at("https://127.0.0.1:1", centre.code(), GATEWAY, box(tmp_path))
     with pytest.raises(Misconfigured, match="not where a centre answers"):
         enrol_at("http://centre.example", centre.code(), GATEWAY, box(tmp_path))
+
+
+def test_one_name_gets_so_many_certificates_a_day_and_no_other_has_to_wait_for_it(
+    centre: Centre, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "A_DAY", 3)
+    config, other = box(tmp_path), box(tmp_path, "other")
+    enrol_at(centre.url, centre.code(), GATEWAY, config)
+    enrol_at(centre.url, centre.code("hq.edge-02"), "hq.edge-02", other)
+    for _ in range(2):
+        Renewing(centre.url, GATEWAY, config).fetch()
+    before = (state(config), centre.authority.issued)
+    for _ in range(12):
+        with pytest.raises(Transient, match="has had 3 certificates within a day; try again in 24 h"):
+            Renewing(centre.url, GATEWAY, config).fetch()
+    assert (state(config), centre.authority.issued) == before
+    Renewing(centre.url, "hq.edge-02", other).fetch()
+    authority = centre.authority
+    with authority.alone():
+        authority._keep([dataclasses.replace(one, days=one.days + 1) for one in authority.issued])
+    Renewing(centre.url, GATEWAY, config).fetch()
 
 
 def test_a_renewal_has_a_new_key_lies_beside_and_is_put_in_force_at_one_stroke(

@@ -50,6 +50,10 @@ url = "mqtt://127.0.0.1:1883"
 database = "/var/lib/punchgate-centre/ledger.sqlite"
 state_dir = "/var/lib/punchgate-centre"
 """
+BROKER = """
+[Service]
+ExecStart=/bin/sh -c 'trap "echo told >> /run/broker" HUP; while :; do sleep 0.1; done'
+"""
 OWN_READER = """
 from dataclasses import replace
 from drivers import em4100
@@ -186,6 +190,14 @@ def test_the_centre_is_a_service_with_a_user_and_a_ledger_of_its_own(box: Box) -
         assert box.sh("stat -c '%U %a' /var/lib/punchgate-centre") == "punchgate-centre 700\n"
         assert box.sh("systemctl is-active punchgate", code=None) == "inactive\n"
         box.sh("punchgate centre coverage")
+        box.put("/etc/systemd/system/mosquitto.service", BROKER)
+        box.sh("mkdir /etc/mosquitto && systemctl daemon-reload && systemctl start mosquitto")
+        authority = "/var/lib/punchgate-centre/authority"
+        for name in ("one", "another"):
+            box.sh(f"install -D -m 600 /dev/null {authority}/.lock && echo {name} > {authority}/punchgate.acl")
+            box.eventually(f"grep {name} /etc/mosquitto/punchgate/punchgate.acl")
+        box.eventually("test $(grep -c told /run/broker) = 2")
+        box.sh("rm -r /etc/mosquitto /var/lib/punchgate-centre/authority")
         assert "kept, being the ledger: /var/lib/punchgate-centre" in box.sh("apt-get purge -y punchgate-centre")
         box.sh("test -s /var/lib/punchgate-centre/ledger.sqlite && test -x /usr/bin/punchgate")
         assert "inactive" in box.sh("systemctl is-active punchgate-centre", code=None)

@@ -46,6 +46,18 @@ def test_systemd_finds_nothing_wrong_with_the_renewal_and_its_timer(repository: 
 
 
 @pytest.mark.needs("systemd-analyze")
+def test_systemd_finds_nothing_wrong_with_what_tells_the_broker(repository: Path, tmp_path: Path) -> None:
+    for kind in ("path", "service"):
+        text = (repository / "systemd" / f"punchgate-broker.{kind}").read_text()
+        (tmp_path / f"punchgate-broker.{kind}").write_text(
+            text.replace("/usr/lib/punchgate-centre/broker", "/bin/true")
+        )
+    command = ["systemd-analyze", "verify", *map(str, sorted(tmp_path.iterdir()))]
+    verdict = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (verdict.returncode, verdict.stderr) == (0, "")
+
+
+@pytest.mark.needs("systemd-analyze")
 @pytest.mark.parametrize("name", UNITS)
 def test_the_unit_exposes_little(repository: Path, name: str, tmp_path: Path) -> None:
     command = ["systemd-analyze", "security", "--offline=true", str(installed(repository, name, tmp_path))]

@@ -17,7 +17,7 @@ from gateway.errors import NotDurable, PunchgateError, Rejected
 from gateway.identity import papers
 from traceability.api.application import Refusal
 from traceability.api.patience import Patience
-from traceability.authority.desk import Desk, Outsider, Taken
+from traceability.authority.desk import Desk, Often, Outsider, Taken
 from traceability.authority.invitations import Expired, Used, Wrong
 
 WORDS: dict[type[Rejected], tuple[int, str]] = {
@@ -87,6 +87,8 @@ def _patiently(patience: Patience, http: Request) -> Iterator[None]:
         raise Refusal(429, "too-many", "too many attempts from this address", f"try again in {wait_s} s", wait_s)
     try:
         yield
+    except Often:
+        raise
     except Rejected as error:
         patience.refused(address)
         structlog.get_logger("traceability").warning("enrolment.refused", reason=error.message, address=address)
@@ -98,6 +100,8 @@ def _told() -> Iterator[None]:
     """Our errors as answers."""
     try:
         yield
+    except Often as error:
+        raise Refusal(429, "too-often", error.message, error.remedy, error.wait_s) from error
     except Rejected as error:
         status, word = WORDS.get(type(error), (422, "refused"))
         raise Refusal(status, word, error.message, error.remedy) from error

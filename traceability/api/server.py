@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import threading
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
 
 from gateway.errors import Misconfigured, Transient
+from traceability.api.papers import InForce, Papers
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 START_S = 20.0
 STOP_S = 3
+LOOK_S = 5.0
 MAX_CONNECTIONS = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Papers:
-    """Files of the server's certificate and its private key (PEM)."""
-
-    cert_file: Path
-    key_file: Path
 
 
 class Server:
@@ -62,7 +55,8 @@ class Server:
             remedy = "check centre.listen_cert_file and listen_key_file"
             raise Misconfigured(f"TLS: {files}{error.strerror or error}", remedy=remedy) from error
         self._told = threading.Event()
-        self._server = _Telling(config, self._told)
+        in_force = None if papers is None or config.ssl is None else InForce(papers, config.ssl)
+        self._server = _Telling(config, self._told, in_force)
         self._thread = threading.Thread(target=self._serve, name="http", daemon=True)
 
     def start(self) -> None:
@@ -89,16 +83,24 @@ class Server:
 
 
 class _Telling(uvicorn.Server):
-    """Tells when it has started, so that nobody has to ask again and again."""
+    """Tells when it has started, so that nobody has to ask again and again; looks after its papers."""
 
-    def __init__(self, config: uvicorn.Config, told: threading.Event) -> None:
+    def __init__(self, config: uvicorn.Config, told: threading.Event, papers: InForce | None) -> None:
         super().__init__(config)
         self._told = told
+        self._papers = papers
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """See uvicorn.Server."""
         await super().startup(sockets)
         self._told.set()
+        self._look()
+
+    def _look(self) -> None:
+        """Now and every few seconds, on the loop that serves."""
+        if self._papers is not None:
+            self._papers.look()
+            asyncio.get_running_loop().call_later(LOOK_S, self._look)
 
 
 class _Retold(logging.Handler):

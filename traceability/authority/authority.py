@@ -20,7 +20,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -50,6 +50,12 @@ class Issued:
     revoked: str | None = None
     is_broker: bool = False
     key: str = ""
+    days: int = CLIENT_DAYS
+
+    @property
+    def made(self) -> datetime:
+        """When it was issued, about."""
+        return datetime.fromisoformat(self.until) - timedelta(days=self.days)
 
     def counts(self, now: datetime) -> bool:
         """Whether a broker has to let its owner in."""
@@ -129,7 +135,10 @@ class Authority:
         made = issue(self._certificate, self._key, public, name, days, hosts)
         until = made.not_valid_after_utc.isoformat()
         self._keep(
-            [*self.issued, Issued(name, f"{made.serial_number:x}", until, None, bool(hosts), x509.key_mark(public))]
+            [
+                *self.issued,
+                Issued(name, f"{made.serial_number:x}", until, None, bool(hosts), x509.key_mark(public), days),
+            ]
         )
         return x509.pem(made)
 

@@ -6,8 +6,10 @@ The authority's folder is opened anew for each of them, so that what commands do
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gateway.errors import Rejected
@@ -26,6 +28,14 @@ class Outsider(Rejected):
     """Its certificate does not count: not ours, expired, revoked."""
 
 
+class Often(Rejected):
+    """It has had enough certificates for today; `wait_s` until it may have the next."""
+
+    def __init__(self, message: str, wait_s: int) -> None:
+        super().__init__(message, remedy=f"try again in {math.ceil(wait_s / 3600)} h")
+        self.wait_s = wait_s
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What every gateway is told: the broker's `url`, `prefix`, and `centre_key`, the centre's public key or ""."""
@@ -34,6 +44,11 @@ class Terms:
     url: str
     prefix: str
     centre_key: str
+
+
+A_DAY = 10
+"""Certificates for one name within a day: renewals that were tried in vain, and begun anew."""
+DAY = timedelta(days=1)
 
 
 class Desk:
@@ -78,11 +93,22 @@ class Desk:
                         f"the certificate of {request.gateway} was revoked, or has expired",
                         remedy="have the centre let it in anew: punchgate centre enrol-code",
                     )
+                _spare(authority, request.gateway)
                 return self._answer(authority, request)
 
     def _answer(self, authority: Authority, request: Request) -> Answer:
         terms = self._terms
         return answer(authority, request, terms.url, terms.prefix, terms.centre_key)
+
+
+def _spare(authority: Authority, gateway: str) -> None:
+    """Raises Often: a box that renews again and again, or who has its key, must not fill the authority's folder."""
+    now = datetime.now(UTC)
+    made = sorted((one.made for one in authority.issued if one.name == gateway), reverse=True)
+    fresh = [moment for moment in made if now - moment < DAY]
+    if len(fresh) >= A_DAY:
+        wait_s = math.ceil((fresh[A_DAY - 1] + DAY - now).total_seconds())
+        raise Often(f"{gateway} has had {len(fresh)} certificates within a day", wait_s)
 
 
 def _taken(gateway: str) -> Taken:
