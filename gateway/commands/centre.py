@@ -30,6 +30,7 @@ ELSEWHERE = {
     "evidence": "evidence.evidence_command",
     "import": "carry.import_command",
     "provision": "provision.provision_command",
+    "rebuild": "rebuild.rebuild_command",
     "revoke": "authority.revoke_command",
 }
 """Commands of other modules, which are imported when they are asked for."""
