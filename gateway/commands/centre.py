@@ -12,6 +12,7 @@ from typing import get_args
 import click
 
 from gateway import log
+from gateway.commands.audits import AUDITS
 from gateway.commands.centre_options import centre_option, need_libraries, open_ledger, read_centre
 from gateway.commands.entries import ENTRIES
 from gateway.commands.questions import QUESTIONS
@@ -30,6 +31,7 @@ ELSEWHERE = {
     "evidence": "evidence.evidence_command",
     "import": "carry.import_command",
     "provision": "provision.provision_command",
+    "rebuild": "rebuild.rebuild_command",
     "revoke": "authority.revoke_command",
 }
 """Commands of other modules, which are imported when they are asked for."""
@@ -56,7 +58,7 @@ def command() -> None:
     """The traceability service and its questions."""
 
 
-for each in (*QUESTIONS, *ENTRIES):
+for each in (*QUESTIONS, *AUDITS, *ENTRIES):
     command.add_command(each)
 
 

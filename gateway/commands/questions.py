@@ -64,7 +64,7 @@ def read_isolated(_: click.Context, option: click.Parameter, told: tuple[str, ..
 @at_option
 def roster(config: Path, site: str, at: Moment, **how: Any) -> None:
     """Who is on SITE, and who possibly is."""
-    _tell(config, how, lambda ask: ask.roster(site, at))
+    tell(config, how, lambda ask: ask.roster(site, at))
 
 
 @question("headcount")
@@ -73,7 +73,7 @@ def roster(config: Path, site: str, at: Moment, **how: Any) -> None:
 @at_option
 def headcount(config: Path, site: str, zone: str | None, at: Moment, **how: Any) -> None:
     """How many are on SITE: by kind, employer and zone, and those without a name."""
-    _tell(config, how, lambda ask: ask.headcount(site, at, zone))
+    tell(config, how, lambda ask: ask.headcount(site, at, zone))
 
 
 @question("trajectory")
@@ -81,7 +81,7 @@ def headcount(config: Path, site: str, zone: str | None, at: Moment, **how: Any)
 @window_options
 def trajectory(config: Path, subject: str, begin: Moment, end: Moment, **how: Any) -> None:
     """Where SUBJECT was, for how long, and where nobody knows."""
-    _tell(config, how, lambda ask: ask.trajectory(subject, _span(begin, end)))
+    tell(config, how, lambda ask: ask.trajectory(subject, span(begin, end)))
 
 
 @question("contacts")
@@ -108,14 +108,14 @@ def contacts(
         from traceability.presence.contacts import Rules
 
         rules = Rules(near, round(minutes * 60_000))
-        window = _span(begin, end)
+        window = span(begin, end)
         return (
             ask.second_degree(subject, window, isolated, rules)
             if second or isolated
             else ask.contacts(subject, window, rules)
         )
 
-    _tell(config, how, answer)
+    tell(config, how, answer)
 
 
 @question("places")
@@ -123,7 +123,7 @@ def contacts(
 @window_options
 def places(config: Path, subject: str, begin: Moment, end: Moment, **how: Any) -> None:
     """Where SUBJECT was, and who was there then."""
-    _tell(config, how, lambda ask: ask.places(subject, _span(begin, end)))
+    tell(config, how, lambda ask: ask.places(subject, span(begin, end)))
 
 
 @question("visitors")
@@ -132,7 +132,7 @@ def places(config: Path, subject: str, begin: Moment, end: Moment, **how: Any) -
 @window_options
 def visitors(config: Path, site: str, zone: str | None, begin: Moment, end: Moment, **how: Any) -> None:
     """Who was on SITE, or in its ZONE, in a window."""
-    _tell(config, how, lambda ask: ask.visitors(site, zone, _span(begin, end)))
+    tell(config, how, lambda ask: ask.visitors(site, zone, span(begin, end)))
 
 
 @question("density")
@@ -141,7 +141,7 @@ def visitors(config: Path, site: str, zone: str | None, begin: Moment, end: Mome
 @at_option
 def density(config: Path, site: str, zone: str, at: Moment, **how: Any) -> None:
     """How full ZONE of SITE is, of what it may hold."""
-    _tell(config, how, lambda ask: ask.density(site, zone, at))
+    tell(config, how, lambda ask: ask.density(site, zone, at))
 
 
 @question("peaks")
@@ -150,7 +150,7 @@ def density(config: Path, site: str, zone: str, at: Moment, **how: Any) -> None:
 @window_options
 def peaks(config: Path, site: str, zone: str, begin: Moment, end: Moment, **how: Any) -> None:
     """How full ZONE of SITE was at most, and when it held more than it may."""
-    _tell(config, how, lambda ask: ask.peaks(site, zone, _span(begin, end)))
+    tell(config, how, lambda ask: ask.peaks(site, zone, span(begin, end)))
 
 
 @question("gatherings")
@@ -162,7 +162,7 @@ def gatherings(
     config: Path, site: str, more_than: int, minutes: float, begin: Moment, end: Moment, **how: Any
 ) -> None:
     """Where on SITE more than so many were together for so long."""
-    _tell(config, how, lambda ask: ask.gatherings(site, more_than, round(minutes * 60_000), _span(begin, end)))
+    tell(config, how, lambda ask: ask.gatherings(site, more_than, round(minutes * 60_000), span(begin, end)))
 
 
 @question("oddities")
@@ -170,7 +170,7 @@ def gatherings(
 @window_options
 def oddities(config: Path, site: str, begin: Moment, end: Moment, **how: Any) -> None:
     """In without out, out without in, never punched out on SITE; each with its likely cause."""
-    _tell(config, how, lambda ask: ask.oddities(site, _span(begin, end)))
+    tell(config, how, lambda ask: ask.oddities(site, span(begin, end)))
 
 
 @question("impossible")
@@ -178,41 +178,7 @@ def oddities(config: Path, site: str, begin: Moment, end: Moment, **how: Any) ->
 @window_options
 def impossible(config: Path, subject: str | None, begin: Moment, end: Moment, **how: Any) -> None:
     """Moves nobody can have made, of SUBJECT or of all: a card lent or copied, a wrong binding, a wrong clock."""
-    _tell(config, how, lambda ask: ask.impossible(_span(begin, end), subject))
-
-
-@question("breaches")
-@click.argument("subjects", nargs=-1, required=True, metavar="SUBJECT…")
-@click.option("--site", "sites", multiple=True, required=True, help="Where they may be; may be there several times.")
-@click.option("--way", type=click.FloatRange(0), default=120.0, show_default=True, help="Minutes on the way at most.")
-@window_options
-def breaches(
-    config: Path,
-    subjects: tuple[str, ...],
-    sites: tuple[str, ...],
-    way: float,
-    begin: Moment,
-    end: Moment,
-    **how: Any,
-) -> None:
-    """Where SUBJECT was elsewhere than on these sites, or too long on the way: two points and one line."""
-    _tell(config, how, lambda ask: ask.breaches(subjects, sites, _span(begin, end), round(way * 60_000)))
-
-
-@question("gateways")
-@click.argument("site")
-@window_options
-def gateways(config: Path, site: str, begin: Moment, end: Moment, **how: Any) -> None:
-    """What came of each gateway of SITE: received, missing, again, how late, how sure of time and people."""
-    _tell(config, how, lambda ask: ask.gateways(site, _span(begin, end)))
-
-
-@question("corrections")
-@click.argument("site")
-@window_options
-def corrections(config: Path, site: str, begin: Moment, end: Moment, **how: Any) -> None:
-    """What operators corrected on SITE, and what stood there."""
-    _tell(config, how, lambda ask: ask.corrections(site, _span(begin, end)))
+    tell(config, how, lambda ask: ask.impossible(span(begin, end), subject))
 
 
 @question("completeness")
@@ -220,7 +186,7 @@ def corrections(config: Path, site: str, begin: Moment, end: Moment, **how: Any)
 @window_options
 def completeness(config: Path, site: str, begin: Moment, end: Moment, **how: Any) -> None:
     """How much of SITE was watched in a window, and what was not understood."""
-    _tell(config, how, lambda ask: ask.completeness(site, _span(begin, end)))
+    tell(config, how, lambda ask: ask.completeness(site, span(begin, end)))
 
 
 QUESTIONS = (
@@ -235,14 +201,12 @@ QUESTIONS = (
     gatherings,
     oddities,
     impossible,
-    breaches,
-    gateways,
-    corrections,
     completeness,
 )
 
 
-def _span(begin: Moment, end: Moment) -> Any:
+def span(begin: Moment, end: Moment) -> Any:
+    """The window. Raises BadParameter if it ends before it begins."""
     from traceability.presence.moments import Span
 
     if end <= begin:
@@ -251,7 +215,8 @@ def _span(begin: Moment, end: Moment) -> Any:
     return Span(begin, end)
 
 
-def _tell(config: Path, how: dict[str, Any], answer: Callable[[Inquiry], Any]) -> None:
+def tell(config: Path, how: dict[str, Any], answer: Callable[[Inquiry], Any]) -> None:
+    """Ask, and print the answer; on stderr what it does not take into account yet."""
     _, database = open_ledger(config)
     from traceability.presence.answers import as_json
     from traceability.whereabouts.inquiry import Inquiry
@@ -260,5 +225,5 @@ def _tell(config: Path, how: dict[str, Any], answer: Callable[[Inquiry], Any]) -
     inquiry = Inquiry(database, how["known_at"])
     if how["known_at"] is None and (behind := inquiry.behind()):
         click.echo(f"{behind} records are here that are not taken into account yet", err=True)
-    told = answer(inquiry)
-    click.echo(as_json(told) if how["as_json"] else "\n".join(lines(told)))
+    answered = answer(inquiry)
+    click.echo(as_json(answered) if how["as_json"] else "\n".join(lines(answered)))

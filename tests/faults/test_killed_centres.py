@@ -21,7 +21,6 @@ import pytest
 
 from gateway.simulation.broker import Broker
 from gateway.simulation.city.build import build
-from gateway.simulation.city.settings import Settings
 from gateway.wire import Line, read_line
 from traceability import export
 from traceability.database import Database, open_database, tables
@@ -37,7 +36,6 @@ from test_city_in_tables import CITY, Centre, timeless
 
 pytestmark = pytest.mark.needs("mosquitto", "postgres")
 
-LOAD = Settings(sites=2, people=60, days=2, seed=CITY.seed, calm=False)
 WORK_S = (0.0, 1.0)
 """How long a centre works before it dies; unless it is YOUNG, and has not begun to."""
 BOTH, YOUNG = 0.2, 0.2
@@ -162,7 +160,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def test_two_centres_killed_at_random_leave_the_ledger_and_the_stays_of_a_clean_run(
     bench: Bench, postgres: PostgresServer, centre_kills: int, figures: Callable[[str], None]
 ) -> None:
-    city, chance = build(LOAD), random.Random(centre_kills)
+    city, chance = build(CITY), random.Random(centre_kills)
     clean = Centre(postgres.fresh("clean"), city)
     clean.take([each for each in city.deliveries() if each.leaf != "state"], turn_every=40)
     place = postgres.fresh("shared")

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from test_whereabouts_tables import DAY_MS, MAP, Both, Journal
 
 from gateway.commands import cli
+from gateway.commands.audits import AUDITS
 from gateway.commands.questions import QUESTIONS
 from traceability.api.application import create_app
 from traceability.api.questions import questions
@@ -57,6 +58,10 @@ ASKED: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "gateways": (("hq", *WINDOW), f"/sites/hq/gateways?{OVER}"),
     "corrections": (("hq", *WINDOW), f"/sites/hq/corrections?{OVER}"),
+    "pairing": (
+        ("hq", "gate", "--pass-timeout", "8", "--reorder", "0.5", "--mode", "free", "--no-sensor", *WINDOW),
+        f"/sites/hq/lanes/gate/pairing?pass_timeout_s=8&reorder_s=0.5&mode=free&sensor=false&{OVER}",
+    ),
     "completeness": (("hq", *WINDOW), f"/sites/hq/completeness?{OVER}"),
 }
 """By name; the first word is the command, unless COMMANDS names another."""
@@ -242,15 +247,20 @@ def rows() -> list[tuple[str, str]]:
 def test_the_page_has_every_question_of_the_shell_and_of_http(server: Server) -> None:
     paths = set(json.loads(get(server, "/openapi.json"))["paths"]) - {"/healthz"}
     assert {path.partition("?")[0] for _, path in rows()} == paths
-    commands = {command.name for command in QUESTIONS} | set(LEDGER)
+    commands = {command.name for command in (*QUESTIONS, *AUDITS)} | set(LEDGER)
     assert {command.split()[0] for command, _ in rows()} == commands
 
 
 def test_every_question_is_asked_here_in_both_ways() -> None:
     here = {COMMANDS.get(name, name.partition(" ")[0]) for name in ASKED}
-    assert here == {command.name for command in QUESTIONS}
+    assert here == {command.name for command in (*QUESTIONS, *AUDITS)}
     given = {re.sub(r"\?.*", "", path) for _, path in ASKED.values()} | set(LEDGER.values())
-    patterns = (("/sites/hq/", "/sites/{site}/"), ("/zones/lobby/", "/zones/{zone}/"), ("/person/p1", "/{subject}"))
+    patterns = (
+        ("/sites/hq/", "/sites/{site}/"),
+        ("/zones/lobby/", "/zones/{zone}/"),
+        ("/lanes/gate/", "/lanes/{lane}/"),
+        ("/person/p1", "/{subject}"),
+    )
     for known, pattern in patterns:
         given = {path.replace(known, pattern) for path in given}
     assert given == {path.partition("?")[0] for _, path in rows()}

@@ -26,6 +26,11 @@ GOOD: dict[str, tuple[str, ...]] = {
     "known_at": (str(DAY_MS + 36_100_000), "0"),
     "from": (str(DAY_MS),),
     "to": (str(DAY_MS + 3_600_000), "2199-12-31T23:59:59.999999Z"),
+    "lane": ("gate",),
+    "pass_timeout_s": ("8", "0.001"),
+    "reorder_s": ("0.5",),
+    "mode": ("free", "controlled"),
+    "sensor": ("true", "0"),
     "near": ("zone", "building", "site"),
     "minutes": ("0", "2.5", "1e3"),
     "way_minutes": ("90",),
@@ -130,7 +135,7 @@ def test_every_key_that_says_something_wrong_is_named_with_what_it_said_and_what
         good = {each["name"]: GOOD[each["name"]][0] for each in parameters}
         for name in (each["name"] for each in parameters if each["in"] == "query"):
             place = path
-            for known in ("site", "zone", "subject"):
+            for known in ("site", "zone", "lane", "subject"):
                 place = place.replace(f"{{{known}}}", GOOD[known][0])
             words = {each["name"]: good[each["name"]] for each in parameters if each["in"] == "query"}
             status, told = get(server, f"{place}?{urlencode(words | {name: 'Wrong!'})}")

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConst
 from traceability.api.application import Refusal
 from traceability.presence import contacts
 from traceability.presence.moments import DAY_MS, MINUTE_MS, Span
+from traceability.whereabouts import trying
 
 MAX_MINUTES = 60.0 * 24 * 366
 MAX_SUBJECTS, MAX_SITES = 200, 50
@@ -106,6 +107,17 @@ def _rules(near: Literal["zone", "building", "site"] = "zone", minutes: Minutes 
     return contacts.Rules(near, round(minutes * MINUTE_MS))
 
 
+def _wish(
+    pass_timeout_s: Annotated[float | None, Query(gt=0, le=300, allow_inf_nan=False)] = None,
+    reorder_s: Annotated[float | None, Query(ge=0, le=30, allow_inf_nan=False)] = None,
+    mode: Literal["controlled", "free"] | None = None,
+    sensor: bool | None = None,
+) -> trying.Wish:
+    timeout_ms, reorder_ms = (None if each is None else each * 1000 for each in (pass_timeout_s, reorder_s))
+    return trying.Wish(timeout_ms, reorder_ms, None if mode is None else mode == "controlled", sensor)
+
+
+Wish = Annotated[trying.Wish, Depends(_wish)]
 Window = Annotated[Span, Depends(_window)]
 Rules = Annotated[contacts.Rules, Depends(_rules)]
 

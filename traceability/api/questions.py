@@ -26,6 +26,7 @@ from traceability.api.parameters import (
     Subject,
     Subjects,
     Window,
+    Wish,
     Zone,
     isolated_of,
     ms,
@@ -33,7 +34,7 @@ from traceability.api.parameters import (
 )
 from traceability.api.unavailable import told
 from traceability.database import Database
-from traceability.presence import allowed, contacts, crowding, oddities, roster, trajectory, visits
+from traceability.presence import allowed, contacts, crowding, oddities, roster, trajectory, trial, visits
 from traceability.presence.answers import Completeness, as_json
 from traceability.presence.moments import MINUTE_MS
 from traceability.whereabouts import corrections, figures
@@ -149,6 +150,13 @@ def questions(database: Database, key: str | None) -> APIRouter:
     def of_corrections(site: Site, ask: Ask, window: Window) -> Response:
         with told():
             return tell(ask, ask.corrections(site, window))
+
+    @router.get(
+        "/sites/{site}/lanes/{lane}/pairing", responses=_gives(trial.Trial), summary="Punches by other parameters"
+    )
+    def of_pairing(site: Site, lane: Place, ask: Ask, window: Window, wish: Wish) -> Response:
+        with told():
+            return tell(ask, ask.pairing(site, lane, wish, window))
 
     return router
 

@@ -44,5 +44,12 @@ class Database(ABC):
         """
 
     @abstractmethod
+    def sketching(self) -> AbstractContextManager[Connection]:
+        """A connection of its own, for temporary tables (see `shadows`). Its first statement begins a transaction.
+
+        Raises as `reading` does.
+        """
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of it. It may be used again."""

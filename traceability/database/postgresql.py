@@ -74,6 +74,14 @@ class PostgresServer(Database):
             _check(_version(connection), self.name)
             yield connection
 
+    @contextmanager
+    def sketching(self) -> Iterator[Connection]:
+        """A connection for temporary tables."""
+        with self._told(is_start=True), self._engine(None).connect() as connection:
+            _check(_version(connection), self.name)
+            connection.commit()
+            yield connection
+
     def close(self) -> None:
         """Let go of the connection."""
         connection, self._connection = self._connection, None

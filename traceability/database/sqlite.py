@@ -69,15 +69,28 @@ class SqliteFile(Database):
     @contextmanager
     def reading(self, *, at_once: bool = False) -> Iterator[Connection]:
         """A connection that is read-only."""
+        with self._read_by(self._reader) as connection:
+            if at_once:
+                connection.exec_driver_sql("BEGIN")
+            yield connection
+
+    @contextmanager
+    def _read_by(self, engine: Engine) -> Iterator[Connection]:
         if not self.path.is_file():
             raise Unavailable(f"{self.path}: no ledger there", remedy="has `punchgate centre run` been started once?")
         try:
-            with self._reader.connect() as connection:
-                if at_once:
-                    connection.exec_driver_sql("BEGIN")
+            with engine.connect() as connection:
                 yield connection
         except (DBAPIError, sqlite3.Error) as error:
             raise NotDurable(f"{self.path}: {_reason(error)}", remedy="run as the user the centre runs as") from error
+
+    @contextmanager
+    def sketching(self) -> Iterator[Connection]:
+        """A connection that can write temporary tables and nothing else."""
+        engine = _engine(self._look)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+        with self._read_by(engine) as connection:
+            yield connection
 
     def close(self) -> None:
         """Checkpoint and close, under the lock."""

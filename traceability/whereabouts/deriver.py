@@ -29,6 +29,7 @@ from traceability.whereabouts import tables
 from traceability.whereabouts.desk import Desk, Entry, Said, desk_at, waiting
 from traceability.whereabouts.digest import Names, sum_up, sum_up_anew
 from traceability.whereabouts.lines import Lines, Told
+from traceability.whereabouts.progress import behind, go_on, progress
 from traceability.whereabouts.rows import sign_row
 from traceability.whereabouts.shelf import Change, Shelf
 
@@ -79,13 +80,15 @@ class Deriver:
             return Turn(0, 0, before_ms)
         known_ms = max(self._now_ms(), before_ms + 1)
         desk = self._desk_of(connection, before_ms)
-        work = _Work(connection, lines, desk, self._names, known_ms)
+        work = Work(connection, lines, desk, self._names, known_ms)
+        if said:
+            connection.execute(_KNOWN, [{"it": entry.number, "now": known_ms} for entry in said])
         work.hear(said)
         work.take(new)
         work.date_anew(new)
         work.finish()
         self._desk = (known_ms, work.desk)
-        _go_on(connection, self._safe(last, upto, is_server(connection)), known_ms)
+        go_on(connection, self._safe(last, upto, is_server(connection)), known_ms)
         return Turn(len(new), len(said), known_ms)
 
     def _desk_of(self, connection: Connection, before_ms: int) -> Desk:
@@ -106,7 +109,9 @@ class Deriver:
 
 
 @dataclass(slots=True)
-class _Work:
+class Work:
+    """What one turn does, in its transaction, at its moment of knowledge."""
+
     connection: Connection
     lines: Lines
     desk: Desk
@@ -120,7 +125,6 @@ class _Work:
     def hear(self, said: Iterable[Entry]) -> None:
         """Take entries into account; one that makes no sense is said aloud and changes nothing."""
         for entry in said:
-            self.connection.execute(_KNOWN, {"it": entry.number, "now": self.known_ms})
             void = self.desk.void
             try:
                 what = self.desk.take(entry, self.known_ms)
@@ -153,7 +157,8 @@ class _Work:
         if not names:
             return
         facts: list[Fact] = [self.desk.moves[name] for name in sorted(names & self.desk.moves.keys())]
-        told = self.lines.taken(names)
+        told = list(self.lines.taken(names))
+        self._sign_anew(self.lines.dated_otherwise(told))
         facts += (fact for each in told if (fact := fact_of(each.line, each.dated, self.known_ms)) is not None)
         self._replace(facts)
 
@@ -177,9 +182,17 @@ class _Work:
         """What an anchor among the new records dates better than it was."""
         anchored = {(each.line.site, each.line.gateway) for each in new if clocks.anchor_of(each.line) is not None}
         fresh = {each.place for each in new}
-        changed = [each for each in self.lines.in_doubt(anchored) if each.place not in fresh]
+        self.date(each for each in self.lines.in_doubt(anchored) if each.place not in fresh)
+
+    def date(self, changed: Iterable[Told]) -> None:
+        """Records that are signs already, dated otherwise than these say."""
+        facts = self._sign_anew(list(changed))
+        self._replace([fact for fact in facts if fact is not None])
+
+    def _sign_anew(self, changed: Sequence[Told]) -> list[Fact | None]:
+        """Another version of their signs, with the facts they are now."""
         if not changed:
-            return
+            return []
         rows = [{"in_": each.place[0], "at": each.place[1], "now": self.known_ms} for each in changed]
         self.connection.execute(_CLOSE_SIGN, rows)
         facts = [(each, fact_of(each.line, each.dated, self.known_ms)) for each in changed]
@@ -187,7 +200,15 @@ class _Work:
         append(self.connection, tables.signs, signs)
         self.names.note(self.connection, signs)
         sum_up_anew(self.connection, (each.place for each in changed), self.known_ms)
-        self._replace([fact for _, fact in facts if fact is not None])
+        return [fact for _, fact in facts]
+
+    def follow(self, gone: Iterable[Step], new: Iterable[tuple[Step, str | None]]) -> None:
+        """Steps of records that are not read again, as they were; the new ones with their tokens."""
+        for step in gone:
+            self._change(step.subject).gone.append(step)
+        for step, token in new:
+            self._change(step.subject).new.append(step)
+            self._change(step.subject).tokens[step.id] = token
 
     def finish(self) -> None:
         """Write what has changed."""
@@ -258,24 +279,6 @@ def _token_of(fact: Fact | None) -> str | None:
     return fact.token if isinstance(fact, Punch) else None
 
 
-def progress(connection: Connection) -> tuple[int, int]:
-    """Up to which row of the ledger all was taken, and when the last turn was (unix ms; 0: never)."""
-    c = tables.derived.c
-    row = connection.execute(select(c.upto, c.known_ms)).first()
-    return (0, 0) if row is None else (row[0], row[1])
-
-
-def behind(connection: Connection) -> int:
-    """How many records of the ledger are waiting."""
-    return Lines(connection).waiting(progress(connection)[0])
-
-
-def _go_on(connection: Connection, upto: int, known_ms: int) -> None:
-    row = {"upto": upto, "known_ms": known_ms}
-    if not connection.execute(update(tables.derived).values(**row)).rowcount:
-        connection.execute(tables.derived.insert(), {"number": 1, **row})
-
-
 _KNOWN = update(tables.entries).where(tables.entries.c.number == bindparam("it")).values(known_ms=bindparam("now"))
 _CLOSE_SIGN = (
     update(tables.signs)
@@ -283,4 +286,4 @@ _CLOSE_SIGN = (
     .where(tables.signs.c.known_to == FUTURE)
     .values(known_to=bindparam("now"))
 )
-__all__ = ["Counted", "Declaration", "Deriver", "Turn", "behind", "name_of", "progress"]
+__all__ = ["Counted", "Declaration", "Deriver", "Turn", "Work", "behind", "name_of", "progress"]

@@ -17,8 +17,10 @@ from traceability.presence import oddities as odd
 from traceability.presence import roster as presence
 from traceability.presence import trajectory as way
 from traceability.presence.moments import Span
+from traceability.presence.trial import Trial
 from traceability.whereabouts import corrections as correcting
 from traceability.whereabouts import figures as counting
+from traceability.whereabouts import trying
 from traceability.whereabouts.deriver import behind
 from traceability.whereabouts.desk import waiting
 from traceability.whereabouts.view import TableView
@@ -104,6 +106,11 @@ class Inquiry:
         """What came of each gateway of a site, and what did not."""
         with self.database.reading(at_once=True) as connection:
             return counting.figures(connection, TableView(connection, self.as_known_at_ms), site, window)
+
+    def pairing(self, site: str, lane: str, wish: trying.Wish, window: Span) -> Trial:
+        """What the punches of a lane would be with other parameters."""
+        with self.database.reading(at_once=True) as connection:
+            return trying.trial(connection, TableView(connection, self.as_known_at_ms), site, lane, wish, window)
 
     def corrections(self, site: str, window: Span) -> correcting.Corrections:
         """What operators corrected, with what stood there."""

@@ -73,6 +73,17 @@ class Lines:
                     changed.append(told)
         return changed
 
+    def dated_otherwise(self, told: Iterable[Told]) -> list[Told]:
+        """Those of them, signs already, whose signs say another time."""
+        of = {each.place: each for each in told}
+        g, places, held = tables.signs.c, sorted(of), dict[Place, Dates]()
+        for begin in range(0, len(places), CHUNK):
+            chunk = tuple_(g.stream, g.seq).in_(places[begin : begin + CHUNK])
+            query = select(g.stream, g.seq, g.best_ms, g.earliest_ms, g.latest_ms).where(chunk, g.known_to == FUTURE)
+            for stream, seq, best, first, last in self.connection.execute(query):
+                held[stream, seq] = (best, first, last)
+        return [of[place] for place in places if held.get(place, of[place].dates) != of[place].dates]
+
     def taken(self, names: Iterable[str]) -> Iterator[Told]:
         """Records by their ids: those of them that are signs already. What is new has its own turn."""
         places = sorted(self._places_of(names))
