@@ -136,4 +136,5 @@ def test_a_trajectory_tells_the_whole_day_of_who_was_seen_all_along(seed: int) -
         for leg in legs:
             minutes = range((leg.span.begin_ms - at(0)) // MINUTE_MS, (leg.span.end_ms - at(0)) // MINUTE_MS)
             true = {walk[minute] for minute in minutes}
-            assert true <= {OUT if leg.kind == "outside" else (leg.site, leg.zone)}
+            assert true <= {(leg.site, leg.zone) if leg.kind == "stay" else OUT}
+            assert leg.kind != "unknown" or leg is legs[0]

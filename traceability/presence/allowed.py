@@ -8,7 +8,7 @@ from typing import Literal
 
 from traceability.presence.answers import Scope, scope_of
 from traceability.presence.moments import HOUR_MS, Span
-from traceability.presence.trajectory import Leg, trajectory
+from traceability.presence.trajectory import Leg, legs_of
 from traceability.presence.view import View
 
 
@@ -50,15 +50,17 @@ def breaches(view: View, allowances: Iterable[Allowance], window: Span) -> Breac
     for allowance in sorted(allowances, key=lambda each: (each.subject, each.span)):
         span = allowance.span.cut(window)
         if span.length_ms:
-            told = trajectory(view, allowance.subject, span)
-            sites |= {*told.scope.sites, *allowance.sites}
-            found += (breach for leg in told.legs for breach in _breach(allowance, leg))
+            stays, legs = legs_of(view, allowance.subject, span)
+            sites |= {*(stay.site for stay in stays), *allowance.sites}
+            found += (breach for leg in legs for breach in _breach(allowance, leg, span))
     return Breaches(scope_of(view, sites, window, window.end_ms), window, tuple(found))
 
 
-def _breach(allowance: Allowance, leg: Leg) -> Iterator[Breach]:
+def _breach(allowance: Allowance, leg: Leg, span: Span) -> Iterator[Breach]:
+    """Who is away at the edge of the span is on no way between two points."""
     if leg.site is None:
-        if leg.span.length_ms > allowance.way_ms:
+        is_between = span.begin_ms < leg.span.begin_ms and leg.span.end_ms < span.end_ms
+        if is_between and leg.span.length_ms > allowance.way_ms:
             yield Breach(allowance.subject, "too_long", None, leg.zone, leg.span, ())
     elif leg.site not in allowance.sites:
         kind: Literal["elsewhere", "perhaps_elsewhere"] = "elsewhere" if leg.kind == "stay" else "perhaps_elsewhere"
