@@ -140,7 +140,7 @@ def _digest(connection: Connection, names: Names, signs: list[dict[str, Any]]) -
     """What the deriver keeps beside the signs."""
     names.note(connection, signs)
     places = {(row["stream"], row["seq"]) for row in signs}
-    sum_up(connection, places, max((row["known_from"] for row in signs), default=0))
+    sum_up(connection, places, (), max((row["known_from"] for row in signs), default=0))
 
 
 @contextmanager

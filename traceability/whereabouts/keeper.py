@@ -15,8 +15,7 @@ import structlog
 
 from gateway.errors import NotDurable, Unavailable
 from traceability.database import Database
-from traceability.whereabouts.deriver import Deriver, behind
-from traceability.whereabouts.desk import waiting
+from traceability.whereabouts.deriver import Deriver
 
 IDLE_S = 0.5
 RETRY_S, RETRY_BUG_S = 5.0, 60.0
@@ -51,7 +50,7 @@ class Keeper:
     def _work(self) -> float:
         """One turn, if there is something to do; seconds until the next look."""
         try:
-            if not self._is_behind():
+            if not self._deriver.is_behind():
                 return IDLE_S
             turn = self._deriver.turn()
         except (NotDurable, Unavailable) as error:
@@ -64,7 +63,3 @@ class Keeper:
             self._told_at = time.monotonic()
             self._log.info("whereabouts.progress", records=turn.records, known_ms=turn.known_ms)
         return 0.0 if turn else IDLE_S
-
-    def _is_behind(self) -> bool:
-        with self._database.reading() as connection:
-            return bool(behind(connection)) or bool(waiting(connection))

@@ -52,6 +52,10 @@ class Lines:
         """How many of those there are."""
         return self.connection.scalar(select(func.count()).select_from(ledger.records).where(_new(upto))) or 0
 
+    def any(self, upto: int) -> bool:
+        """Whether there are any."""
+        return bool(self.connection.scalar(select(exists(select(ledger.records.c.seq).where(_new(upto))))))
+
     def at(self, places: Iterable[Place]) -> Iterator[Told]:
         """Those of them that are there and have not expired."""
         r = ledger.records.c
@@ -66,11 +70,8 @@ class Lines:
         """Records of these gateways, signs already, that are dated otherwise now than their signs say."""
         changed: list[Told] = []
         for site, gateway in sorted(set(gateways)):
-            places = self._doubted(site, gateway)
-            held = self._held_dates(site, gateway) if places else {}
-            for told in self.at(place for place in places if place in held):
-                if held[told.place] != told.dates:
-                    changed.append(told)
+            held = self._held_dates(site, gateway)
+            changed += (told for told in self.at(held) if held[told.place] != told.dates)
         return changed
 
     def taken(self, names: Iterable[str]) -> Iterator[Told]:
@@ -102,18 +103,13 @@ class Lines:
             self._chronicles[name] = times.chronicle_of(self.connection, *name)
         return self._chronicles[name]
 
-    def _doubted(self, site: str, gateway: str) -> list[Place]:
-        d, s = ledger.doubts.c, ledger.streams.c
-        query = (
-            select(d.stream, d.seq).join(ledger.streams, s.id == d.stream).where(s.site == site, s.gateway == gateway)
-        )
-        return [(stream, seq) for stream, seq in self.connection.execute(query)]
-
     def _held_dates(self, site: str, gateway: str) -> dict[Place, Dates]:
-        g, s = tables.signs.c, ledger.streams.c
+        """Of those records of a gateway whose own clock was in doubt."""
+        g, d, s = tables.signs.c, ledger.doubts.c, ledger.streams.c
         query = (
             select(g.stream, g.seq, g.best_ms, g.earliest_ms, g.latest_ms)
-            .join(ledger.streams, s.id == g.stream)
+            .join(ledger.doubts, and_(d.stream == g.stream, d.seq == g.seq))
+            .join(ledger.streams, s.id == d.stream)
             .where(s.site == site, s.gateway == gateway, g.known_to == FUTURE)
         )
         rows = self.connection.execute(query)
