@@ -43,6 +43,7 @@ from traceability.whereabouts.deriver import Deriver
 from traceability.whereabouts.desk import say as write
 from traceability.whereabouts.digest import Names, sum_up
 from traceability.whereabouts.inquiry import Inquiry
+from traceability.whereabouts.progress import progress
 
 SITES, PEOPLE, BIGGEST = 50, 20_000, 5_000
 LIMITS_MS = {"sqlite": {"contacts": 3000, "roster": 200}, "postgresql": {"contacts": 1000, "roster": 200}}
@@ -179,7 +180,7 @@ def ask(arguments: argparse.Namespace) -> int:
     inquiry = Inquiry(database)
     with database.reading() as connection:
         engine = "postgresql" if is_server(connection) else "sqlite"
-        now_ms = connection.scalar(tables.derived.select().with_only_columns(tables.derived.c.known_ms))
+        now_ms = progress(connection)[1]
         stays = connection.scalar(text("SELECT count(*) FROM stays"))
         count, biggest = (connection.scalar(text(f"SELECT {what} FROM entries WHERE kind = 'person'")) or 0
                           for what in ("count(*)", "count(*) / 4"))  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, text
+from structlog.testing import capture_logs
 from test_whereabouts_tables import DAY_MS, WINDOW, Both, Journal
 
 from traceability.database import Connection, Database
@@ -19,6 +20,7 @@ from traceability.presence.moments import FUTURE, HOUR_MS, MINUTE_MS, Span
 from traceability.presence.roster import roster
 from traceability.presence.view import Place
 from traceability.whereabouts import digest, tables
+from traceability.whereabouts.keeper import Keeper
 from traceability.whereabouts.rows import sign_row
 from traceability.whereabouts.view import TableView
 
@@ -77,7 +79,7 @@ def test_a_turn_asks_the_database_no_more_often_for_many_people_than_for_one(bot
     both.arrive(made.lines[:3])
     one = asked_by_a_turn(both, made.lines[3:4])
     many = asked_by_a_turn(both, made.lines[4:])
-    blocks = len(made.lines) // digest.BLOCK
+    blocks = len(made.lines) // 4
     assert many <= one + 2 * blocks
 
 
@@ -172,12 +174,33 @@ def test_after_a_turn_that_failed_none_of_its_records_is_skipped(both: Both, mon
     with both.ledger.group([("hq", "edge-0")]) as group:
         group.take("hq", "edge-0", made.lines[3:])
     with monkeypatch.context() as patch:
-        patch.setattr("traceability.whereabouts.deriver._go_on", _fail)
+        patch.setattr("traceability.whereabouts.deriver.go_on", _fail)
         with pytest.raises(RuntimeError):
             both.deriver.turn()
     assert both.deriver.is_behind()
     assert both.deriver.turn().records == len(made.lines) - 3
     assert not both.deriver.is_behind()
+
+
+def test_a_turn_says_how_long_its_first_record_had_waited(both: Both) -> None:
+    made = journal(3)
+    with both.ledger.group([("hq", "edge-0")]) as group:
+        group.take("hq", "edge-0", made.lines)
+    both.now_ms += 7000
+    assert both.deriver.turn().waited_ms == 7000
+
+
+def test_a_centre_whose_answers_are_behind_says_so_once_a_minute(both: Both) -> None:
+    made = journal(6)
+    with capture_logs() as logs:
+        keeper = Keeper(both.database, lambda: both.now_ms)
+        for lines in (made.lines[:4], made.lines[4:]):
+            with both.ledger.group([("hq", "edge-0")]) as group:
+                group.take("hq", "edge-0", lines)
+            both.now_ms += 7000
+            keeper.work()
+    behind = [each for each in logs if each["event"] == "whereabouts.behind"]
+    assert [each["seconds"] for each in behind] == [7]
 
 
 def _fail(*_: object) -> None:

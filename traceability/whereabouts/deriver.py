@@ -29,6 +29,7 @@ from traceability.whereabouts import tables
 from traceability.whereabouts.desk import Desk, Entry, Said, desk_at, waiting
 from traceability.whereabouts.digest import Names, sum_up
 from traceability.whereabouts.lines import Lines, Told
+from traceability.whereabouts.progress import behind, go_on, progress
 from traceability.whereabouts.rows import Place, sign_row
 from traceability.whereabouts.shelf import Change, Shelf
 
@@ -41,11 +42,15 @@ LATE_EVERY_MS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a turn took into account; `known_ms`: the moment its answers are known since."""
+    """What a turn took into account; `known_ms`: the moment its answers are known since.
+
+    `waited_ms`: how long the first of its records had been in the ledger when it was done.
+    """
 
     records: int
     entries: int
     known_ms: int
+    waited_ms: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.records or self.entries)
@@ -98,8 +103,10 @@ class Deriver:
         work.date_anew(new)
         work.finish()
         self._desk = (known_ms, work.desk)
-        _go_on(connection, self._safe(max(since, last), upto, is_server(connection)), known_ms)
-        return Turn(len(new), len(said), known_ms)
+        go_on(connection, self._safe(max(since, last), upto, is_server(connection)), known_ms)
+        now_ms = self._now_ms()
+        waited_ms = now_ms - min((each.at_ms for each in new if each.at_ms is not None), default=now_ms)
+        return Turn(len(new), len(said), known_ms, waited_ms)
 
     def _desk_of(self, connection: Connection, before_ms: int) -> Desk:
         if self._desk is not None and self._desk[0] == before_ms:
@@ -277,24 +284,6 @@ def _token_of(fact: Fact | None) -> str | None:
     if isinstance(fact, Move) and fact.subject.startswith(CARD):
         return fact.subject.removeprefix(CARD)
     return fact.token if isinstance(fact, Punch) else None
-
-
-def progress(connection: Connection) -> tuple[int, int]:
-    """Up to which row of the ledger all was taken, and when the last turn was (unix ms; 0: never)."""
-    c = tables.derived.c
-    row = connection.execute(select(c.upto, c.known_ms)).first()
-    return (0, 0) if row is None else (row[0], row[1])
-
-
-def behind(connection: Connection) -> int:
-    """How many records of the ledger are waiting."""
-    return Lines(connection).waiting(progress(connection)[0])
-
-
-def _go_on(connection: Connection, upto: int, known_ms: int) -> None:
-    row = {"upto": upto, "known_ms": known_ms}
-    if not connection.execute(update(tables.derived).values(**row)).rowcount:
-        connection.execute(tables.derived.insert(), {"number": 1, **row})
 
 
 _KNOWN = update(tables.entries).where(tables.entries.c.number == bindparam("it")).values(known_ms=bindparam("now"))

@@ -26,6 +26,8 @@ class Told:
     place: Place
     line: Line
     dated: Dated
+    at_ms: int | None = None
+    """When it arrived, of those that are new."""
 
     @property
     def dates(self) -> Dates:
@@ -44,9 +46,10 @@ class Lines:
     def new(self, upto: int, limit: int) -> tuple[int, list[Told]]:
         """Records behind a row of the ledger that are no sign yet, at most so many; and the last row looked at."""
         r = ledger.records.c
-        query = select(r.rowid, r.stream, r.seq, r.line).where(_new(upto)).order_by(r.rowid).limit(limit)
+        query = select(r.rowid, r.stream, r.seq, r.line, r.at_ms).where(_new(upto)).order_by(r.rowid).limit(limit)
         rows = self.connection.execute(query).all()
-        return max((row[0] for row in rows), default=upto), [self._told((row[1], row[2]), row[3]) for row in rows]
+        told = [self._told((row[1], row[2]), row[3], row[4]) for row in rows]
+        return max((row[0] for row in rows), default=upto), told
 
     def waiting(self, upto: int) -> int:
         """How many of those there are."""
@@ -93,9 +96,9 @@ class Lines:
         parts = (name.rpartition("/") for name in names)
         return [(streams[stream], int(seq)) for stream, _, seq in parts if stream in streams and seq.isdecimal()]
 
-    def _told(self, place: Place, raw: bytes) -> Told:
+    def _told(self, place: Place, raw: bytes, at_ms: int | None = None) -> Told:
         line = read_line(bytes(raw))
-        return Told(place, line, self._chronicle(line.site, line.gateway).date(clocks.reading_of(line)))
+        return Told(place, line, self._chronicle(line.site, line.gateway).date(clocks.reading_of(line)), at_ms)
 
     def _chronicle(self, site: str, gateway: str) -> Chronicle:
         name = (site, gateway)
