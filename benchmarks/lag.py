@@ -2,10 +2,10 @@
 
     python benchmarks/lag.py [--rate 2000] [--seconds 30] [--database postgresql://…]
 
-Ingest and derivation are two threads of one process, as in the centre. Each second's worth of a city's records comes
-in messages as gateways send them. Then as many records come as fast as the ledger takes them: a replay. `lag_s` is how
-long the first record of a turn had been in the ledger when the turn was committed. Fails if the lag at the steady rate
-is ever more than 5 s.
+Ingest and derivation are two threads of one process, as in the centre. The records of a city come at that rate, in
+messages as gateways send them; then as many again come as fast as the ledger takes them: a replay. `lag_s` is how
+long the first record of a turn had been in the ledger when the turn was committed. Fails if the lag at the steady
+rate is ever more than 5 s.
 """
 
 from __future__ import annotations
