@@ -39,14 +39,14 @@ from traceability.presence.answers import as_json
 from traceability.presence.contacts import Rules
 from traceability.presence.moments import DAY_MS, HOUR_MS, Span
 from traceability.whereabouts import tables
-from traceability.whereabouts.deriver import Deriver
-from traceability.whereabouts.desk import say as write
 from traceability.whereabouts.digest import Names, sum_up
 from traceability.whereabouts.inquiry import Inquiry
+from traceability.whereabouts.progress import progress
 
 SITES, PEOPLE, BIGGEST = 50, 20_000, 5_000
 LIMITS_MS = {"sqlite": {"contacts": 3000, "roster": 200}, "postgresql": {"contacts": 1000, "roster": 200}}
-CHUNK = 50_000
+CHUNK = 10_000
+LARGE = {False: "PRAGMA cache_size = -2000000", True: "SET LOCAL idle_in_transaction_session_timeout = 0"}
 
 
 def main() -> int:
@@ -83,8 +83,7 @@ def fill(arguments: argparse.Namespace) -> int:
     with _without_indices(database):
         for site in sites:
             with database.writing() as connection:
-                if not is_server(connection):
-                    connection.exec_driver_sql("PRAGMA cache_size = -2000000")
+                connection.exec_driver_sql(LARGE[is_server(connection)])
                 for rows in weeks_of(site, weeks, now_ms, watched_ms):
                     for name in ("signs", "steps", "stays", "beats"):
                         _append(connection, getattr(tables, name), getattr(rows, name))
@@ -102,21 +101,22 @@ def fill(arguments: argparse.Namespace) -> int:
 
 
 def _introduce(database: Database, sites: list[Site], people: int) -> None:
-    """Sites, people and their cards are told first, as an operator tells them."""
+    """Sites and people are told first."""
+    entries = [{"name": "map", "kind": "map", "body": _map(sites)}]
+    for number in range(people):
+        kind = "contractor" if number % 9 == 0 else "employee"
+        body = json.dumps({"id": f"p{number:05}", "kind": kind, "employer": f"firm-{number % 40}"})
+        entries.append({"name": f"p{number:05}", "kind": "person", "body": body})
+    told = {"said_ms": MONDAY_MS, "known_ms": MONDAY_MS}
+    streams = [
+        {"id": stream, "site": site.id, "gateway": gateway, "epoch": EPOCH, "receipt": 0, "held": 0}
+        for site in sites
+        for gateway, stream in site.gateways.items()
+    ]
     with database.writing() as connection:
-        write(connection, "map", "map", _map(sites), MONDAY_MS)
-        for number in range(people):
-            name = f"p{number:05}"
-            kind = "contractor" if number % 9 == 0 else "employee"
-            words = {"id": name, "kind": kind, "employer": f"firm-{number % 40}"}
-            write(connection, "person", name, json.dumps(words), MONDAY_MS)
-            bound = {"id": f"operator/binding/{number}", "token": f"k1:{number:05}", "person": name, "from_ms": 0}
-            write(connection, "binding", f"operator/binding/{number}", json.dumps(bound), MONDAY_MS)
-        for site in sites:
-            for gateway, stream in site.gateways.items():
-                row = {"id": stream, "site": site.id, "gateway": gateway, "epoch": EPOCH, "receipt": 0, "held": 0}
-                connection.execute(ledger.streams.insert(), row | {"first_ms": MONDAY_MS, "expired": 0})
-    Deriver(database, lambda: MONDAY_MS).turn()
+        append(connection, tables.entries, [{**each, **told} for each in entries])
+        append(connection, ledger.streams, [{**each, "first_ms": MONDAY_MS, "expired": 0} for each in streams])
+        connection.execute(tables.derived.insert(), {"number": 1, "upto": 0, "known_ms": MONDAY_MS})
 
 
 def _map(sites: list[Site]) -> str:
@@ -140,7 +140,7 @@ def _digest(connection: Connection, names: Names, signs: list[dict[str, Any]]) -
     """What the deriver keeps beside the signs."""
     names.note(connection, signs)
     places = {(row["stream"], row["seq"]) for row in signs}
-    sum_up(connection, places, max((row["known_from"] for row in signs), default=0))
+    sum_up(connection, places, (), max((row["known_from"] for row in signs), default=0))
 
 
 @contextmanager
@@ -179,7 +179,7 @@ def ask(arguments: argparse.Namespace) -> int:
     inquiry = Inquiry(database)
     with database.reading() as connection:
         engine = "postgresql" if is_server(connection) else "sqlite"
-        now_ms = connection.scalar(tables.derived.select().with_only_columns(tables.derived.c.known_ms))
+        now_ms = progress(connection)[1]
         stays = connection.scalar(text("SELECT count(*) FROM stays"))
         count, biggest = (connection.scalar(text(f"SELECT {what} FROM entries WHERE kind = 'person'")) or 0
                           for what in ("count(*)", "count(*) / 4"))  # fmt: skip

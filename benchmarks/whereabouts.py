@@ -77,14 +77,19 @@ def fill(place: str, city: Any) -> tuple[int, float]:
     return records, time.monotonic() - begun
 
 
-def derive(database: Database, city: Any, now_ms: int) -> float:
-    """Bindings and map are said first, then all is derived; seconds."""
+def introduce(database: Database, city: Any, now_ms: int) -> None:
+    """Say bindings and map, as an operator does."""
     with database.writing() as connection:
         write(connection, "map", "map", city.truth.places, now_ms)
         for number, bound in enumerate(city.truth.bindings):
             name = f"operator/b/{number}"
             words = {"token": bound.token, "person": bound.person, "from_ms": bound.from_ms, "to_ms": bound.to_ms}
             write(connection, "binding", name, json.dumps({"id": name, **words}), now_ms)
+
+
+def derive(database: Database, city: Any, now_ms: int) -> float:
+    """Bindings and map are said first, then all is derived; seconds."""
+    introduce(database, city, now_ms)
     deriver, begun, done, told = Deriver(database, lambda: now_ms), time.monotonic(), 0, time.monotonic()
     while turn := deriver.turn():
         done += turn.records

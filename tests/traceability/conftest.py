@@ -11,8 +11,18 @@ from postgres_server import PostgresServer
 from gateway.simulation.broker import Broker, iotcore, mosquitto
 from traceability.database import Database, open_database
 from traceability.ledger import Ledger
+from traceability.whereabouts import digest, runs
 
 ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgres")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_blocks() -> Iterator[None]:
+    """Signs are summed up by few, so that journals of some lines have whole blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(digest, "BLOCK", 4)
+        patch.setattr(runs, "BLOCK", 4)
+        yield
 
 
 @pytest.fixture

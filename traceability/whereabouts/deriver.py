@@ -27,24 +27,30 @@ from traceability.presence.resolve import flow_of, step_of
 from traceability.presence.stays import Step
 from traceability.whereabouts import tables
 from traceability.whereabouts.desk import Desk, Entry, Said, desk_at, waiting
-from traceability.whereabouts.digest import Names, sum_up, sum_up_anew
+from traceability.whereabouts.digest import Names, sum_up
 from traceability.whereabouts.lines import Lines, Told
 from traceability.whereabouts.progress import behind, go_on, progress
-from traceability.whereabouts.rows import sign_row
+from traceability.whereabouts.rows import Place, sign_row
 from traceability.whereabouts.shelf import Change, Shelf
 
 TURN_RECORDS = 2000
 IN_FLIGHT_MS = 60_000
 """On a server a row of an earlier number may be committed later, by this much at most."""
+LATE_EVERY_MS = 2000
+"""How often somebody looks for such rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a turn took into account; `known_ms`: the moment its answers are known since."""
+    """What a turn took into account; `known_ms`: the moment its answers are known since.
+
+    `waited_ms`: how long the first of its records had been in the ledger when it was done.
+    """
 
     records: int
     entries: int
     known_ms: int
+    waited_ms: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.records or self.entries)
@@ -60,6 +66,13 @@ class Deriver:
         self._seen: deque[tuple[int, int]] = deque()
         self._desk: tuple[int, Desk] | None = None
         self._names = Names()
+        self._looked_ms = 0
+
+    def is_behind(self) -> bool:
+        """Whether a turn has something to do. Raises Unavailable, NotDurable."""
+        with self._database.reading() as connection:
+            since = self._since(progress(connection)[0])
+            return Lines(connection).any(since) or bool(waiting(connection))
 
     def turn(self) -> Turn:
         """Take what is waiting, up to a bound. Raises NotDurable, and then nothing was taken."""
@@ -69,18 +82,22 @@ class Deriver:
                 return self._turn(connection)
         except BaseException:
             self._desk, self._names = None, Names()
+            self._seen.clear()
             raise
 
     def _turn(self, connection: Connection) -> Turn:
         upto, before_ms = progress(connection)
         lines = Lines(connection)
-        last, new = lines.new(upto, self._turn_records)
+        since = self._since(upto)
+        last, new = lines.new(since, self._turn_records)
+        if since == upto:
+            self._looked_ms = self._now_ms()
         said = waiting(connection)
         if not new and not said:
             return Turn(0, 0, before_ms)
         known_ms = max(self._now_ms(), before_ms + 1)
         desk = self._desk_of(connection, before_ms)
-        work = Work(connection, lines, desk, self._names, known_ms)
+        work = Work(connection, lines, desk, known_ms, self._names)
         if said:
             connection.execute(_KNOWN, [{"it": entry.number, "now": known_ms} for entry in said])
         work.hear(said)
@@ -88,14 +105,22 @@ class Deriver:
         work.date_anew(new)
         work.finish()
         self._desk = (known_ms, work.desk)
-        go_on(connection, self._safe(last, upto, is_server(connection)), known_ms)
-        return Turn(len(new), len(said), known_ms)
+        go_on(connection, self._safe(max(since, last), upto, is_server(connection)), known_ms)
+        now_ms = self._now_ms()
+        waited_ms = now_ms - min((each.at_ms for each in new if each.at_ms is not None), default=now_ms)
+        return Turn(len(new), len(said), known_ms, waited_ms)
 
     def _desk_of(self, connection: Connection, before_ms: int) -> Desk:
         if self._desk is not None and self._desk[0] == before_ms:
             return self._desk[1]
         self._names = Names()
         return desk_at(connection, before_ms)
+
+    def _since(self, upto: int) -> int:
+        """Behind which row to look for new ones: those seen before lie before it, late ones do not."""
+        if not self._seen or not 0 <= self._now_ms() - self._looked_ms < LATE_EVERY_MS:
+            return upto
+        return max(upto, self._seen[-1][1])
 
     def _safe(self, last: int, upto: int, shared: bool) -> int:
         """Up to where nothing can come any more."""
@@ -115,10 +140,12 @@ class Work:
     connection: Connection
     lines: Lines
     desk: Desk
-    names: Names
     known_ms: int
+    names: Names = field(default_factory=Names)
     _changes: dict[str, Change] = field(default_factory=dict)
     _whole: set[str] = field(default_factory=set)
+    _new_signs: set[Place] = field(default_factory=set)
+    _signs_anew: set[Place] = field(default_factory=set)
 
     # --- operators
 
@@ -176,7 +203,7 @@ class Work:
         if rows:
             append(self.connection, tables.signs, rows)
             self.names.note(self.connection, rows)
-            sum_up(self.connection, (each.place for each in new), self.known_ms)
+            self._new_signs |= {each.place for each in new}
 
     def date_anew(self, new: Iterable[Told]) -> None:
         """What an anchor among the new records dates better than it was."""
@@ -199,7 +226,7 @@ class Work:
         signs = [self._sign(each, fact) for each, fact in facts]
         append(self.connection, tables.signs, signs)
         self.names.note(self.connection, signs)
-        sum_up_anew(self.connection, (each.place for each in changed), self.known_ms)
+        self._signs_anew |= {each.place for each in changed}
         return [fact for _, fact in facts]
 
     def follow(self, gone: Iterable[Step], new: Iterable[tuple[Step, str | None]]) -> None:
@@ -212,9 +239,9 @@ class Work:
 
     def finish(self) -> None:
         """Write what has changed."""
+        sum_up(self.connection, self._new_signs, self._signs_anew, self.known_ms)
         shelf = Shelf(self.connection, self.known_ms, lambda at_ms: self.desk.atlas.at(at_ms).travel)
-        for subject in sorted(self._changes):
-            shelf.apply(subject, self._changes[subject])
+        shelf.apply({subject: change for subject, change in self._changes.items() if change.gone or change.new})
         for subject in sorted(self._whole):
             shelf.derive(subject)
 

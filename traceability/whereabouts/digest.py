@@ -32,7 +32,7 @@ class Names:
     def note(self, connection: Connection, rows: Iterable[Row]) -> None:
         """Write down whom new signs name for the first time."""
         new: dict[Name, Row] = {}
-        for row in rows:
+        for row in sorted(rows, key=_seq):
             name = (row["stream"], row["lane"], row["device"], row["portal"])
             if row["lane"] is not None and row["best_ms"] is not None and name not in self.known:
                 new.setdefault(name, row)
@@ -52,25 +52,19 @@ class Names:
             self.known |= {(row[0], row[1], row[2], row[3]) for row in connection.execute(query)}
 
 
-def sum_up(connection: Connection, places: Iterable[Place], known_ms: int) -> None:
-    """Write the blocks that new signs have made whole."""
-    last = {(stream, seq - seq % BLOCK + BLOCK - 1) for stream, seq in places}
+def sum_up(connection: Connection, new: Iterable[Place], anew: Iterable[Place], known_ms: int) -> None:
+    """Write the blocks that new signs have made whole, and anew those with signs dated otherwise than they were."""
+    changed = {(stream, seq // BLOCK) for stream, seq in anew}
+    if changed:
+        rows = [{"of": stream, "it": block, "now": known_ms} for stream, block in sorted(changed)]
+        connection.execute(_CLOSE, rows)
+    touched = changed | {(stream, seq // BLOCK) for stream, seq in new}
+    last = sorted((stream, (block + 1) * BLOCK - 1) for stream, block in touched)
     c = tables.signs.c
-    ordered = sorted(last)
-    for begin in range(0, len(ordered), CHUNK):
-        chunk = tuple_(c.stream, c.seq).in_(ordered[begin : begin + CHUNK])
+    for begin in range(0, len(last), CHUNK):
+        chunk = tuple_(c.stream, c.seq).in_(last[begin : begin + CHUNK])
         for stream, seq in connection.execute(select(c.stream, c.seq).where(chunk, c.known_to == FUTURE)).all():
             _sum_up(connection, stream, seq // BLOCK, known_ms)
-
-
-def sum_up_anew(connection: Connection, places: Iterable[Place], known_ms: int) -> None:
-    """The same for signs that are dated otherwise than they were."""
-    touched = sorted({(stream, seq // BLOCK) for stream, seq in places})
-    if touched:
-        rows = [{"of": stream, "it": block, "now": known_ms} for stream, block in touched]
-        connection.execute(_CLOSE, rows)
-    for stream, block in touched:
-        _sum_up(connection, stream, block, known_ms)
 
 
 def _sum_up(connection: Connection, stream: int, block: int, known_ms: int) -> None:
@@ -85,6 +79,10 @@ def _sum_up(connection: Connection, stream: int, block: int, known_ms: int) -> N
         row = {"stream": stream, "block": block, "known_from": known_ms, "known_to": FUTURE}
         times = {"begin_ms": begin, "end_ms": end, "live_begin_ms": live_begin, "live_end_ms": live_end}
         connection.execute(tables.blocks.insert(), row | times)
+
+
+def _seq(row: Row) -> Any:
+    return row["seq"]
 
 
 _CLOSE = (

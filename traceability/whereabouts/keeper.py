@@ -15,12 +15,13 @@ import structlog
 
 from gateway.errors import NotDurable, Unavailable
 from traceability.database import Database
-from traceability.whereabouts.deriver import Deriver, behind
-from traceability.whereabouts.desk import waiting
+from traceability.whereabouts.deriver import Deriver, Turn
 
 IDLE_S = 0.5
 RETRY_S, RETRY_BUG_S = 5.0, 60.0
 TELL_EVERY_S = 10.0
+BEHIND_MS, WARN_EVERY_S = 5000, 60.0
+"""Answers that lack what came longer ago than this are said aloud."""
 
 
 class Keeper:
@@ -32,6 +33,7 @@ class Keeper:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="whereabouts", daemon=True)
         self._told_at = time.monotonic()
+        self._warned_at = float("-inf")
         self._log: Any = structlog.get_logger("traceability")
 
     def start(self) -> None:
@@ -46,12 +48,12 @@ class Keeper:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._stopping.wait(self._work())
+            self._stopping.wait(self.work())
 
-    def _work(self) -> float:
+    def work(self) -> float:
         """One turn, if there is something to do; seconds until the next look."""
         try:
-            if not self._is_behind():
+            if not self._deriver.is_behind():
                 return IDLE_S
             turn = self._deriver.turn()
         except (NotDurable, Unavailable) as error:
@@ -60,11 +62,15 @@ class Keeper:
         except Exception:  # noqa: BLE001 - said aloud; records are taken all the same
             self._log.exception("whereabouts.bug")
             return RETRY_BUG_S
+        self._warn(turn)
         if turn.records and time.monotonic() - self._told_at >= TELL_EVERY_S:
             self._told_at = time.monotonic()
             self._log.info("whereabouts.progress", records=turn.records, known_ms=turn.known_ms)
         return 0.0 if turn else IDLE_S
 
-    def _is_behind(self) -> bool:
-        with self._database.reading() as connection:
-            return bool(behind(connection)) or bool(waiting(connection))
+    def _warn(self, turn: Turn) -> None:
+        """Say that answers are behind, once a minute while they are."""
+        if turn.waited_ms > BEHIND_MS and time.monotonic() - self._warned_at >= WARN_EVERY_S:
+            self._warned_at = time.monotonic()
+            seconds = round(turn.waited_ms / 1000)
+            self._log.warning("whereabouts.behind", seconds=seconds, known_ms=turn.known_ms)

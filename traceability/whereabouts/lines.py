@@ -26,6 +26,8 @@ class Told:
     place: Place
     line: Line
     dated: Dated
+    at_ms: int | None = None
+    """When it arrived, of those that are new."""
 
     @property
     def dates(self) -> Dates:
@@ -44,13 +46,18 @@ class Lines:
     def new(self, upto: int, limit: int) -> tuple[int, list[Told]]:
         """Records behind a row of the ledger that are no sign yet, at most so many; and the last row looked at."""
         r = ledger.records.c
-        query = select(r.rowid, r.stream, r.seq, r.line).where(_new(upto)).order_by(r.rowid).limit(limit)
+        query = select(r.rowid, r.stream, r.seq, r.line, r.at_ms).where(_new(upto)).order_by(r.rowid).limit(limit)
         rows = self.connection.execute(query).all()
-        return max((row[0] for row in rows), default=upto), [self._told((row[1], row[2]), row[3]) for row in rows]
+        told = [self._told((row[1], row[2]), row[3], row[4]) for row in rows]
+        return max((row[0] for row in rows), default=upto), told
 
     def waiting(self, upto: int) -> int:
         """How many of those there are."""
         return self.connection.scalar(select(func.count()).select_from(ledger.records).where(_new(upto))) or 0
+
+    def any(self, upto: int) -> bool:
+        """Whether there are any."""
+        return bool(self.connection.scalar(select(exists(select(ledger.records.c.seq).where(_new(upto))))))
 
     def at(self, places: Iterable[Place]) -> Iterator[Told]:
         """Those of them that are there and have not expired."""
@@ -66,11 +73,8 @@ class Lines:
         """Records of these gateways, signs already, that are dated otherwise now than their signs say."""
         changed: list[Told] = []
         for site, gateway in sorted(set(gateways)):
-            places = self._doubted(site, gateway)
-            held = self._held_dates(site, gateway) if places else {}
-            for told in self.at(place for place in places if place in held):
-                if held[told.place] != told.dates:
-                    changed.append(told)
+            held = self._held_dates(site, gateway)
+            changed += (told for told in self.at(held) if held[told.place] != told.dates)
         return changed
 
     def dated_otherwise(self, told: Iterable[Told]) -> list[Told]:
@@ -103,9 +107,9 @@ class Lines:
         parts = (name.rpartition("/") for name in names)
         return [(streams[stream], int(seq)) for stream, _, seq in parts if stream in streams and seq.isdecimal()]
 
-    def _told(self, place: Place, raw: bytes) -> Told:
+    def _told(self, place: Place, raw: bytes, at_ms: int | None = None) -> Told:
         line = read_line(bytes(raw))
-        return Told(place, line, self._chronicle(line.site, line.gateway).date(clocks.reading_of(line)))
+        return Told(place, line, self._chronicle(line.site, line.gateway).date(clocks.reading_of(line)), at_ms)
 
     def _chronicle(self, site: str, gateway: str) -> Chronicle:
         name = (site, gateway)
@@ -113,18 +117,13 @@ class Lines:
             self._chronicles[name] = times.chronicle_of(self.connection, *name)
         return self._chronicles[name]
 
-    def _doubted(self, site: str, gateway: str) -> list[Place]:
-        d, s = ledger.doubts.c, ledger.streams.c
-        query = (
-            select(d.stream, d.seq).join(ledger.streams, s.id == d.stream).where(s.site == site, s.gateway == gateway)
-        )
-        return [(stream, seq) for stream, seq in self.connection.execute(query)]
-
     def _held_dates(self, site: str, gateway: str) -> dict[Place, Dates]:
-        g, s = tables.signs.c, ledger.streams.c
+        """Of those records of a gateway whose own clock was in doubt."""
+        g, d, s = tables.signs.c, ledger.doubts.c, ledger.streams.c
         query = (
             select(g.stream, g.seq, g.best_ms, g.earliest_ms, g.latest_ms)
-            .join(ledger.streams, s.id == g.stream)
+            .join(ledger.doubts, and_(d.stream == g.stream, d.seq == g.seq))
+            .join(ledger.streams, s.id == d.stream)
             .where(s.site == site, s.gateway == gateway, g.known_to == FUTURE)
         )
         rows = self.connection.execute(query)

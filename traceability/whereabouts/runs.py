@@ -50,10 +50,10 @@ def runs_of(
     first, last = _reach(connection, own, window)
     if first is None or last is None:
         return
-    pieces = list(_blocks(connection, stream, first, last, known_at_ms))
-    for low, high in _between(pieces, first, last):
-        pieces += _islands(connection, own, low, high)
-    for piece in _joined(pieces):
+    blocks = list(_blocks(connection, stream, first, last, known_at_ms))
+    between = _between(blocks, first, last)
+    islands = [piece for low, high in between for piece in _islands(connection, own, low, high)]
+    for piece in _joined([*blocks, *islands]):
         begin_ms = piece.begin_ms if piece.live_begin_ms is None else piece.live_begin_ms
         end_ms = piece.end_ms if piece.live_end_ms is None else piece.live_end_ms
         if begin_ms is not None and end_ms is not None:

@@ -6,21 +6,26 @@ subject is read, and not its whole life.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Table, Update, bindparam, select, update
+from sqlalchemy import BigInteger, Table, Text, column, select, update, values
 
 from traceability.database import Connection
+from traceability.database.portable import append
 from traceability.presence.moments import FUTURE, PAST
-from traceability.presence.stays import Step, Travel
+from traceability.presence.stays import Stay, Step, Travel
 from traceability.presence.timeline import Delta, Timeline
 from traceability.whereabouts import tables
-from traceability.whereabouts.rows import Row, stay_row, stays_of, step_row, steps_of
+from traceability.whereabouts.rows import stay_row, stays_of, step_row, steps_of
 
 MARGIN_MOVES = 3
+CHUNK = 500
 FLOW = ""
 """The subject of those without a name."""
+Reach = tuple[int, int]
+"""The first and the last moment, unix ms."""
 
 
 @dataclass(slots=True)
@@ -30,6 +35,12 @@ class Change:
     gone: list[Step] = field(default_factory=list)
     new: list[Step] = field(default_factory=list)
     tokens: dict[str, str | None] = field(default_factory=dict)
+
+    @property
+    def reach(self) -> Reach:
+        """From when to when it changes steps; there is one."""
+        times = [step.when.best_ms for step in (*self.gone, *self.new)]
+        return min(times), max(times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +61,15 @@ class Shelf:
             found += self.connection.scalars(query)
         return steps_of(found)
 
-    def apply(self, subject: str, change: Change) -> None:
-        """Take steps out and put others in."""
-        delta = Delta() if subject == FLOW else self._delta(subject, change)
-        self._close_steps(change.gone)
-        self._insert(tables.steps, [step_row(step, change.tokens.get(step.id), self.known_ms) for step in change.new])
-        self._write(delta)
+    def apply(self, changes: Mapping[str, Change]) -> None:
+        """Take steps out and put others in, by subject; a few statements for all of them together."""
+        around = self._around({subject: change.reach for subject, change in changes.items() if subject != FLOW})
+        deltas = [self._delta(around.get(subject, []), changes[subject]) for subject in sorted(changes)]
+        ordered = [changes[subject] for subject in sorted(changes)]
+        self._close(tables.steps, [step for change in ordered for step in change.gone])
+        new = ((step, change.tokens.get(step.id)) for change in ordered for step in change.new)
+        append(self.connection, tables.steps, [step_row(step, token, self.known_ms) for step, token in new])
+        self._write(deltas)
 
     def derive(self, subject: str) -> None:
         """Derive all stays of a subject anew: how long it takes from site to site has changed."""
@@ -64,58 +78,69 @@ class Shelf:
         after = set(Timeline(steps_of(bodies), self.travel).stays)
         bodies = self.connection.scalars(select(s.body).where(s.subject == subject, s.known_to == FUTURE))
         before = set(stays_of(bodies))
-        self._write(Delta(tuple(before - after), tuple(after - before)))
+        self._write([Delta(tuple(before - after), tuple(after - before))])
 
-    def _delta(self, subject: str, change: Change) -> Delta:
-        times = [step.when.best_ms for step in (*change.gone, *change.new)]
-        line = Timeline(self._around(subject, min(times), max(times)), self.travel)
+    def _delta(self, around: Sequence[Step], change: Change) -> Delta:
         delta = Delta()
+        named = [step for step in (*change.gone, *change.new) if step.subject != FLOW]
+        if not named:
+            return delta
+        line = Timeline(around, self.travel)
         for step in change.gone:
             delta = delta.then(line.drop(step))
         for step in change.new:
             delta = delta.then(line.put(step))
         return delta
 
-    def _around(self, subject: str, first_ms: int, last_ms: int) -> list[Step]:
-        """The steps of a subject from the third move before these moments to the third one behind."""
+    def _around(self, reaches: Mapping[str, Reach]) -> dict[str, list[Step]]:
+        """The steps of subjects from the third move before these moments to the third one behind."""
+        bodies: dict[str, list[str]] = {}
         c = tables.steps.c
-        moves = select(c.best_ms).where(c.subject == subject, c.role == "moved", c.known_to == FUTURE)
-        before = self.connection.scalars(
-            moves.where(c.best_ms < first_ms).order_by(c.best_ms.desc()).limit(MARGIN_MOVES)
-        ).all()
-        behind = self.connection.scalars(
-            moves.where(c.best_ms > last_ms).order_by(c.best_ms).limit(MARGIN_MOVES)
-        ).all()
-        begin_ms = before[-1] if len(before) == MARGIN_MOVES else PAST
-        end_ms = behind[-1] if len(behind) == MARGIN_MOVES else FUTURE
-        query = select(c.body).where(
-            c.subject == subject, c.known_to == FUTURE, c.best_ms >= begin_ms, c.best_ms <= end_ms
-        )
-        return steps_of(self.connection.scalars(query))
+        ordered = sorted(reaches)
+        for begin in range(0, len(ordered), CHUNK):
+            chunk = {subject: reaches[subject] for subject in ordered[begin : begin + CHUNK]}
+            wide = _reaches(self._widened(chunk))
+            query = select(c.subject, c.body).where(
+                c.subject == wide.subject,
+                c.known_to == FUTURE,
+                c.best_ms >= wide.first_ms,
+                c.best_ms <= wide.last_ms,
+            )
+            for subject, body in self.connection.execute(query):
+                bodies.setdefault(subject, []).append(body)
+        return {subject: steps_of(found) for subject, found in bodies.items()}
 
-    def _close_steps(self, gone: Sequence[Step]) -> None:
-        if gone:
-            rows = [{"it": step.id, "of": step.subject, "now": self.known_ms} for step in gone]
-            self.connection.execute(_CLOSE_STEP, rows)
+    def _widened(self, reaches: Mapping[str, Reach]) -> dict[str, Reach]:
+        told, m = _reaches(reaches), tables.steps.alias().c
+        moves = select(m.best_ms).where(m.subject == told.subject, m.role == "moved", m.known_to == FUTURE)
+        before = moves.where(m.best_ms < told.first_ms).order_by(m.best_ms.desc())
+        behind = moves.where(m.best_ms > told.last_ms).order_by(m.best_ms)
+        ends = (each.limit(1).offset(MARGIN_MOVES - 1).scalar_subquery() for each in (before, behind))
+        rows = self.connection.execute(select(told.subject, *ends))
+        return {
+            subject: (PAST if first_ms is None else first_ms, FUTURE if last_ms is None else last_ms)
+            for subject, first_ms, last_ms in rows
+        }
 
-    def _write(self, delta: Delta) -> None:
-        if delta.gone:
-            rows = [{"it": stay.id, "of": stay.subject, "now": self.known_ms} for stay in delta.gone]
-            self.connection.execute(_CLOSE_STAY, rows)
-        self._insert(tables.stays, [stay_row(stay, self.known_ms) for stay in delta.new])
+    def _write(self, deltas: Sequence[Delta]) -> None:
+        self._close(tables.stays, [stay for delta in deltas for stay in delta.gone])
+        new = [stay for delta in deltas for stay in delta.new]
+        append(self.connection, tables.stays, [stay_row(stay, self.known_ms) for stay in new])
 
-    def _insert(self, table: Table, rows: Sequence[Row]) -> None:
-        if rows:
-            self.connection.execute(table.insert(), rows)
-
-
-def _closing(table: Table) -> Update:
-    c = table.c
-    return (
-        update(table)
-        .where(c.subject == bindparam("of"), c.name == bindparam("it"), c.known_to == FUTURE)
-        .values(known_to=bindparam("now"))
-    )
+    def _close(self, table: Table, gone: Sequence[Step] | Sequence[Stay]) -> None:
+        c = table.c
+        named = sorted((each.subject, each.id) for each in gone)
+        for begin in range(0, len(named), CHUNK):
+            chunk = values(column("subject", Text), column("name", Text), name="gone").data(
+                named[begin : begin + CHUNK]
+            )
+            which = chunk.cte("gone").c
+            closing = update(table).where(c.subject == which.subject, c.name == which.name, c.known_to == FUTURE)
+            self.connection.execute(closing.values(known_to=self.known_ms))
 
 
-_CLOSE_STEP, _CLOSE_STAY = _closing(tables.steps), _closing(tables.stays)
+def _reaches(reaches: Mapping[str, Reach]) -> Any:
+    """As a table of the statement: its columns."""
+    columns = (column("subject", Text), column("first_ms", BigInteger), column("last_ms", BigInteger))
+    rows = [(subject, first_ms, last_ms) for subject, (first_ms, last_ms) in sorted(reaches.items())]
+    return values(*columns, name="reach").data(rows).cte("reach").c

@@ -6,10 +6,10 @@ The new tables are filled from the signs that are there; blocks are known since 
 from __future__ import annotations
 
 from alembic import op
-from sqlalchemy import PrimaryKeyConstraint
+from sqlalchemy import Connection, PrimaryKeyConstraint
 from sqlalchemy import text as words
 
-from traceability.database.migrations.columns import is_server, text, whole
+from traceability.database.migrations.columns import text, whole
 
 revision = "8"
 down_revision = "7"
@@ -37,8 +37,14 @@ def upgrade() -> None:
         "stays_that_last", "stays", ["site", "zone", "known_to", "last_ms"], sqlite_where=long, postgresql_where=long
     )
     op.create_index("entries_by_name", "entries", ["kind", "name"])
-    op.execute(_NAMED)
-    op.execute(_BLOCKS.format(live="live" if is_server() else "live = 1"))
+    sum_up(op.get_bind())
+
+
+def sum_up(connection: Connection) -> None:
+    """Fill the new tables from the signs."""
+    live = "live" if connection.dialect.name == "postgresql" else "live = 1"
+    connection.execute(words(_NAMED))
+    connection.execute(words(_BLOCKS.format(live=live)))
 
 
 _NAMED = """
