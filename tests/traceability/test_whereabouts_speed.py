@@ -207,7 +207,7 @@ def _fail(*_: object) -> None:
     raise RuntimeError("the disk is full")
 
 
-def test_names_and_blocks_that_a_migration_makes_are_those_the_deriver_writes(
+def test_names_and_blocks_that_a_migration_or_a_rebuild_makes_are_those_the_deriver_writes(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(digest, "BLOCK", 1024)
@@ -220,6 +220,8 @@ def test_names_and_blocks_that_a_migration_makes_are_those_the_deriver_writes(
         connection.execute(tables.named.delete())
         connection.execute(tables.blocks.delete())
         v8_quick.sum_up(connection)
+        assert _digested(connection) == mine
+        digest.digest_anew(connection)
         assert _digested(connection) == mine
     named, blocks = mine
     assert {(row[0], row[1]) for row in blocks} == {(1, 1), (2, 0)}

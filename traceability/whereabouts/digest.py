@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, select, tuple_, update
+from sqlalchemy import bindparam, case, delete, func, insert, literal, select, tuple_, update
 
 from traceability.database import Connection
+from traceability.database.tables import BIG
 from traceability.presence.moments import FUTURE
 from traceability.presence.watch import STARTED, STOPPED
 from traceability.whereabouts import tables
@@ -67,13 +68,44 @@ def sum_up(connection: Connection, new: Iterable[Place], anew: Iterable[Place], 
             _sum_up(connection, stream, seq // BLOCK, known_ms)
 
 
+def digest_anew(connection: Connection) -> None:
+    """Both made again out of all signs, as they are; while nobody derives."""
+    g = tables.signs.c
+    named = [tables.named.c[column.name] for column in tables.named.c]
+    connection.execute(delete(tables.named))
+    nth = func.row_number().over(partition_by=(g.stream, g.lane, g.device, g.portal), order_by=(g.known_from, g.seq))
+    of_lanes = select(*(g[column.name] for column in named), nth.label("nth"))
+    ordered = of_lanes.where(g.lane.is_not(None), g.best_ms.is_not(None)).subquery()
+    first = select(*(ordered.c[column.name] for column in named)).where(ordered.c.nth == 1)
+    connection.execute(insert(tables.named).from_select([column.name for column in named], first))
+    connection.execute(delete(tables.blocks))
+    block = g.seq // BLOCK
+    whole = (
+        select(g.stream, block, func.max(g.known_from), literal(FUTURE, BIG), *_times())
+        .where(g.known_to == FUTURE)
+        .group_by(g.stream, block)
+        .having(func.count() == BLOCK, _lives() == 0)
+    )
+    columns = ["stream", "block", "known_from", "known_to", "begin_ms", "end_ms", "live_begin_ms", "live_end_ms"]
+    connection.execute(insert(tables.blocks).from_select(columns, whole))
+
+
+def _times() -> tuple[Any, ...]:
+    """Of all the signs, and of those that were sent live: the first best time, and the last."""
+    best_ms, live_ms = tables.signs.c.best_ms, case((tables.signs.c.live, tables.signs.c.best_ms))
+    return func.min(best_ms), func.max(best_ms), func.min(live_ms), func.max(live_ms)
+
+
+def _lives() -> Any:
+    """How many signs begin or end a gateway's life."""
+    return func.sum(case((tables.signs.c.kind.in_((STARTED, STOPPED)), 1), else_=0))
+
+
 def _sum_up(connection: Connection, stream: int, block: int, known_ms: int) -> None:
     c = tables.signs.c
-    live_ms = case((c.live, c.best_ms))
-    lives = func.sum(case((c.kind.in_((STARTED, STOPPED)), 1), else_=0))
-    query = select(
-        func.count(), lives, func.min(c.best_ms), func.max(c.best_ms), func.min(live_ms), func.max(live_ms)
-    ).where(c.stream == stream, c.seq >= block * BLOCK, c.seq < (block + 1) * BLOCK, c.known_to == FUTURE)
+    query = select(func.count(), _lives(), *_times()).where(
+        c.stream == stream, c.seq >= block * BLOCK, c.seq < (block + 1) * BLOCK, c.known_to == FUTURE
+    )
     count, changes, begin, end, live_begin, live_end = connection.execute(query).one()
     if count == BLOCK and not changes:
         row = {"stream": stream, "block": block, "known_from": known_ms, "known_to": FUTURE}

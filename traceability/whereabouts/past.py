@@ -38,8 +38,8 @@ from traceability.presence.moments import FUTURE
 from traceability.presence.reading import name_of
 from traceability.presence.stays import Step
 from traceability.whereabouts import tables
-from traceability.whereabouts.lines import CHUNK, Dates, Lines, Place, Told
-from traceability.whereabouts.rows import steps_of
+from traceability.whereabouts.lines import CHUNK, Lines, Told
+from traceability.whereabouts.rows import Dates, Place, steps_of
 
 _scratch = MetaData()
 takings = Table(

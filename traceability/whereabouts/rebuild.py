@@ -22,10 +22,13 @@ from traceability.presence.moments import DAY_MS, FUTURE
 from traceability.whereabouts import tables
 from traceability.whereabouts.deriver import Work
 from traceability.whereabouts.desk import Desk, Entry
+from traceability.whereabouts.digest import Names, digest_anew
 from traceability.whereabouts.past import Past, Then
 from traceability.whereabouts.progress import progress
 
 REBUILT = (tables.signs, tables.steps, tables.stays)
+DIGESTS = (tables.named, tables.blocks)
+"""What follows from the signs that are there, whenever they came to be known."""
 COMMIT_S = 1.0
 ANALYZE_TURNS = 500
 CHUNK = 1000
@@ -62,7 +65,8 @@ def rebuild(database: Database, keep_ms: int, now_ms: int, tell: Callable[[int],
     Raises Unavailable, NotDurable.
     """
     with database.sketching() as sketch:
-        own = dict(zip((table.name for table in REBUILT), shadow(sketch, REBUILT), strict=True))
+        hidden = (*REBUILT, *DIGESTS)
+        own = dict(zip((table.name for table in hidden), shadow(sketch, hidden), strict=True))
         past = Past(sketch, own["signs"], own["steps"], now_ms + DAY_MS - keep_ms if keep_ms else 0)
         past.open()
         close_all_others(sketch)
@@ -77,6 +81,7 @@ def rebuild(database: Database, keep_ms: int, now_ms: int, tell: Callable[[int],
             be_patient(connection)
             again.take(progress(connection)[1])
             again.compare(connection)
+            digest_anew(connection)
         return again.rebuilt
 
 
@@ -89,6 +94,7 @@ class _Again:
     rebuilt: Rebuilt = field(default_factory=Rebuilt)
     known_ms: int = 0
     _desk: Desk = field(default_factory=Desk)
+    _names: Names = field(default_factory=Names)
 
     def take(self, upto_ms: int) -> None:
         """The turns behind the last one taken, up to a moment."""
@@ -142,9 +148,9 @@ class _Again:
         lines = Then(self.sketch, own=past.signs, steps=past.steps, known_ms=known_ms, keep_from_ms=past.keep_from_ms)
         new, changed = self.past.taken(known_ms)
         place_of = {told.place: told for told in lines.at([*new, *changed])}
-        work = Work(self.sketch, lines, self._desk, known_ms)
+        work = Work(self.sketch, lines, self._desk, known_ms, self._names)
         work.hear(said)
-        work.take(place_of[place] for place in new if place in place_of)
+        work.take([place_of[place] for place in new if place in place_of])
         work.date(lines.dated_otherwise(place_of[place] for place in changed if place in place_of))
         work.follow(*self.past.followed(known_ms))
         work.finish()

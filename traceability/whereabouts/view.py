@@ -60,7 +60,7 @@ class TableView:
         return self._people.person_of(subject)
 
     def owner(self, token: str, at_ms: int) -> str:
-        return self._bindings.subject_of(token, at_ms)
+        return self.bindings.subject_of(token, at_ms)
 
     def of_subject(self, subject: str, window: Span) -> list[Stay]:
         c = tables.stays.c
@@ -124,7 +124,8 @@ class TableView:
         return desk_at(self._connection, self.known_at_ms, ("map", "counted", "declaration"))
 
     @cached_property
-    def _bindings(self) -> Bindings:
+    def bindings(self) -> Bindings:
+        """Who carries which credential."""
         desk: Desk = desk_at(self._connection, self.known_at_ms, {"binding"})
         return desk.bindings
 
