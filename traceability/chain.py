@@ -7,7 +7,7 @@ hold is written down (`breaks`) and raises an alarm; both lines stay. `held` is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from sqlalchemy import bindparam, select
 
@@ -15,28 +15,28 @@ from gateway.wire import read_line
 from traceability.database import tables
 from traceability.database.portable import add
 from traceability.message import Block
-from traceability.page import Page
+from traceability.page import Page, Range
 from traceability.streams import Key, Tx
 
 
-def check(tx: Tx, page: Page, new: Block, runs: Iterable[tuple[int, int]]) -> None:
+def check(tx: Tx, page: Page, new: Block, runs: Sequence[Range]) -> None:
     """Check every link that got its second end with these lines, which are on the page already, in their runs."""
-    key, stream = page.key, page.stream
+    prevs = _to_check(new, runs)
     for first, last in runs:
-        for seq in _joined(page, new, first, last):
-            compare(tx, key, stream, seq, held=page.hash_at(seq - 1), named=page.prevs[seq])
-        named = page.prevs.get(last + 1)
+        for seq in range(first, last + 1) if len(prevs) > 1 else (first,):
+            compare(tx, page.key, page.stream, seq, held=page.hash_at(seq - 1), named=prevs[seq])
+        page.starts[first] = prevs[first]
+        named = page.starts.get(last + 1)
         if named is None and last + 1 in page.held:
-            named = _prev_at(tx, stream, last + 1)
-        compare(tx, key, stream, last + 1, held=page.hash_at(last), named=named)
+            named = _prev_at(tx, page.stream, last + 1)
+        compare(tx, page.key, page.stream, last + 1, held=page.hash_at(last), named=named)
 
 
-def _joined(page: Page, new: Block, first: int, last: int) -> Iterable[int]:
-    """The lines of a run whose link to the one before needs a look: only the first, if those behind it all fit."""
-    is_all = len(new.seqs) == last - first + 1 and new.seqs == list(range(first, last + 1))
-    if is_all and new.prevs[1:] == [own_hash.hex() for own_hash in new.hashes[:-1]]:
-        return (first,)
-    return range(first, last + 1)
+def _to_check(new: Block, runs: Sequence[Range]) -> dict[int, str]:
+    """What lines name as the one before, by seq: the first alone, if they are one run in order and fit together."""
+    if len(runs) == 1 and new.is_in_order() and new.fits():
+        return {new.seqs[0]: new.prev_at(0)}
+    return {seq: new.prev_at(at) for at, seq in enumerate(new.seqs)}
 
 
 def compare(tx: Tx, key: Key, stream: int, seq: int, *, held: str | None, named: str | None) -> None:

@@ -22,7 +22,7 @@ from traceability.database import tables
 from traceability.database.bulk import LineRow
 from traceability.database.portable import add, append_lines
 from traceability.message import Block, Message
-from traceability.page import Page, open_pages, runs_of, write_pages
+from traceability.page import Page, open_pages, write_pages
 from traceability.streams import MAX_SEQ, Key, Tx, plain, stream_of
 
 _EPOCH = re.compile(r"[0-9a-f]{16}")
@@ -59,7 +59,7 @@ def _keep(tx: Tx, blocks: Sequence[Block]) -> None:
             new.append((page.stream, fresh))
             lost += [(page, line) for line in fresh.notable.values() if line.type == losses.LOST_TYPE]
     if new:
-        append_lines(tx.connection, _rows(new, tx.now_ms), tables.records)
+        append_lines(tx.connection, tables.records, _rows(new), tx.now_ms)
         write_pages(tx, pages.values())
         notes.write(tx.connection)
     for page in pages.values():
@@ -71,7 +71,7 @@ def _keep(tx: Tx, blocks: Sequence[Block]) -> None:
 
 def _fresh(tx: Tx, page: Page, block: Block) -> Block:
     """What of a block is not here yet; a repeat is counted, a contradiction kept beside."""
-    if page.held.keys().isdisjoint(block.seqs) and len(set(block.seqs)) == len(block.seqs):
+    if page.held.keys().isdisjoint(block.seqs) and (block.is_in_order() or len(set(block.seqs)) == len(block.seqs)):
         return block
     places, come = list[int](), dict[int, bytes]()
     for at, (seq, own_hash) in enumerate(zip(block.seqs, block.hashes, strict=True)):
@@ -89,21 +89,20 @@ def _fresh(tx: Tx, page: Page, block: Block) -> Block:
 def _account(tx: Tx, page: Page, new: Block, notes: clocks.Notes) -> None:
     """Spans, chain and testimony for lines that are new; what they say of their clocks."""
     tx.counts["new"] += len(new.seqs)
-    runs = runs_of(new.seqs)
+    runs = new.runs()
     page.add(new, runs, tx.now_ms)
     chain.check(tx, page, new, runs)
     evidence.check(tx, page, new)
-    for at, moment in enumerate(new.moments):
-        if moment is None:
-            notes.take(page.stream, new.notable[at])
-        else:
-            notes.tick(page.stream, *moment)
+    for line in new.notable.values():
+        notes.take(page.stream, line)
+    for boot, boot_ns in new.moments.items():
+        notes.tick(page.stream, boot, boot_ns)
 
 
-def _rows(blocks: Iterable[tuple[int, Block]], at_ms: int) -> Iterator[LineRow]:
+def _rows(blocks: Iterable[tuple[int, Block]]) -> Iterator[LineRow]:
     """As `records` has them, in the order in which they came."""
     for stream, block in blocks:
-        yield from zip(repeat(stream), block.seqs, block.hashes, block.raws, repeat(at_ms))
+        yield from zip(repeat(stream), block.seqs, block.hashes, block.raws)
 
 
 def _repeat(tx: Tx, page: Page) -> None:

@@ -35,19 +35,19 @@ class _Kind(IntEnum):
 class Page:
     """One stream, around the lines that have come.
 
-    `held`: the SHA-256 of lines that are here, those beside the new ones too; `prevs`: what new lines name as the one
-    before. `testified`: signed heads among them. `refused`: seqs that were refused. `new`: ranges of lines added.
+    `held`: the SHA-256 of lines that are here, those beside the new ones too. `testified`: signed heads among them.
+    `refused`: seqs that were refused. `new`: ranges of lines added; `starts`: what the first of each names before it.
     `again`: how many came that were here already.
     """
 
     key: Key
     stream: int
     held: dict[int, bytes] = field(default_factory=dict)
-    prevs: dict[int, str] = field(default_factory=dict)
     spans: Window = field(default_factory=Window)
     testified: set[tuple[int, bytes]] = field(default_factory=set)
     refused: set[int] = field(default_factory=set)
     new: list[Range] = field(default_factory=list)
+    starts: dict[int, str] = field(default_factory=dict)
     again: int = 0
 
     def hash_at(self, seq: int) -> str | None:
@@ -58,7 +58,6 @@ class Page:
     def add(self, block: Block, runs: Iterable[Range], now_ms: int) -> None:
         """Take up lines that are new, in their runs."""
         self.held.update(zip(block.seqs, block.hashes, strict=True))
-        self.prevs.update(zip(block.seqs, block.prevs, strict=True))
         for first, last in runs:
             self.spans.cover(first, last, now_ms)
             self.new.append((first, last))
@@ -68,7 +67,7 @@ def open_pages(tx: Tx, blocks: Iterable[Block]) -> dict[Key, Page]:
     """The pages of the streams of these blocks, with all that is known around their lines."""
     ranges: dict[Key, list[Range]] = {}
     for block in blocks:
-        ranges.setdefault(block.key, []).extend(runs_of(block.seqs))
+        ranges.setdefault(block.key, []).extend(block.runs())
     pages = {key: Page(key, stream) for key, stream in streams_of(tx, ranges).items()}
     by_stream = {page.stream: page for page in pages.values()}
     found: dict[int, list[Span]] = {}
@@ -96,19 +95,11 @@ def write_pages(tx: Tx, pages: Iterable[Page]) -> None:
         return
     connection = tx.connection
     spans.write(connection, {page.stream: page.spans for page in changed})
-    taken = [(page.stream, seq) for page in changed for seq in sorted(page.refused & page.prevs.keys())]
+    taken = [(page.stream, seq) for page in changed for seq in sorted(page.refused & page.held.keys())]
     if taken:
         execute(connection, _not_refused(connection.dialect.name), taken)
     counts = [(page.stream, sum(last - first + 1 for first, last in page.new), tx.now_ms) for page in changed]
     execute(connection, _count(connection.dialect.name), counts)
-
-
-def runs_of(seqs: list[int]) -> list[Range]:
-    """Seqs in any order as the ranges they form."""
-    first, last = seqs[0], seqs[-1]
-    if last - first + 1 == len(seqs) and seqs == list(range(first, last + 1)):
-        return [(first, last)]
-    return list(spans.runs(seqs))
 
 
 def _merged(ranges: list[Range]) -> list[Range]:

@@ -64,11 +64,17 @@ def test_whole_numbers_text_nothing_and_flags_are_put_as_they_are(ledger: Ledger
 
 
 def test_a_row_is_added_once_and_null_text_and_bytes_come_back_as_they_were(ledger: Ledger) -> None:
-    row = {"stream": 1, "seq": 1, "hash": bytes(range(256)), "line": b"\0\xff\n\\", "at_ms": 2**53}
+    row = {
+        "stream": 1,
+        "seq": 1,
+        "hash": bytes(range(224, 256)),
+        "line": bytes(range(256)) + b"\0\xff\n\\",
+        "at_ms": 2**53,
+    }
     names = {"site": "hq", "gateway": "é\t\\N", "epoch": "0" * 16, "told": None, "first_ms": 1}
     with ledger.database.writing() as connection:
         connection.execute(tables.streams.insert(), names | {"id": 1, "receipt": 0, "held": 0, "expired": 0})
-        append_lines(connection, [tuple(row.values())], tables.records)
+        append_lines(connection, tables.records, [(1, 1, row["hash"], row["line"])], 2**53)
         assert not add(connection, tables.records, row | {"line": b"other"})
         records = tables.records.c
         kept = connection.execute(

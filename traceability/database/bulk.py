@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from traceability.database.base import Connection
 
-LineRow = tuple[int, int, bytes, bytes, int]
+LineRow = tuple[int, int, bytes, bytes]
+"""Stream, seq, SHA-256, line."""
 LINE_COLUMNS = ("stream", "seq", "hash", "line", "at_ms")
 
 LEDGER, DERIVATION = 0x70676C67, 0x70676C69
@@ -16,31 +17,25 @@ LEDGER, DERIVATION = 0x70676C67, 0x70676C69
 
 _HEAD = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
 _END = struct.pack(">h", -1)
-_BEFORE_HASH, _BEFORE_LINE, _BEHIND = struct.Struct(">hiqiqi"), struct.Struct(">i"), struct.Struct(">iq")
+_BEFORE_LINE, _BEHIND = struct.Struct(">hiqiqi32si"), struct.Struct(">iq")
 PIECE_ROWS = 256
 
 
-def append_lines(connection: Connection, table: str, rows: Iterable[LineRow]) -> None:
+def append_lines(connection: Connection, table: str, rows: Iterable[LineRow], at_ms: int) -> None:
     """Insert new rows by one COPY; the server takes the first of them while the next are made."""
     cursor = connection.connection.cursor()
     try:
         statement = f"COPY {table} ({', '.join(LINE_COLUMNS)}) FROM STDIN WITH (FORMAT binary)"
-        cursor.execute(statement, stream=_pieces(rows))  # type: ignore[call-arg]
+        cursor.execute(statement, stream=_pieces(rows, at_ms))  # type: ignore[call-arg]
     finally:
         cursor.close()
 
 
-def _pieces(rows: Iterable[LineRow]) -> Iterator[bytes]:
+def _pieces(rows: Iterable[LineRow], at_ms: int) -> Iterator[bytes]:
     """Rows in COPY's binary format: how many values, then each as its length and its bytes."""
-    parts, full = [_HEAD], 5 * PIECE_ROWS
-    for stream, seq, own_hash, line, at_ms in rows:
-        parts += (
-            _BEFORE_HASH.pack(5, 8, stream, 8, seq, len(own_hash)),
-            own_hash,
-            _BEFORE_LINE.pack(len(line)),
-            line,
-            _BEHIND.pack(8, at_ms),
-        )
+    parts, full, behind, pack = [_HEAD], 3 * PIECE_ROWS, _BEHIND.pack(8, at_ms), _BEFORE_LINE.pack
+    for stream, seq, own_hash, line in rows:
+        parts += (pack(5, 8, stream, 8, seq, 32, own_hash, len(line)), line, behind)
         if len(parts) >= full:
             yield b"".join(parts)
             parts = []

@@ -71,13 +71,13 @@ def append(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         connection.execute(table.insert(), rows)
 
 
-def append_lines(connection: Connection, rows: Iterable[bulk.LineRow], table: Table) -> None:
-    """Insert lines (stream, seq, hash, line, at_ms) that are known to be new."""
+def append_lines(connection: Connection, table: Table, rows: Iterable[bulk.LineRow], at_ms: int) -> None:
+    """Insert lines (stream, seq, SHA-256, line) that are known to be new, all taken at the same time (unix ms)."""
     if is_server(connection):
-        bulk.append_lines(connection, table.name, rows)
+        bulk.append_lines(connection, table.name, rows, at_ms)
     elif lines := list(rows):
-        names, marks = ", ".join(bulk.LINE_COLUMNS), ", ".join("?" * len(bulk.LINE_COLUMNS))
-        connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", lines)
+        names, marks = ", ".join(bulk.LINE_COLUMNS), "?, " * 4
+        connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks}{at_ms})", lines)
 
 
 # --- many rows in one statement

@@ -79,11 +79,11 @@ def digest_anew(connection: Connection) -> None:
     first = select(*(ordered.c[column.name] for column in named)).where(ordered.c.nth == 1)
     connection.execute(insert(tables.named).from_select([column.name for column in named], first))
     connection.execute(delete(tables.blocks))
-    block = g.seq // BLOCK
+    block = (g.seq // BLOCK).label("block")
     whole = (
         select(g.stream, block, func.max(g.known_from), literal(FUTURE, BIG), *_times())
         .where(g.known_to == FUTURE)
-        .group_by(g.stream, block)
+        .group_by(g.stream, "block")
         .having(func.count() == BLOCK, _lives() == 0)
     )
     columns = ["stream", "block", "known_from", "known_to", "begin_ms", "end_ms", "live_begin_ms", "live_end_ms"]
