@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from gateway.simulation.city.deliveries import Delivery
+from gateway.simulation.city.settings import HOUR
 from gateway.simulation.city.truth import Truth
 from traceability.consumer import MAX_GROUP_MESSAGES
 from traceability.database import open_database
@@ -36,7 +37,7 @@ class Centre:
         self._ledger.open()
         self.database = open_database(place)
         self._deriver = Deriver(self.database, lambda: self.now_ms)
-        self._untold = 0
+        self._untold, self._derived_ms = 0, begin_ms
 
     def feed(self, deliveries: Iterable[Delivery], entries: Iterable[Entry], told: Callable[[int], bool]) -> None:
         """Both, each at its time. `told` is called with the number of records taken, now and then; false: enough."""
@@ -45,7 +46,7 @@ class Centre:
         for group in _groups(deliveries):
             self._say(waiting, group[0].arrive_ms)
             self._take(group)
-            if self._untold >= TURN_RECORDS:
+            if self._untold >= TURN_RECORDS or self.now_ms - self._derived_ms >= HOUR:
                 self.derive()
                 if not told(self.counts["new"]):
                     break
@@ -58,7 +59,7 @@ class Centre:
         begun = time.monotonic()
         while self._deriver.turn():
             pass
-        self._untold = 0
+        self._untold, self._derived_ms = 0, self.now_ms
         self.seconds["presence"] += time.monotonic() - begun
 
     def close(self) -> None:

@@ -55,7 +55,7 @@ def questions(truth: Truth, during: Span, sample: Sample) -> Iterator[Question]:
     rng = Random(f"questions/{sample.seed}")
     sites, people = sorted({stay.site for stay in truth.stays}), sorted(truth.persons)
     for _ in range(sample.moments):
-        at_ms = rng.randrange(during.begin_ms + 6 * HOUR, during.end_ms)
+        at_ms = rng.randrange(during.begin_ms + min(6 * HOUR, during.length_ms // 2), during.end_ms)
         yield "roster", rng.choice(sites), at_ms, at_ms
         site = rng.choice(sites)
         yield "headcount", site, at_ms, at_ms

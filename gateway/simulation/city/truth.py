@@ -158,6 +158,11 @@ class Truth:
             return None
         return missed[at].why
 
+    def doubts(self, person: str, begin_ms: int, end_ms: int) -> set[str]:
+        """The same for all of a span."""
+        moments = [it.at_ms for it in self._missed_by.get(person, []) if begin_ms < it.at_ms <= end_ms]
+        return {why for at_ms in (begin_ms, *moments) if (why := self.doubt(person, at_ms)) is not None}
+
     def _moved_ms(self, person: str, at_ms: int) -> int:
         """When somebody last went through a lane."""
         stays = self._by_person.get(person, [])

@@ -1,0 +1,111 @@
+"""What an answer says of itself that it cannot know: people without a name, cards, sites that nobody watched."""
+
+from __future__ import annotations
+
+from presence_world import ALL, at, punch
+
+from traceability.presence.atlas import Lane, Map, Position, Zone, names_of
+from traceability.presence.bindings import Binding
+from traceability.presence.contacts import contacts, second_degree
+from traceability.presence.coverage import Sign
+from traceability.presence.facts import Fact
+from traceability.presence.memory import Presence
+from traceability.presence.moments import Span
+from traceability.presence.roster import headcount, roster
+from traceability.presence.trajectory import LOOKBACK_MS, trajectory
+
+DAY = Span(at(0), at(300))
+
+
+def stay(token: str, begin: float, end: float, **more: object) -> list[Fact]:
+    return [punch(begin, token, **more), punch(end, token, "out", **more)]  # type: ignore[arg-type]
+
+
+def charted(*facts: Fact) -> Presence:
+    """Two sites, and a read point on wheels that stood at `hq`; from minute 100 to 120 only `hq` was watched."""
+    presence = Presence(facts)
+    wheels = Lane("lines", "crew", "crew", "outside", "trench", positions=(Position(DAY, "hq", "outside", "trench"),))
+    zones = names_of([Zone("hq", "lobby"), Zone("dorm", "lobby")])
+    presence.chart(Map(zones=zones, lanes={("lines", "crew"): wheels}))
+    for site, lane in (("hq", "gate"), ("dorm", "gate"), ("lines", "crew")):
+        minutes = [(-2000, "gateway.started"), (-1999, "device.up"), (100, "punch"), (120, "gateway.started")]
+        kept = minutes if site != "hq" else minutes[:3]
+        for seq, (minute, kind) in enumerate([*kept, (121, "device.up"), (400, "punch")], 1):
+            presence.watch(
+                Sign(f"{site}/e/e/{seq}", 0, at(minute), site, "e", "e", seq, kind, lane=lane, device="reader")
+            )
+    return presence
+
+
+def test_a_roster_says_of_whom_nobody_has_seen_the_end_yet_and_how_many_have_no_name() -> None:
+    presence = Presence([punch(10, "k1:a"), *stay("k1:b", 20, 60), punch(30, None, outcome="tailgate")])
+    told = roster(presence, "hq", at(40))
+    assert [(each.subject, each.is_open) for each in told.present] == [("card/k1:a", True), ("card/k1:b", False)]
+    assert (told.unnamed.low, told.unnamed.high) == (1, 1)
+
+
+def test_who_came_in_unnamed_and_left_by_name_is_not_inside_for_a_day() -> None:
+    presence = Presence([punch(10, None, outcome="tailgate"), punch(50, "k1:a", "out")])
+    told = headcount(presence, "hq", at(60))
+    assert (told.unnamed.low, told.unnamed.high, told.unnamed.known) == (0, 1, 1)
+    assert (told.total_low, told.total_high) == (0, 1)
+
+
+def test_who_came_in_unnamed_and_is_read_inside_may_be_counted_once() -> None:
+    presence = Presence([punch(10, None, outcome="tailgate"), punch(20, "k1:a", lane="door")])
+    told = headcount(presence, "hq", at(60))
+    assert (told.named, told.total_low, told.total_high) == (1, 1, 2)
+
+
+def test_a_card_that_became_somebodys_while_inside_is_not_there_besides_him() -> None:
+    presence = Presence([punch(10, "k1:a"), punch(90, "k1:a", "out")])
+    presence.bind(Binding("b1", 0, "k1:a", "ann", at(50)))
+    assert [each.subject for each in roster(presence, "hq", at(40)).present] == ["card/k1:a"]
+    late = roster(presence, "hq", at(100))
+    assert (late.present, [each.subject for each in late.possible]) == ((), ["card/k1:a"])
+    assert headcount(presence, "hq", at(100)).named == 0
+
+
+def test_where_somebody_was_before_anything_was_known_of_him_is_unknown_and_not_outside() -> None:
+    presence = Presence(stay("k1:a", 10, 20))
+    first, *_, last = trajectory(presence, "card/k1:a", DAY).legs
+    assert (first.kind, first.span, last.kind) == ("unknown", Span(at(0), at(10)), "outside")
+    [stranger] = trajectory(presence, "person/ann", DAY).legs
+    assert (stranger.kind, stranger.span) == ("unknown", DAY)
+    assert contacts(presence, "person/ann", DAY).unknown == (DAY,)
+
+
+def test_who_went_out_before_the_window_is_outside_when_it_begins() -> None:
+    presence = Presence([*stay("k1:a", -30, -20), *stay("k1:a", 10, 20)])
+    assert [leg.kind for leg in trajectory(presence, "card/k1:a", DAY).legs] == ["outside", "stay", "outside"]
+    assert contacts(presence, "card/k1:a", DAY).unknown == ()
+    later = Span(at(30) + LOOKBACK_MS, at(60) + LOOKBACK_MS)
+    assert [leg.kind for leg in trajectory(presence, "card/k1:a", later).legs] == ["unknown"]
+
+
+def test_who_is_outside_may_have_been_at_a_site_that_nobody_watched() -> None:
+    presence = charted(*stay("k1:a", -30, -20), *stay("k1:a", 10, 20))
+    told = trajectory(presence, "card/k1:a", DAY)
+    assert told.scope.sites == ("hq",)
+    dead = [(gap.site, gap.lane, gap.span, gap.state) for gap in told.elsewhere if gap.site == "dorm"]
+    assert dead == [("dorm", "*", Span(at(100), at(121)), "blind")]
+    assert contacts(presence, "card/k1:a", DAY).elsewhere == told.elsewhere
+
+
+def test_who_was_inside_all_along_was_at_no_other_site() -> None:
+    assert trajectory(charted(*stay("k1:a", -30, 310)), "card/k1:a", DAY).elsewhere == ()
+
+
+def test_a_read_point_on_wheels_is_looked_at_where_it_stood() -> None:
+    gaps = roster(charted(), "hq", at(130)).scope.gaps
+    assert {(gap.site, gap.lane, gap.state) for gap in gaps} == {("lines", "crew", "blind")}
+    assert (gaps[0].span.begin_ms, gaps[-1].span.end_ms) == (at(100), at(121))
+    assert "lines" not in {gap.site for gap in roster(charted(), "dorm", at(130)).scope.gaps}
+
+
+def test_a_contact_of_somebody_whose_exit_is_missing_is_a_possible_second_one() -> None:
+    facts = [*stay("k1:a", 0, 30), punch(10, "k1:b"), punch(90, "k1:b", site="dorm"), *stay("k1:c", 40, 60)]
+    told = second_degree(Presence(facts), "card/k1:a", ALL)
+    assert [each.subject for each in told.first.possible] == ["card/k1:b"]
+    assert [each.subject for each in told.second] == []
+    assert [(each.subject, each.by) for each in told.possible] == [("card/k1:c", "card/k1:b")]
