@@ -14,7 +14,7 @@ from gateway.errors import PunchgateError
 from gateway.setup import identifying
 from gateway.setup.asking import agree, ask, ask_key, choose, say
 from gateway.setup.draft import Draft
-from gateway.setup.ports import Found, found_ports
+from gateway.setup.ports import Found, better_name, found_ports
 
 IDENTIFY, SKIP, AGAIN, NOTHING = "identify", "skip", "again", "-"
 SHOWN = 3
@@ -64,6 +64,9 @@ class Lines:
             if not 1 <= int(text) <= len(found):
                 raise ValueError(f"there is no port {text} in the list")
             text = found[int(text) - 1].name
+        elif better := better_name(text, found):
+            say(f"{text} is {better}: that name stays when a cable is moved")
+            text = better
         if "/" not in text:
             raise ValueError(f"{text!r} is neither a number of the list, nor a path, nor a URL")
         if any(port["url"] == text for port in self._ports()):

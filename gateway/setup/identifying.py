@@ -15,11 +15,13 @@ from gateway.bench.probing import Search, probe
 from gateway.bench.recognition import Candidate, best_are_tied
 from gateway.bench.talk import port_url
 from gateway.errors import PunchgateError
-from gateway.setup.ports import Found
+from gateway.setup.ports import Found, better_name
 
 Say = Callable[[str], None]
 GOOD = ("sure", "likely")
 SHOWN = 3
+HELD_BY_US = "held by punchgate"
+STOP_IT = "stop the daemon while it is found out: systemctl stop punchgate"
 
 
 def search(
@@ -46,15 +48,20 @@ def speed(found: Candidate, url: str) -> dict[str, int]:
 def settle(
     answered: Answered, config: Path, specs: Sequence[DriverSpec], ports: Callable[[], Sequence[Found]], say: Say
 ) -> None:
-    """Fill in, in the tree, every "any" and "identify". Raises ConfigError with all that stay open."""
+    """Fill in, in the tree, every "any" and "identify". Raises ConfigError with all that stay open.
+
+    What is not as good as it might be, or in use, is said and stays.
+    """
     findings: list[Finding] = []
-    listed = answered.tree.get("ports")
+    listed, known = answered.tree.get("ports"), ports()
     for index, port in enumerate(listed if isinstance(listed, list) else []):
         try:
-            _settle(port, answered, config, specs, ports, say)
+            _settle(port, answered, config, specs, known, say)
         except _Open as why:
             where = f"ports[{index}].{why.key}"
             findings.append(Finding("", where, why.value, why.problem, why.remedy))
+        else:
+            _remark(port["url"], known, say)
     if findings:
         raise ConfigError(findings)
 
@@ -72,11 +79,11 @@ def _settle(
     answered: Answered,
     config: Path,
     specs: Sequence[DriverSpec],
-    ports: Callable[[], Sequence[Found]],
+    ports: Sequence[Found],
     say: Say,
 ) -> None:
     if port["url"] == ANY:
-        port["url"] = _the_only_one(answered, ports())
+        port["url"] = _the_only_one(answered, ports)
     for number, device in enumerate(port["devices"]):
         if device["driver"] != IDENTIFY:
             continue
@@ -94,11 +101,20 @@ def _settle(
                 say=say,
             )
         except PunchgateError as why:
-            raise _Open(key, IDENTIFY, why.message, why.remedy) from why
+            remedy = STOP_IT if HELD_BY_US in why.message else why.remedy
+            raise _Open(key, IDENTIFY, why.message, remedy) from why
         best = _the_best(key, found)
         say(f"{port['url']}: {best.spec.name}, {best.certainty}")
         device.update(as_device(best))
         port.update(speed(best, port["url"]))
+
+
+def _remark(url: str, ports: Sequence[Found], say: Say) -> None:
+    if better := better_name(url, ports):
+        say(f"{url}: this name may change when a cable is moved; {better} is the same port")
+    held = next((port.held_by for port in ports if os.path.realpath(url) == port.device), None)
+    if held:
+        say(f"{url}: held by {held}; a port has one owner, the daemon waits until it is free")
 
 
 def _the_only_one(answered: Answered, ports: Sequence[Found]) -> str:

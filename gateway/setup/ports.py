@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,6 +47,13 @@ def named(ports: Sequence[PortInfo], links: dict[Path, dict[str, str]]) -> list[
         what = ", ".join(dict.fromkeys(each for each in said if each and each != "n/a"))
         chosen.append(Found(name or port.path, port.path, lasting or _built_in(port), what, port.held_by))
     return chosen
+
+
+def better_name(url: str, ports: Sequence[Found]) -> str | None:
+    """A name that means the same port tomorrow, for a path that may not; None: there is none, or it is not needed."""
+    path = os.path.realpath(url)
+    of = next((port for port in ports if port.device == path and port.lasting), None)
+    return of.name if of is not None and url == of.device != of.name else None
 
 
 def _built_in(port: PortInfo) -> bool:

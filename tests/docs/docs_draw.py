@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import docs_mistakes as mistakes
@@ -13,6 +14,7 @@ import docs_records as morning
 import docs_supported as supported
 from docs_pages import OURS, Painter, redrawn
 
+from config.answers import Setup
 from gateway.log import EVENTS
 
 JOURNAL = Path(__file__).with_name("morning.jsonl")
@@ -41,6 +43,15 @@ def outcomes() -> str:
 
 def gateway_log() -> str:
     return mistakes.table(("event", "means"), [(f"`{event}`", meaning) for event, meaning in sorted(EVENTS.items())])
+
+
+def setup_keys() -> str:
+    """The table [setup] of an answers file, as the model has it."""
+    rows = []
+    for key, field in Setup.model_fields.items():
+        default = "–" if field.default is None else f"`{json.dumps(field.default)}`"
+        rows.append((f"`{key}`", default, str(field.description).rstrip(".")))
+    return mistakes.table(("key of `[setup]`", "default", "meaning"), rows)
 
 
 def line(text: str) -> str:
@@ -79,6 +90,7 @@ PAINTERS: dict[str, Painter] = {
     "supported models": supported.models,
     "driver table": supported.readme,
     "receipt refusals": mistakes.receipt_refusals,
+    "setup keys": setup_keys,
 }
 
 

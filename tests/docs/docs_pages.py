@@ -19,7 +19,7 @@ from textwrap import dedent
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))
-DRAWN = ("payloads", "operations", "errors", "security", "design", "deviations", "supported")
+DRAWN = ("payloads", "setup", "operations", "errors", "security", "design", "deviations", "supported")
 OURS = (ROOT / "README.md", *(DOCS / f"{name}.md" for name in DRAWN))
 
 Painter = Callable[[], str]
