@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from check_bench import Bench, clean, daemon, only
@@ -17,6 +18,11 @@ from gateway.check.patience import ask_all
 from gateway.check.ports import ports
 from gateway.port import holder
 from gateway.simulation.pty import Pty
+
+
+def opened(path: Path) -> IO[bytes]:
+    """A port that another program opens; our own session never gets it for its terminal."""
+    return open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | os.O_NOCTTY))
 
 
 @pytest.fixture
@@ -29,7 +35,7 @@ def pty(bench: Bench) -> Iterator[Pty]:
 @pytest.fixture
 def stranger(pty: Pty) -> Iterator[int]:
     """Another process that has the port open."""
-    with pty.path.open("rb", buffering=0) as line:
+    with opened(pty.path) as line:
         process = subprocess.Popen(["sleep", "60"], stdin=line)
     while not holder(str(pty.path)):
         time.sleep(0.01)
@@ -78,7 +84,7 @@ def test_the_process_behind_a_pseudo_terminal_is_the_device_and_no_other_program
         (bench.folder / "port").symlink_to(path)
         assert f"({far.pid})" in str(holder(str(path)))
         assert clean(bench.examine(ports))
-        with path.open("rb", buffering=0) as line, subprocess.Popen(["sleep", "60"], stdin=line) as other:
+        with opened(path) as line, subprocess.Popen(["sleep", "60"], stdin=line) as other:
             assert f"({other.pid})" in only(bench.examine(ports), "finding").what
             assert f"({other.pid})" in str(holder(str(path)))
             other.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import socket
 import time
@@ -150,9 +151,13 @@ def test_the_default_selection_has_every_kind_of_fault() -> None:
     assert {str(kind) for kind in KINDS} - {str(kind) for kind in drawn} == set()
 
 
+def without_terminal(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NOCTTY)
+
+
 def test_a_frame_is_taken_when_it_was_read_and_excused_only_if_that_was_just_before_a_kill(tmp_path: Path) -> None:
     wire = Wire("reader", Pty(tmp_path / "tty"))
-    with wire.port.path.open("rb", buffering=0) as reader:
+    with open(wire.port.path, "rb", buffering=0, opener=without_terminal) as reader:
         assert wire.put("first", b"12345678")
         assert reader.read(8) == b"12345678"
         eventually(lambda: wire.look() or wire.frames[0].taken_at, "taking it")
