@@ -1,8 +1,8 @@
 """Tests beside each other: what one process runs in a row, what runs first, and what wants the machine for itself.
 
 `./dev test` starts several processes (pytest-xdist). The tests of a file stay together, so that they share what their
-file shares; the files of APART have tests that share nothing and take long, and each goes where there is room. A test
-marked `alone` waits until no other test runs, and no other begins before it has ended.
+file shares; the files of APART have tests that share nothing and take long, and each goes where there is room. Tests
+marked `alone` come last; each waits until no other test runs, and no other begins before it has ended.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ APART = (
 )
 FOLDER = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 INPUT = "punchgate_doors"
+ALONE = "alone"
 
 
 class Doors:
@@ -68,15 +69,20 @@ def made_once(folders: pytest.TempPathFactory, name: str, make: Callable[[Path],
     return common / name
 
 
-def unit(nodeid: str) -> str:
-    """What goes to one process as a whole: a file, or a test of a file of APART."""
+def unit(nodeid: str, alone: Collection[str] = ()) -> str:
+    """What goes to one process as a whole: a file but for what is alone, or a test."""
     file = nodeid.partition("::")[0]
-    return nodeid if file.endswith(APART) else file
+    return nodeid if nodeid in alone or file.endswith(APART) else file
 
 
-def place(item: pytest.Item) -> int:
-    """Where a test stands in the order of FIRST."""
-    return next((number for number, part in enumerate(FIRST) if f"tests/{part}" in item.path.as_posix()), len(FIRST))
+def is_alone(item: pytest.Item) -> bool:
+    return item.get_closest_marker("alone") is not None
+
+
+def place(item: pytest.Item) -> tuple[bool, int]:
+    """Where a test stands in the order of all."""
+    found = (number for number, part in enumerate(FIRST) if f"tests/{part}" in item.path.as_posix())
+    return is_alone(item), next(found, len(FIRST))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -84,8 +90,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     from xdist.scheduler import LoadScopeScheduling
 
     class ByUnit(LoadScopeScheduling):
+        alone: Collection[str] = ()
+
+        def schedule(self) -> None:
+            self.alone = set((Path(config.stash[FOLDER].name) / ALONE).read_text().splitlines())
+            super().schedule()
+
         def _split_scope(self, nodeid: str) -> str:
-            return unit(nodeid)
+            return unit(nodeid, self.alone)
 
     config.option.loadscopereorder = False
     return ByUnit(config, log)
@@ -106,8 +118,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In each process: all do the same, and one word to the scheduler is enough."""
     if hasattr(config, "workerinput"):
         items.sort(key=place)
+        own = Path(config.workerinput[INPUT]) / f"{ALONE}-{os.getpid()}"
+        own.write_text("\n".join(item.nodeid for item in items if is_alone(item)))
+        own.replace(own.with_name(ALONE))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -115,5 +131,5 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     told = getattr(item.config, "workerinput", {}).get(INPUT)
     if told is None:
         return (yield)
-    with Doors(Path(told)).inside(alone=item.get_closest_marker("alone") is not None):
+    with Doors(Path(told)).inside(alone=is_alone(item)):
         return (yield)

@@ -60,7 +60,10 @@ def test_files_run_beside_each_other_but_for_what_is_to_be_alone(tmp_path: Path)
     notes = [tuple(row.split()) for row in (tmp_path / "notes").read_text().splitlines()]
     begun = [number for number, (word, _, _) in enumerate(notes) if word == "alone"]
     assert [notes[number + 1][0] for number in begun] == ["over", "over"]
-    assert len({(file, process) for _, file, process in notes}) == 2
+    for number in begun:
+        later = {word for word, _, process in notes[number:] if process == notes[number][2]}
+        assert later == {"alone", "over"}, "they come last"
+    assert len({(file, process) for word, file, process in notes if word == "other"}) == 2
 
 
 def test_who_waits_to_be_alone_is_not_passed_by_those_who_come_later(tmp_path: Path) -> None:
@@ -106,6 +109,7 @@ def _until_kept(door: Path) -> None:
 def test_a_file_is_one_piece_unless_its_tests_share_nothing() -> None:
     assert unit("tests/unit/test_wire.py::test_a[1]") == "tests/unit/test_wire.py"
     assert unit(f"tests/{APART[0]}::test_a[1]") == f"tests/{APART[0]}::test_a[1]"
+    assert unit("tests/unit/test_wire.py::test_a", {"tests/unit/test_wire.py::test_a"}) != "tests/unit/test_wire.py"
     for file in APART:
         text = Path(__file__).with_name(file.partition("/")[0]).joinpath(file.partition("/")[2]).read_text()
         assert 'scope="module"' not in text, file

@@ -135,6 +135,7 @@ def test_a_capture_speaks_of_other_cards_and_shows_none(reader: Pty, tmp_path: P
     assert json.loads(replayed.stdout)["candidates"][0]["driver"] == "em4100"
 
 
+@pytest.mark.alone
 def test_raw_keeps_what_was_said(reader: Pty, tmp_path: Path) -> None:
     target = tmp_path / "desk.capture"
     result = captured(reader, "--driver", "em4100", "-o", str(target), "--raw")

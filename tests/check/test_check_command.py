@@ -57,7 +57,7 @@ def program(bench: Bench, *arguments: str) -> Child:
 
 
 def wait_until_all_is_settled(bench: Bench, child: Child) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         child.require_running()
         try:

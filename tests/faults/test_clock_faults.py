@@ -70,6 +70,7 @@ def centre_file(site: Site) -> Path:
     return site.centre_file(ca_file=uplink["ca_file"], cert_file=uplink["cert_file"], tls_key_file="client.key")
 
 
+@pytest.mark.alone
 def test_a_clock_set_by_hours_both_ways_under_load_loses_and_doubles_nothing(plain: Site, wall: Wall) -> None:
     rush = Rush(plain, seed=4)
     plain.centre()
@@ -87,6 +88,7 @@ def test_a_clock_set_by_hours_both_ways_under_load_loses_and_doubles_nothing(pla
     _assert_dated_by_anchors(rush, plain.events())
 
 
+@pytest.mark.alone
 def test_in_1970_no_certificate_is_believed_and_everything_arrives_once_the_clock_is_right(
     secured: Site, wall: Wall
 ) -> None:
@@ -113,6 +115,7 @@ def test_in_1970_no_certificate_is_believed_and_everything_arrives_once_the_cloc
     assert [data["subject"]["token"] for data in reads] == [token(card) for card in cards(50)]
 
 
+@pytest.mark.alone
 def test_a_centre_that_starts_in_1970_believes_no_certificate_and_says_that_its_clock_is_wrong(
     secured: Site, wall: Wall
 ) -> None:
@@ -128,7 +131,7 @@ def test_a_centre_that_starts_in_1970_believes_no_certificate_and_says_that_its_
     centre.kill()
     again = Process(log, "centre", "run", "-c", centre_file(secured))
     secured.processes.append(again)
-    again.wait_for("broker.connected", CONNECTED_WITHIN_S + SLACK_S)
+    again.wait_for("broker.connected")
 
 
 def _assert_dated_by_anchors(rush: Rush, events: list[dict[str, Any]]) -> None:

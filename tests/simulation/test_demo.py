@@ -18,6 +18,7 @@ DEMO = [*PUNCHGATE, "demo"]
 VERDICT = re.compile(r"([1-9]\d*) punches, 0 lost, 0 duplicated")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("broker", [pytest.param("mosquitto", marks=pytest.mark.needs("mosquitto")), "iotcore"])
 def test_a_morning_with_a_broken_broker_loses_and_duplicates_nothing(broker: str, tmp_path: Path) -> None:
     path = os.environ["PATH"] if broker == "mosquitto" else path_without_mosquitto(tmp_path)
@@ -41,6 +42,7 @@ def test_a_morning_with_a_broken_broker_loses_and_duplicates_nothing(broker: str
     assert not processes_of(folder)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_endless_demo_ends_cleanly_and_leaves_nothing_behind(how: signal.Signals) -> None:
     process = subprocess.Popen([*DEMO, "--people", "10"], stdout=subprocess.PIPE, text=True)
@@ -74,6 +76,7 @@ def test_an_outage_that_is_no_number_of_seconds_is_a_usage_error(outage: str) ->
     assert "Invalid value for '--outage'" in done.stderr
 
 
+@pytest.mark.alone
 def test_a_demo_that_is_killed_takes_its_processes_along() -> None:
     process = subprocess.Popen([*DEMO, "--people", "10"], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
