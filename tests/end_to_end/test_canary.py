@@ -112,6 +112,7 @@ class Scene:
         for command in (
             ("status", "--json"), ("status",), ("journal", "stats", "--json"), ("journal", "show", "5"),
             ("journal", "quarantine", "list"), ("journal", "verify"), ("check",),
+            ("roster",), ("roster", "--json"), ("muster",), ("muster", "--json"),
             ("backup", "create", folder / "box.backup"),
             ("backup", "create", "--with-secrets", folder / "all.backup"),
             ("backup", "verify", folder / "box.backup"), ("journal", "export", "-o", folder / "stick"),

@@ -194,7 +194,8 @@ def test_the_centre_is_a_service_with_a_user_and_a_ledger_of_its_own(box: Box) -
         box.sh("mkdir /etc/mosquitto && systemctl daemon-reload && systemctl start mosquitto")
         authority = "/var/lib/punchgate-centre/authority"
         for name in ("one", "another"):
-            box.sh(f"install -D -m 600 /dev/null {authority}/.lock && echo {name} > {authority}/punchgate.acl")
+            box.sh(f"mkdir -p {authority} && touch {authority}/.lock && echo {name} > {authority}/punchgate.acl")
+            box.sh(f"date > {authority}/published")
             box.eventually(f"grep {name} /etc/mosquitto/punchgate/punchgate.acl")
         box.eventually("test $(grep -c told /run/broker) = 2")
         box.sh("rm -r /etc/mosquitto /var/lib/punchgate-centre/authority")

@@ -7,6 +7,7 @@
     issued.json             each certificate: whose, serial, until when, revoked when
     gateways/               the public keys of enrolled gateways (`centre.gateway_keys`)
     punchgate.acl, crl.pem  for the broker: what each may do, and which certificates count no more
+    published               written in place behind them, for whoever watches
 
 Private files are for their owner only. Each file is replaced whole; `issued.json` is written before a certificate is
 handed out, so there is none that could not be revoked. `issue`, `revoke` and `know` belong inside `changing`.
@@ -37,7 +38,7 @@ NAME = "punchgate authority"
 CENTRE = "centre"
 CLIENT_DAYS = 825
 PRIVATE = 0o600
-ISSUED, ACL, CRL, LOCK = "issued.json", "punchgate.acl", "crl.pem", ".lock"
+ISSUED, ACL, CRL, LOCK, PUBLISHED = "issued.json", "punchgate.acl", "crl.pem", ".lock", "published"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,7 @@ class Authority:
         revoked = [int(one.serial, 16) for one in self.issued if one.revoked]
         put(self.folder / CRL, revocations(self._certificate, self._key, revoked))
         put(self.folder / ACL, acl(self.members(), CENTRE, prefix).encode())
+        (self.folder / PUBLISHED).write_text(f"{datetime.now(UTC).isoformat()}\n")
 
     def know(self, gateway: str, sign_key: str) -> None:
         """Believe what this gateway signs."""
