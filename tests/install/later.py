@@ -28,16 +28,16 @@ STEPS = (*STEPS, "CREATE TABLE companions (seq INTEGER PRIMARY KEY, said TEXT NO
 OLDEST_WRITERS = (*OLDEST_WRITERS, SCHEMA_VERSION)
 SCHEMA_VERSION = len(STEPS)
 """
-SLOW_STEPS = 8
+SLOW_STEPS, SLOW_STEP_S = 10, 2.0
 SLOW_COPY = f"""{SCHEMA_AHEAD}
 import time
 BACK_UP_PAGES = 1
-_at_once, _left = sync, [1.0] * {SLOW_STEPS}
+_at_once, _left = sync, [{SLOW_STEP_S}] * {SLOW_STEPS}
 def sync(path):
     time.sleep(_left.pop() if _left else 0.0)
     _at_once(path)
 """
-"""The first steps of the copy take a second each."""
+"""The first steps of the copy take so long each."""
 
 
 def debian(packages: Path, out: Path, version: str, added: Mapping[str, str]) -> Path:
