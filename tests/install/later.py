@@ -29,14 +29,16 @@ STEPS = (*STEPS, "CREATE TABLE companions (seq INTEGER PRIMARY KEY, said TEXT NO
 OLDEST_WRITERS = (*OLDEST_WRITERS, SCHEMA_VERSION)
 SCHEMA_VERSION = len(STEPS)
 """
+SLOW_STEPS, SLOW_STEP_S = 10, 2.0
 SLOW_COPY = f"""{SCHEMA_AHEAD}
 import time
 BACK_UP_PAGES = 1
-_at_once = sync
+_at_once, _left = sync, [{SLOW_STEP_S}] * {SLOW_STEPS}
 def sync(path):
-    time.sleep(1.0)
+    time.sleep(_left.pop() if _left else 0.0)
     _at_once(path)
 """
+"""The first steps of the copy take so long each."""
 
 
 ONE_RELEASE = Path(__file__).parent / "one_release"
