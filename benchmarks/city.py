@@ -149,13 +149,14 @@ def compare_all(arguments: argparse.Namespace) -> dict[str, object]:
             memory.note(centre)
         return _since(begun) < arguments.minutes * 60
 
+    is_whole = bool(arguments.fed)
     if not arguments.fed:
         arriving = deliveries.ordered(deliveries.read_all(arguments.city), arguments.order, 1)
-        centre.feed(arriving, entries_of(truth), told)
+        is_whole = centre.feed(arriving, entries_of(truth), told)
     sample = Sample(
         *(getattr(arguments, name) for name in ("moments", "people", "meetings", "second", "days", "seed"))
     )
-    until_ms = min(settings.end_ms, arguments.until or (2**62 if arguments.fed else centre.now_ms))
+    until_ms = min(settings.end_ms, arguments.until or (settings.end_ms if is_whole else centre.now_ms))
     asked = ask_all(centre, truth, list(questions(truth, Span(settings.begin_ms, until_ms), sample)), say_seldom)
     differing = memory.differing(centre)
     centre.close()

@@ -39,8 +39,11 @@ class Centre:
         self._deriver = Deriver(self.database, lambda: self.now_ms)
         self._untold, self._derived_ms = 0, begin_ms
 
-    def feed(self, deliveries: Iterable[Delivery], entries: Iterable[Entry], told: Callable[[int], bool]) -> None:
-        """Both, each at its time. `told` is called with the number of records taken, now and then; false: enough."""
+    def feed(self, deliveries: Iterable[Delivery], entries: Iterable[Entry], told: Callable[[int], bool]) -> bool:
+        """Both, each at its time. `told` is called with the number of records taken, now and then; false: enough.
+
+        Returns whether all of it was taken.
+        """
         waiting = deque(sorted(entries))
         self._say(waiting, self.now_ms)
         for group in _groups(deliveries):
@@ -49,10 +52,11 @@ class Centre:
             if self._untold >= TURN_RECORDS or self.now_ms - self._derived_ms >= HOUR:
                 self.derive()
                 if not told(self.counts["new"]):
-                    break
-        else:
-            self._say(waiting, 2**62)
+                    self.derive()
+                    return False
+        self._say(waiting, 2**62)
         self.derive()
+        return True
 
     def derive(self) -> None:
         """Until nothing waits."""
