@@ -37,7 +37,7 @@ from test_city_in_tables import CITY, Centre, timeless
 pytestmark = pytest.mark.needs("mosquitto", "postgres")
 
 WORK_S = (0.0, 1.0)
-"""How long a centre goes on after something was committed before it dies; unless it is YOUNG, and has not begun to."""
+"""How long a centre goes on after a commit before it dies; unless it is YOUNG, and has not begun to work."""
 COMMIT_S = 10.0
 BOTH, YOUNG = 0.2, 0.2
 PATIENCE_S = 120.0
@@ -129,7 +129,7 @@ class Twins:
         go.release()
         until = time.monotonic() + (0 if young else COMMIT_S)
         while self._commits() == before and time.monotonic() < until:
-            time.sleep(0.02)
+            time.sleep(0.1)
         time.sleep(self._chance.uniform(*WORK_S))
         for name in names:
             self.lives[name].kill()
