@@ -37,7 +37,8 @@ from test_city_in_tables import CITY, Centre, timeless
 pytestmark = pytest.mark.needs("mosquitto", "postgres")
 
 WORK_S = (0.0, 1.0)
-"""How long a centre works before it dies; unless it is YOUNG, and has not begun to."""
+"""How long a centre goes on after a commit before it dies; unless it is YOUNG, and has not begun to work."""
+COMMIT_S = 10.0
 BOTH, YOUNG = 0.2, 0.2
 PATIENCE_S = 120.0
 RESEND_S = 6.0
@@ -121,9 +122,14 @@ class Twins:
     def die(self, go: threading.Semaphore) -> None:
         """One or both, at a random moment of their work or before it; they are started again at once."""
         names = ["a", "b"] if self._chance.random() < BOTH else [self._chance.choice("ab")]
-        if self._chance.random() >= YOUNG:
+        young = self._chance.random() < YOUNG
+        if not young:
             self._wait_until_it_works(names[0])
+        before = self._commits()
         go.release()
+        until = time.monotonic() + (0 if young else COMMIT_S)
+        while self._commits() == before and time.monotonic() < until:
+            time.sleep(0.1)
         time.sleep(self._chance.uniform(*WORK_S))
         for name in names:
             self.lives[name].kill()
@@ -133,7 +139,10 @@ class Twins:
 
     def end(self) -> None:
         for centre in self.lives.values():
-            centre.stop()
+            centre.kill()
+
+    def _commits(self) -> int:
+        return sum(len(centre.events("centre.committed")) for centre in self.lives.values())
 
     def _wait_until_it_works(self, name: str) -> None:
         eventually(lambda: self.lives[name].events("broker.connected"), PATIENCE_S)

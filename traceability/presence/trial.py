@@ -85,15 +85,15 @@ Named = tuple[Punch, str | None]
 
 def compare(was: Iterable[Named], now: Iterable[Named], window: Span) -> tuple[Difference, ...]:
     """Where they say something else, of what begins in a window."""
-    groups: list[_Group] = []
+    of: dict[str, _Group] = {}
     for side, punches in enumerate((was, now)):
         for punch, subject in punches:
-            group = _Group(set(punch.refs))
+            group = _Group(set(punch.refs or (punch.id,)))
             group.sides[side].append(_conclusion(punch, subject))
-            for other in [each for each in groups if each.records & group.records]:
-                groups.remove(other)
+            for other in {id(held): held for each in group.records if (held := of.get(each)) is not None}.values():
                 group.join(other)
-            groups.append(group)
+            of |= dict.fromkeys(group.records, group)
+    groups = {id(group): group for group in of.values()}.values()
     found = [group.difference() for group in groups if group.differs()]
     return tuple(sorted((each for each in found if window.holds(each.at_ms)), key=repr))
 
