@@ -2,8 +2,9 @@
 
     with ledger.group(gateways) as group:    nothing of it counts until the block has ended
         group.take("hq", "edge-01", lines)   records, conflicts, refusals, losses, the chain
+        group.take_all(messages)             the same of many messages, in as many statements as for one
         group.hear("hq", "edge-01", state)   what a gateway says about itself
-        group.receipt(key)                   what may be told, numbered from the same database
+        group.receipts(keys)                 what may be told, numbered from the same database
 
 The ledger keeps all its state in the database and none in memory, so several centres on one database are right
 together, and a centre may be killed at any instruction: what was committed is a repeat when it comes again.

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from gateway.errors import Misconfigured, NotDurable, Unavailable
 from traceability import coverage, export
-from traceability.database import open_database
+from traceability.database import driver, open_database
 from traceability.database.address import read_address
 from traceability.ledger import Ledger
 from traceability.streams import Key
@@ -124,6 +124,27 @@ def test_two_centres_that_get_the_same_lines_write_them_once_and_their_receipts_
     assert (stream.through, stream.held, stream.conflicts, stream.breaks) == (600, 600, [], [])
     for ledger in ledgers:
         ledger.close()
+
+
+@pytest.mark.parametrize(("most", "prepared"), [(200, 1), (0, 0)])
+def test_a_statement_is_prepared_once_and_too_many_are_said_as_they_are(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, most: int, prepared: int
+) -> None:
+    database = open_database(postgres.fresh())
+    with database.writing():
+        pass
+    database.close()
+    monkeypatch.setattr(driver, "MAX_PREPARED", most)
+    with database.writing() as connection:
+        asked = text("SELECT CAST(:n AS bigint) + 1")
+        assert [connection.scalar(asked, {"n": n}) for n in (1, 2, None, 2**40)] == [2, 3, None, 2**40 + 1]
+        named = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%bigint) + 1'"
+        assert connection.exec_driver_sql(named).scalar() == prepared
+    with pytest.raises(NotDurable), database.writing() as connection:
+        connection.execute(asked, {"n": "no number"})
+    with database.writing() as connection:
+        assert connection.scalar(asked, {"n": 5}) == 6
+    database.close()
 
 
 def test_who_writes_of_one_gateway_does_not_keep_others_from_writing_of_another(
