@@ -78,7 +78,7 @@ def _heard_again(
         downs = [sign for sign in order if sign.kind == STARTED or sign.device == device]
         before = [sign for sign in downs if sign.at_ms < window.begin_ms]
         for down in (*before[-1:], *downs[len(before) :]):
-            later = or_(G.best_ms > down.at_ms, and_(G.best_ms == down.at_ms, G.seq > down.seq))
+            later = and_(G.best_ms >= down.at_ms, or_(G.best_ms > down.at_ms, G.seq > down.seq))
             query = select(*WORDS).where(own, G.device == device, G.live, G.kind != DOWN, later)
             for row in connection.execute(query.order_by(G.best_ms, G.seq).limit(1)):
                 yield _sign(stream, row)
@@ -90,7 +90,7 @@ def _last_sensed(
     """Of each sensor that was found silent the last passage before that."""
     for sign in signs:
         if sign.kind == FAULT and (sign.reason or "").startswith(SILENT):
-            before = or_(G.best_ms < sign.at_ms, and_(G.best_ms == sign.at_ms, G.seq < sign.seq))
+            before = and_(G.best_ms <= sign.at_ms, or_(G.best_ms < sign.at_ms, G.seq < sign.seq))
             query = select(*WORDS).where(own, G.kind == SENSED, G.lane == sign.lane, G.live, before)
             for row in connection.execute(query.order_by(G.best_ms.desc(), G.seq.desc()).limit(1)):
                 yield _sign(stream, row)
