@@ -15,6 +15,7 @@ import argparse
 import json
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Table, text
+from sqlalchemy import ColumnElement, Table, select, text
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -78,10 +79,14 @@ def fill(arguments: argparse.Namespace) -> int:
     weeks = max(1, round(arguments.stays / STAYS_A_WEEK / arguments.people))
     now_ms = MONDAY_MS + 7 * DAY_MS * (weeks - 1) + 4 * DAY_MS + 11 * HOUR_MS
     watched_ms = now_ms - arguments.watched_days * DAY_MS
-    _introduce(database, sites, arguments.people)
-    begun, held, records, names = time.monotonic(), 0, 0, Names()
+    begun, held, names = time.monotonic(), 0, Names()
+    there = _there(database)
+    if not there:
+        _introduce(database, sites, arguments.people)
     with _without_indices(database):
         for site in sites:
+            if site.id in there or time.monotonic() - begun > 60 * arguments.minutes:
+                continue
             with database.writing() as connection:
                 connection.exec_driver_sql(LARGE[is_server(connection)])
                 for rows in weeks_of(site, weeks, now_ms, watched_ms):
@@ -89,15 +94,27 @@ def fill(arguments: argparse.Namespace) -> int:
                         _append(connection, getattr(tables, name), getattr(rows, name))
                     _digest(connection, names, rows.signs)
                     held += rows.held
-                    records += len(rows.signs)
-            print(f"{site.id}: {held} stays, {records} signs, {time.monotonic() - begun:.0f} s", file=sys.stderr)
+            print(f"{site.id}: {held} stays, {time.monotonic() - begun:.0f} s", file=sys.stderr)
     with database.writing() as connection:
         connection.execute(tables.derived.update().values(known_ms=now_ms + 1000))
-        connection.execute(text("ANALYZE"))
+        if is_server(connection):
+            connection.execute(text("ANALYZE"))
     taken_s = time.monotonic() - begun
-    say({"stays": held, "signs": records, "seconds": round(taken_s)}, f"{held} stays in {taken_s:.0f} s")
+    say({"stays": held, "seconds": round(taken_s)}, f"{held} stays in {taken_s:.0f} s")
     database.close()
     return 0
+
+
+def _there(database: Database) -> set[str]:
+    """The sites an earlier run has filled in."""
+    with database.writing() as connection:
+        sites = connection.scalars(select(ledger.streams.c.site).distinct()).all()
+        found = {site for site in sites if connection.scalar(select(tables.beats.c.site).where(_of(site)).limit(1))}
+        return found or ({""} if sites else set())
+
+
+def _of(site: str) -> ColumnElement[bool]:
+    return tables.beats.c.site == site
 
 
 def _introduce(database: Database, sites: list[Site], people: int) -> None:
@@ -145,30 +162,30 @@ def _digest(connection: Connection, names: Names, signs: list[dict[str, Any]]) -
 
 @contextmanager
 def _without_indices(database: Database) -> Iterator[None]:
-    """Indices are made faster behind the rows than with them; they are the migrations' own."""
+    """Indices are made faster behind the rows than with them; they are those of a new ledger."""
+    found = _indices()
     with database.writing() as connection:
-        found = _indices(connection)
-        for name, _ in found:
-            connection.exec_driver_sql(f"DROP INDEX {name}")
+        for name in found:
+            connection.exec_driver_sql(f"DROP INDEX IF EXISTS {name}")
     yield
-    with database.writing() as connection:
-        if is_server(connection):
-            connection.exec_driver_sql("SET maintenance_work_mem = '1GB'")
-        for name, made in found:
-            begun = time.monotonic()
-            connection.exec_driver_sql(made.replace("%", "%%"))
-            print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
+    for name, made in found.items():
+        begun = time.monotonic()
+        with database.writing() as connection:
+            if is_server(connection):
+                connection.exec_driver_sql("SET LOCAL maintenance_work_mem = '1GB'")
+            connection.exec_driver_sql(made)
+        print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
 
 
-def _indices(connection: Connection) -> list[tuple[str, str]]:
-    """Names and words of those of the derived tables, but for primary keys."""
-    names = ("signs", "steps", "stays")
-    if is_server(connection):
-        query = "SELECT indexname, indexdef, tablename FROM pg_indexes WHERE indexname NOT LIKE '%_pkey'"
-    else:
-        query = "SELECT name, sql, tbl_name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
-    rows = connection.execute(text(query)).all()
-    return [(name, made) for name, made, table in rows if table in names]
+def _indices() -> dict[str, str]:
+    """Of the derived tables, but for primary keys, each in words that both databases understand."""
+    query = "SELECT name, sql FROM sqlite_schema WHERE tbl_name IN ('signs', 'steps', 'stays') AND type = 'index'"
+    with tempfile.TemporaryDirectory() as folder:
+        database = open_database(str(Path(folder) / "new.sqlite"))
+        with database.writing() as connection:
+            rows = connection.execute(text(query)).all()
+        database.close()
+    return {name: made for name, made in rows if made is not None}
 
 
 # --- asking
@@ -243,6 +260,7 @@ def _arguments() -> argparse.Namespace:
     filling.add_argument("--stays", type=int, default=10_000_000)
     filling.add_argument("--people", type=int, default=PEOPLE, help="A quarter of them at one site.")
     filling.add_argument("--watched-days", type=int, default=16, help="All but stays is there of so many days.")
+    filling.add_argument("--minutes", type=float, default=1e9, help="End early, behind a site; go on by another run.")
     asking = what.add_parser("ask")
     asking.add_argument("database")
     asking.add_argument("--second", action="store_true", help="Second degree too.")

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from traceability.database import Connection
 from traceability.database import tables as ledger
 from traceability.presence.coverage import Beat, Covered, Sign
-from traceability.presence.moments import FUTURE, Span
+from traceability.presence.moments import FUTURE, MINUTE_MS, Span
 from traceability.presence.watch import SILENT, STARTED, Run, Watch, Watches
 from traceability.whereabouts import tables
 from traceability.whereabouts.rows import sign_of
@@ -72,16 +72,44 @@ def _naming(connection: Connection, stream: Stream, own: ColumnElement[bool], kn
 def _heard_again(
     connection: Connection, stream: Stream, own: ColumnElement[bool], signs: list[Sign], window: Span
 ) -> Iterator[Sign]:
-    """The first word of each device behind each time it was down; usually that it is up."""
-    order = [sign for sign in sorted(signs, key=lambda each: (each.at_ms, each.seq)) if sign.kind in {STARTED, DOWN}]
-    for device in sorted({sign.device for sign in signs if sign.device is not None}):
+    """The first word of each device behind each time it was down; usually that it is up, soon."""
+    order = [sign for sign in sorted(signs, key=_order) if sign.kind in {STARTED, DOWN}]
+    devices = sorted({sign.device for sign in signs if sign.device is not None})
+    waiting: dict[Sign, list[str]] = {}
+    for device in devices:
         downs = [sign for sign in order if sign.kind == STARTED or sign.device == device]
         before = [sign for sign in downs if sign.at_ms < window.begin_ms]
         for down in (*before[-1:], *downs[len(before) :]):
-            later = or_(G.best_ms > down.at_ms, and_(G.best_ms == down.at_ms, G.seq > down.seq))
-            query = select(*WORDS).where(own, G.device == device, G.live, G.kind != DOWN, later)
-            for row in connection.execute(query.order_by(G.best_ms, G.seq).limit(1)):
-                yield _sign(stream, row)
+            waiting.setdefault(down, []).append(device)
+    for down, of_it in waiting.items():
+        later = and_(G.best_ms >= down.at_ms, or_(G.best_ms > down.at_ms, G.seq > down.seq))
+        query = select(*WORDS).where(own, G.live, G.kind != DOWN, later).order_by(G.best_ms, G.seq)
+        soon = _heard_soon(signs, down)
+        together = [device for device in of_it if device in soon]
+        if together:
+            bounded = query.where(G.device.in_(together), G.best_ms <= max(soon[device] for device in together))
+            first: dict[str, Any] = {}
+            for row in connection.execute(bounded):
+                first.setdefault(row.device, row)
+            yield from (_sign(stream, row) for row in first.values())
+        for device in of_it:
+            if device not in soon:
+                for row in connection.execute(query.where(G.device == device).limit(1)):
+                    yield _sign(stream, row)
+
+
+def _heard_soon(signs: Iterable[Sign], down: Sign) -> dict[str, int]:
+    """When devices spoke within a minute behind it, as far as the signs at hand say: they did not speak later."""
+    soon: dict[str, int] = {}
+    for sign in signs:
+        is_word = sign.device is not None and sign.live and sign.kind != DOWN and _order(sign) > _order(down)
+        if is_word and sign.device is not None and sign.at_ms <= down.at_ms + MINUTE_MS:
+            soon[sign.device] = min(sign.at_ms, soon.get(sign.device, sign.at_ms))
+    return soon
+
+
+def _order(sign: Sign) -> tuple[int, int]:
+    return sign.at_ms, sign.seq
 
 
 def _last_sensed(
@@ -90,7 +118,7 @@ def _last_sensed(
     """Of each sensor that was found silent the last passage before that."""
     for sign in signs:
         if sign.kind == FAULT and (sign.reason or "").startswith(SILENT):
-            before = or_(G.best_ms < sign.at_ms, and_(G.best_ms == sign.at_ms, G.seq < sign.seq))
+            before = and_(G.best_ms <= sign.at_ms, or_(G.best_ms < sign.at_ms, G.seq < sign.seq))
             query = select(*WORDS).where(own, G.kind == SENSED, G.lane == sign.lane, G.live, before)
             for row in connection.execute(query.order_by(G.best_ms.desc(), G.seq.desc()).limit(1)):
                 yield _sign(stream, row)
