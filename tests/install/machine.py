@@ -58,7 +58,7 @@ StartLimitIntervalSec=0
 
 [Service]
 ExecStartPre=/usr/bin/test -c /dev/virtio-ports/told
-ExecStart=/bin/sh -c 'exec stdbuf -oL mosquitto_sub -q 1 -t "punchgate/v1/#" -F "%%t %%x" >/dev/virtio-ports/told'
+ExecStart=/bin/sh -c 'exec stdbuf -oL mosquitto_sub -h 127.0.0.1 -q 1 -t "#" -F "%%t %%x" >/dev/virtio-ports/told'
 Restart=always
 RestartSec=1
 """
