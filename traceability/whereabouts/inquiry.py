@@ -21,8 +21,8 @@ from traceability.presence.trial import Trial
 from traceability.whereabouts import corrections as correcting
 from traceability.whereabouts import figures as counting
 from traceability.whereabouts import trying
-from traceability.whereabouts.deriver import behind
 from traceability.whereabouts.desk import waiting
+from traceability.whereabouts.progress import behind
 from traceability.whereabouts.view import TableView
 
 Answer = TypeVar("Answer")

@@ -20,11 +20,11 @@ from traceability.database.portable import hold_derivation
 from traceability.database.shadows import analyze, be_patient, close_all_others, shadow
 from traceability.presence.moments import DAY_MS, FUTURE
 from traceability.whereabouts import tables
-from traceability.whereabouts.deriver import Work
 from traceability.whereabouts.desk import Desk, Entry
 from traceability.whereabouts.digest import Names, digest_anew
 from traceability.whereabouts.past import Past, Then
 from traceability.whereabouts.progress import progress
+from traceability.whereabouts.work import Work
 
 REBUILT = (tables.signs, tables.steps, tables.stays)
 DIGESTS = (tables.named, tables.blocks)

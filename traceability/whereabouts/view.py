@@ -22,8 +22,8 @@ from traceability.presence.moments import DAY_MS, FUTURE, Span
 from traceability.presence.stays import Stay, Step
 from traceability.presence.view import Place
 from traceability.whereabouts import tables
-from traceability.whereabouts.deriver import progress
 from traceability.whereabouts.desk import Desk, desk_at, people_at
+from traceability.whereabouts.progress import progress
 from traceability.whereabouts.rows import stays_of, steps_of
 from traceability.whereabouts.watching import coverage_of
 
