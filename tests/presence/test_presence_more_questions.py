@@ -185,7 +185,8 @@ def test_too_long_on_the_way_is_a_breach_too() -> None:
 def test_the_rows_that_hold_at_a_moment_are_what_was_known_then(facts: list[Fact], rng: object, minute: int) -> None:
     presence = Presence()
     changes: dict[str, list[Change]] = {}
-    for fact in (fact for fact in facts if isinstance(fact, Punch | Move)):
+    versions = {(fact.id, fact.known_ms): fact for fact in sorted(facts, key=repr)}  # of one moment there is one
+    for fact in (fact for fact in versions.values() if isinstance(fact, Punch | Move)):
         step = step_of(fact, presence.bindings, presence.atlas)
         if step is not None:
             changes.setdefault(step.subject, []).append(Change(fact.known_ms, fact.id, step))

@@ -39,8 +39,8 @@ class Row:
 
 
 def history(changes: Iterable[Change]) -> list[Row]:
-    """The rows of one subject, by when they were known, then by the stays. Of two changes of one fact at one moment
-    the greater one by `repr` counts, as for facts."""
+    """The rows of one subject, by when they were known, then by the stays. Of two changes of one fact at one moment,
+    which no ledger has, the greater one by `repr` counts."""
     line = Timeline()
     held: dict[str, Step] = {}
     since: dict[Stay, int] = {}
