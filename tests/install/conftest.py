@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -62,7 +61,12 @@ def repository_root() -> Path:
 
 @pytest.fixture
 def box(
-    suite: str, packages: Path, tmp_path: Path, pytestconfig: pytest.Config, figures: Callable[[str], None]
+    suite: str,
+    packages: Path,
+    tmp_path: Path,
+    pytestconfig: pytest.Config,
+    figures: Callable[[str], None],
+    note: Note,
 ) -> Iterator[Box]:
     """A box on which nothing of ours was ever installed."""
     started = time.monotonic()
@@ -71,7 +75,7 @@ def box(
     new = Box(files, tmp_path / "box", packages)
     yield new
     for command, took in new.durations:
-        _note(pytestconfig, command, took)
+        note(command, took)
     for line in pytestconfig.stash.setdefault(FIGURES, []):
         figures(line)
     pytestconfig.stash[FIGURES].clear()
@@ -92,17 +96,21 @@ def machine(suite: str, stick: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def figures(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Takes a line that is printed at the end."""
-    return pytestconfig.stash.setdefault(FIGURES, []).append
-
-
-@pytest.fixture
-def note(pytestconfig: pytest.Config) -> Note:
+def note(figures: Callable[[str], None]) -> Note:
     """Has what took so many seconds told at the end of the run."""
-    return partial(_note, pytestconfig)
+
+    def tell(what: str, took: float) -> None:
+        if took >= SLOW_S:
+            figures(_told(what, took))
+
+    return tell
 
 
 def _note(config: pytest.Config, what: str, took: float) -> None:
+    """For the next test with a box to tell."""
     if took >= SLOW_S:
-        config.stash.setdefault(FIGURES, []).append(f"{took:5.1f} s  {what[:100]}")
+        config.stash.setdefault(FIGURES, []).append(_told(what, took))
+
+
+def _told(what: str, took: float) -> str:
+    return f"{took:5.1f} s  {what[:100]}"
