@@ -122,6 +122,7 @@ def test_the_service_waits_for_its_configuration_then_fills_the_journal_and_stop
     before = box.listing()
     with box.boot():
         box.sh(INSTALL)
+        assert box.sh("systemctl is-active punchgate-renew.timer") == "active\n"
         read = "Reading rules file: /usr/lib/udev/rules.d/70-punchgate.rules\n"
         assert box.sh("udevadm test /sys/class/mem/null 2>&1 | grep 70-punchgate") == read
         assert box.sh("systemctl is-enabled punchgate") == "enabled\n"
