@@ -59,7 +59,7 @@ cd /
 exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@"
 """
 SYSTEMD = "exec env -i container=other PATH=/usr/sbin:/usr/bin /lib/systemd/systemd\n"
-INTO_GROUP = 'mkdir -p "$1"; echo $$ > "$1/cgroup.procs"; shift; exec "$@"'
+INTO_GROUPS = 'while [ "$1" != -- ]; do mkdir -p "$1"; echo $$ > "$1/cgroup.procs"; shift; done; shift; exec "$@"'
 
 
 class Box:
@@ -130,10 +130,10 @@ class Box:
     @contextmanager
     def boot(self) -> Iterator[None]:
         """Within, the box runs its own systemd."""
-        group = _groups() / self._group
+        groups = [place / self._group for place in _places_of_groups()]
         spaces = ("--net", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child")
         script = MOUNTS + CGROUPS + PIVOT + SYSTEMD
-        argv = ["sh", "-c", INTO_GROUP, "group", str(group), "unshare", *spaces, "sh", "-c", script]
+        argv = ["sh", "-c", INTO_GROUPS, "groups", *map(str, groups), "--", "unshare", *spaces, "sh", "-c", script]
         with (self.root.parent / "boot.log").open("wb") as log:
             process = subprocess.Popen(
                 argv, env=os.environ | self._places, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -148,7 +148,8 @@ class Box:
             self._init = None
             process.kill()
             process.wait()
-            _remove(group)
+            for group in groups:
+                _remove(group)
 
 
 def _child_of(process: subprocess.Popen[bytes]) -> int:
@@ -163,10 +164,21 @@ def _child_of(process: subprocess.Popen[bytes]) -> int:
     raise AssertionError("the box does not boot")
 
 
-def _groups() -> Path:
-    """Where groups of processes are made for a systemd, in version 1 of cgroups or 2."""
-    named = Path("/sys/fs/cgroup/systemd")
-    return named if named.is_dir() else Path("/sys/fs/cgroup")
+def _places_of_groups() -> list[Path]:
+    """Where groups of processes are made: one place in version 2 of cgroups; in version 1, or both, one for each kind.
+
+    A systemd uses whatever kinds there are; two of them in one group would take each other's services for their own.
+    """
+    top = Path("/sys/fs/cgroup")
+    if not (top / "systemd").is_dir():
+        return [top]
+    found = []
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, kinds, path = line.split(":", 2)
+        place = top / (kinds.removeprefix("name=") or "unified") / path.lstrip("/")
+        if kinds != "cpuset" and place.is_dir():
+            found.append(place)
+    return found
 
 
 def _remove(group: Path) -> None:
