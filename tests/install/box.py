@@ -165,7 +165,7 @@ def _child_of(process: subprocess.Popen[bytes]) -> int:
 
 
 def _places_of_groups() -> list[Path]:
-    """Where groups of processes are made: one place in version 2 of cgroups; in version 1, or both, one for each kind.
+    """Where groups of processes are made: one in version 2 of cgroups; in version 1, or both, one of each kind.
 
     A systemd uses whatever kinds there are; two of them in one group would take each other's services for their own.
     """
