@@ -12,15 +12,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import repeat
+from typing import Any
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import select, true
 
 from gateway.wire import MAX_LINE_BYTES, Line
 from traceability import chain, clocks, evidence, losses, spans
 from traceability.database import tables
 from traceability.database.bulk import LineRow
-from traceability.database.portable import add, append_lines
+from traceability.database.portable import add, append_lines, execute, given, insert
 from traceability.message import Block, Message
 from traceability.page import Page, open_pages, write_pages
 from traceability.streams import MAX_SEQ, Key, Tx, plain, stream_of
@@ -62,9 +64,7 @@ def _keep(tx: Tx, blocks: Sequence[Block]) -> None:
         append_lines(tx.connection, tables.records, _rows(new), tx.now_ms)
         write_pages(tx, pages.values())
         notes.write(tx.connection)
-    for page in pages.values():
-        if page.again:
-            _repeat(tx, page)
+    _repeat(tx, pages.values())
     for page, line in lost:
         losses.declare(tx, page.key, page.stream, line)
 
@@ -105,12 +105,12 @@ def _rows(blocks: Iterable[tuple[int, Block]]) -> Iterator[LineRow]:
         yield from zip(repeat(stream), block.seqs, block.hashes, block.raws)
 
 
-def _repeat(tx: Tx, page: Page) -> None:
-    """So many lines came that are here already."""
-    tx.counts["repeated"] += page.again
-    row = {"stream": page.stream, "at_ms": tx.now_ms, "count": page.again}
-    if not add(tx.connection, tables.repeats, row):
-        tx.connection.execute(_MORE, {"of": page.stream, "at": tx.now_ms, "more": page.again})
+def _repeat(tx: Tx, pages: Iterable[Page]) -> None:
+    """So many lines came that were here already."""
+    again = [(page.stream, tx.now_ms, page.again) for page in pages if page.again]
+    if again:
+        tx.counts["repeated"] += sum(count for _, _, count in again)
+        execute(tx.connection, _more(tx.connection.dialect.name), again)
 
 
 def _contradict(tx: Tx, page: Page, seq: int, own_hash: bytes, raw: bytes) -> None:
@@ -161,8 +161,10 @@ def _name(raw: bytes) -> tuple[str, int] | None:
     return (epoch, seq) if type(seq) is int and 1 <= seq <= MAX_SEQ else None
 
 
-_REPEATS = tables.repeats.c
-_OF, _AT, _BY = (bindparam(name, type_=tables.BIG) for name in ("of", "at", "more"))
-_MORE = (
-    update(tables.repeats).where(_REPEATS.stream == _OF, _REPEATS.at_ms == _AT).values(count=_REPEATS["count"] + _BY)
-)
+@cache
+def _more(dialect: str) -> Any:
+    columns = ("stream", "at_ms", "count")
+    rows = given(dialect, *(tables.repeats.c[name] for name in columns))
+    statement = insert(tables.repeats, dialect).from_select(list(columns), select(rows).where(true()))
+    sum_of_both = tables.repeats.c["count"] + statement.excluded["count"]
+    return statement.on_conflict_do_update(index_elements=["stream", "at_ms"], set_={"count": sum_of_both})

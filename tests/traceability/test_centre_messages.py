@@ -231,7 +231,7 @@ def test_a_group_of_many_gateways_and_its_receipts_cost_no_more_statements_than_
                 group.take("hq", gateway, clocked(40, gateway=gateway)[first : first + 1])
     costs = []
     for asked, end in ((gateways[:1], 10), (gateways, 20)):
-        messages = [read_message("hq", gateway, clocked(end, gateway=gateway)[2:]) for gateway in asked]
+        messages = [read_message("hq", gateway, clocked(end, gateway=gateway)[1:]) for gateway in asked]
         with statements(ledger, asked) as (group, said):
             keys = group.take_all(messages)
             told = group.receipts(sorted(keys))
