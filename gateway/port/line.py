@@ -162,7 +162,7 @@ class Line:
         while True:
             try:
                 self._must_exist()
-                return await blocking(lambda: OpenPort(self.rules.port), OpenPort.close)
+                return await blocking(lambda: OpenPort(self.rules.port), lambda port: port.close())
             except Transient as trouble:
                 self._down(str(trouble))
             await self._clock.sleep(delay)

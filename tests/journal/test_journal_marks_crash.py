@@ -107,7 +107,7 @@ class Box:
 
     def start(self) -> None:
         ignored: Any = lambda *_: None  # noqa: E731
-        report = Callbacks(*[ignored] * 7)
+        report = Callbacks(*[ignored] * 8)
         self.strike.left, self.strike.is_late = NEVER, False
         self.writer = Writer(find_journal(self.folder), NAMES, NARROW, Clock(), report)
         self.check()

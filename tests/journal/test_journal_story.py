@@ -138,7 +138,7 @@ class Box:
         self._clock = Clock()
         self.store = make_store(self.folder)
         self._quota = Quota(LIMITS, self._clock)
-        report = Callbacks(*[_ignore] * 7)
+        report = Callbacks(*[_ignore] * 8)
         self.intake = Intake(self.store.path, LIMITS, self.store, self._quota, self._clock, report)
         self.intake.commit(self.store, [])
 
