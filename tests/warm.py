@@ -102,6 +102,11 @@ class Warm:
         self._process.wait()
 
 
+def can_fork() -> bool:
+    """Whether nothing is asked for that only a fresh interpreter can have."""
+    return "LD_PRELOAD" not in os.environ
+
+
 @functools.cache
 def warm() -> Warm:
     """The one of this process."""

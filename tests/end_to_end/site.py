@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from warm import Forked, warm
+from warm import Forked, can_fork, warm
 
 from gateway.simulation import frames
 from gateway.simulation.pty import Pty
@@ -45,10 +45,10 @@ def eventually(holds: Callable[[], Any], what: str = "it", within_s: float = WIT
 def punchgate(*arguments: object, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
     """Run one command to its end."""
     words = list(map(str, arguments))
-    if env is None:
+    if env is None and can_fork():
         return warm().run(words)
     return subprocess.run(
-        [PUNCHGATE, *words], capture_output=True, timeout=120, check=False, env={**os.environ, **env}
+        [PUNCHGATE, *words], capture_output=True, timeout=120, check=False, env={**os.environ, **(env or {})}
     )
 
 
@@ -62,7 +62,7 @@ class Process:
         self._since = log.stat().st_size if log.exists() else 0
         with log.open("ab") as output:
             words = list(map(str, arguments))
-            if forked and not wrapper:
+            if forked and not wrapper and can_fork():
                 self.popen: subprocess.Popen[bytes] | Forked = warm().start(words, output, output)
             else:
                 command = [*wrapper, PUNCHGATE, *words]
