@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from .conftest import SiteMaker
-from .site import punchgate
+from .site import eventually, punchgate
 from .test_enrolment import Organisation, organisation, run
 
 __all__ = ["organisation"]
@@ -58,4 +58,4 @@ def test_a_certificate_that_the_broker_refuses_is_not_put_in_force_and_the_next_
     assert "tls2" in drop_in.read_text()
     newest = site.wait_captured(reader, "0C00000002")["newest"]
     site.wait_settled(newest=newest)
-    assert site.status()["uplink"]["reason"] is None
+    eventually(lambda: site.status()["uplink"]["reason"] is None, "a session with the new one")
