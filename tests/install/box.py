@@ -12,12 +12,15 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 HAS = ("python3", "tzdata", "systemd", "udev", "openssl")
 """What the box has beyond Debian's required packages."""
+
+Note = Callable[[str, float], None]
+"""Takes what was done, and how many seconds it took."""
 
 STICK = "media/stick"
 BOOT_WITHIN_S = 90.0

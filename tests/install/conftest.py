@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from box import Box, base
+from box import Box, Note, base
 from machine import Machine
 from side_by_side import made_once
 
@@ -19,8 +19,6 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "systemd"))
 ARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 SLOW_S = 2.0
 FIGURES = pytest.StashKey[list[str]]()
-
-Note = Callable[[str, float], None]
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from box import Box, base, grown
-from conftest import Note
+from box import Box, Note, base, grown
 from lan import CENTRE_AT, join
 from test_debian_box import pytestmark as needs
 from test_install_page import follow
