@@ -189,7 +189,7 @@ def test_a_command_and_a_list_reach_an_enrolled_gateway_by_the_access_list_and_i
     (tmp_path / "lists.csv").write_text("list,token\nlost,k1:00112233445566778899aabbccddeeff\n")
     said = run("centre", "directory", "publish", tmp_path / "lists.csv", "-c", organisation.centre_file)
     assert said.startswith("hq/edge-01: 1 lists")
-    eventually(lambda: site.status()["downlink"]["directory"]["lists"]["entries"] == 1)
+    eventually(lambda: (site.status()["downlink"]["directory"]["lists"] or {}).get("entries") == 1, "the list")
 
 
 class Party:
