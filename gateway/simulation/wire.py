@@ -84,12 +84,12 @@ class Wire:
                 self.frames[self._next].taken_at = now
                 self._next += 1
 
-    def killed(self, at: float) -> None:
+    def killed(self, at: float, hand_s: float = IN_HAND_S) -> None:
         """The reader is dead since `at`: what it had taken shortly before may have been in its hand."""
         with self._lock:
             self.look()
             for frame in self.frames[self._start : self._next]:
-                if frame.taken_at is not None and frame.taken_at > at - IN_HAND_S:
+                if frame.taken_at is not None and frame.taken_at > at - hand_s:
                     frame.fate, frame.held_s = frame.fate or "hand", max(0.0, at - frame.taken_at)
             if self._next < len(self.frames) and self._begun(self.frames[self._next]):
                 self.frames[self._next].fate = self.frames[self._next].fate or "hand"

@@ -26,7 +26,15 @@ def sync(stage: Stage, what: str, value: float) -> Mend:
     nth = 1 + int(STRACE_SYNCS * value**2)
     stage.kill_gateway()
     stage.start_gateway(("strace", "-D", *_injecting("fdatasync", f"{what}:when={nth}")))
-    return lambda: _recover(stage)
+
+    def mend() -> None:
+        """Nobody traces it any longer: each of its system calls stands still for that, and it holds what it reads."""
+        if stage.gateway is not None:
+            _let_go(stage.gateway.pid)
+        stage.is_traced = False
+        _recover(stage)
+
+    return mend
 
 
 def refuse(stage: Stage, value: float) -> Mend:

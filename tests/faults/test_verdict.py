@@ -169,6 +169,9 @@ def test_a_frame_is_taken_when_it_was_read_and_excused_only_if_that_was_just_bef
         wire.killed(time.time() + 0.05)
         assert [frame.fate for frame in wire.frames] == ["hand", "hand", "hand"], "half of the third is gone"
         wire.frames[0].fate = wire.frames[1].fate = wire.frames[2].fate = ""
+        wire.killed(time.time() + 0.4, 0.5)
+        assert wire.frames[1].fate == "hand", "a process that is slower by a tracer holds it longer"
+        wire.frames[0].fate = wire.frames[1].fate = wire.frames[2].fate = ""
         wire.killed(time.time() + 10.0)
         assert [frame.fate for frame in wire.frames] == ["", "", "hand"]
         wire.unplug()
