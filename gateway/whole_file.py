@@ -1,4 +1,8 @@
-"""A file that is written whole, on the medium, and unless said otherwise for its owner only, or not at all."""
+"""A file that is written whole, on the medium, and unless said otherwise for its owner only, or not at all.
+
+A service's folder holds what the service must be able to open: what root makes there, by a command that an operator
+gives, belongs to whom the folder belongs, as SQLite has it with the files beside a database.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,12 @@ PUBLIC = 0o644
 
 
 @contextmanager
-def whole_file(path: Path, mode: int = 0o600, group: int | None = None) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only when all of it is on the medium; with `group` it gets that group id."""
+def whole_file(
+    path: Path, mode: int = 0o600, group: int | None = None, *, of_service: bool = False
+) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when all of it is on the medium; with `group` it gets that group id,
+    `of_service` the owner of its folder.
+    """
     part = path.with_name(f".{path.name}.part")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
@@ -24,6 +32,8 @@ def whole_file(path: Path, mode: int = 0o600, group: int | None = None) -> Itera
             os.fchmod(file.fileno(), mode)
             if group is not None:
                 os.fchown(file.fileno(), -1, group)
+            if of_service:
+                _give(file.fileno(), path.parent)
             os.fsync(file.fileno())
         part.rename(path)
         _sync_folder(path.parent)
@@ -41,6 +51,38 @@ def put(path: Path, data: bytes, mode: int = PUBLIC, group: int | None = None) -
     with whole_file(path, mode, group) as file:
         file.write(data)
     return path
+
+
+def put_of_service(path: Path, data: bytes, mode: int = PUBLIC) -> None:
+    """Replace a file of a service's folder by these bytes. Raises NotDurable."""
+    with whole_file(path, mode, of_service=True) as file:
+        file.write(data)
+
+
+def open_of_service(path: Path, flags: int = 0) -> int:
+    """Open a file of a service's folder to read, write and lock; made if it is not there. Raises OSError."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o640)
+    if os.fstat(descriptor).st_size == 0:
+        _give(descriptor, path.parent)
+    return descriptor
+
+
+def make_folder_of_service(path: Path, mode: int = 0o750) -> None:
+    """Make a folder, and those above it, if they are not there. Raises OSError."""
+    if not path.is_dir():
+        make_folder_of_service(path.parent, mode)
+        path.mkdir(mode, exist_ok=True)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            _give(descriptor, path.parent)
+        finally:
+            os.close(descriptor)
+
+
+def _give(descriptor: int, folder: Path) -> None:
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def _sync_folder(folder: Path) -> None:

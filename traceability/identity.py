@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import Misconfigured, NotDurable
+from gateway.whole_file import make_folder_of_service, open_of_service
 
 NAME_FILE = "centre.id"
 MAX_SLOTS = 64
@@ -45,9 +46,9 @@ class Identity:
 def claim(state_dir: Path) -> Identity:
     """Take the first free slot of a state directory. Raises NotDurable if it cannot be written."""
     try:
-        state_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+        make_folder_of_service(state_dir)
         for slot in range(MAX_SLOTS):
-            lock = os.open(state_dir / f"centre-{slot}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            lock = open_of_service(state_dir / f"centre-{slot}.lock")
             if _locked(lock):
                 return Identity(_name(state_dir), slot, lock)
             os.close(lock)
@@ -67,7 +68,7 @@ def _locked(descriptor: int) -> bool:
 def _name(state_dir: Path) -> str:
     """The directory's random name, made by whoever comes first; a file that is damaged is replaced."""
     path = state_dir / NAME_FILE
-    held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    held = open_of_service(path)
     with os.fdopen(held, "r+", encoding="ascii", errors="replace") as file:
         fcntl.flock(held, fcntl.LOCK_EX)
         name = file.read().strip()

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gateway.errors import Misconfigured, Rejected
 from gateway.identity import certificates as x509
 from gateway.identity.papers import named
-from gateway.whole_file import put
+from gateway.whole_file import make_folder_of_service, open_of_service, put_of_service
 from traceability.authority.acl import acl
 from traceability.authority.certificates import issue, own_certificate, revocations
 
@@ -84,18 +85,20 @@ class Authority:
         """A new one; `organisation_key` is the line of a key file that is already in use. Never over an older one."""
         if (folder / "centre.pem").exists():
             raise Misconfigured(f"{folder}: there is an authority", remedy="name another folder")
-        (folder / "gateways").mkdir(parents=True, exist_ok=True)
+        make_folder_of_service(folder / "gateways")
         key, centre = x509.new_key(), x509.new_key()
-        put(folder / "ca.pem", x509.pem(own_certificate(key, NAME)))
-        put(folder / ISSUED, b"[]\n")
-        put(folder / "organisation.key", f"{organisation_key or secrets.token_hex(32)}\n".encode(), PRIVATE)
-        put(folder / "signing.key", x509.new_signing_key(), PRIVATE)
-        put(folder / "centre.key", x509.key_pem(centre), PRIVATE)
-        put(folder / "ca.key", x509.key_pem(key), PRIVATE)
+        put_of_service(folder / "ca.pem", x509.pem(own_certificate(key, NAME)))
+        put_of_service(folder / ISSUED, b"[]\n")
+        put_of_service(
+            folder / "organisation.key", f"{organisation_key or secrets.token_hex(32)}\n".encode(), PRIVATE
+        )
+        put_of_service(folder / "signing.key", x509.new_signing_key(), PRIVATE)
+        put_of_service(folder / "centre.key", x509.key_pem(centre), PRIVATE)
+        put_of_service(folder / "ca.key", x509.key_pem(key), PRIVATE)
         made = cls(folder)
         with made.changing(prefix):
             certificate = made.issue(CENTRE, centre.public_key())
-        put(folder / "centre.pem", certificate)  # the last: without it a `create` that was cut begins anew
+        put_of_service(folder / "centre.pem", certificate)  # the last: without it a `create` that was cut begins anew
         return made
 
     @property
@@ -120,7 +123,7 @@ class Authority:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Within, nobody else changes anything in the folder, and all that was issued is known."""
-        with (self.folder / LOCK).open("ab") as lock:
+        with os.fdopen(open_of_service(self.folder / LOCK), "r+b") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self.issued = self._read_issued()
             yield
@@ -146,8 +149,8 @@ class Authority:
     def server(self, kind: str, hosts: tuple[str, ...]) -> None:
         """A key and a certificate for a server under these names and addresses: {kind}.key, {kind}.pem."""
         key = x509.new_key()
-        put(self.folder / f"{kind}.pem", self.issue(hosts[0], key.public_key(), hosts=hosts))
-        put(self.folder / f"{kind}.key", x509.key_pem(key), PRIVATE)
+        put_of_service(self.folder / f"{kind}.pem", self.issue(hosts[0], key.public_key(), hosts=hosts))
+        put_of_service(self.folder / f"{kind}.key", x509.key_pem(key), PRIVATE)
 
     def revoke(self, name: str) -> int:
         """None of its certificates counts from now on; how many did."""
@@ -170,20 +173,21 @@ class Authority:
     def _publish(self, prefix: str) -> None:
         """Write what the broker reads: access list and revocations."""
         revoked = [int(one.serial, 16) for one in self.issued if one.revoked]
-        put(self.folder / CRL, revocations(self._certificate, self._key, revoked))
-        put(self.folder / ACL, acl(self.members(), CENTRE, prefix).encode())
-        (self.folder / PUBLISHED).write_text(f"{datetime.now(UTC).isoformat()}\n")
+        put_of_service(self.folder / CRL, revocations(self._certificate, self._key, revoked))
+        put_of_service(self.folder / ACL, acl(self.members(), CENTRE, prefix).encode())
+        with os.fdopen(open_of_service(self.folder / PUBLISHED, os.O_TRUNC), "w") as stamp:
+            stamp.write(f"{datetime.now(UTC).isoformat()}\n")
 
     def know(self, gateway: str, sign_key: str) -> None:
         """Believe what this gateway signs."""
-        put(self.folder / "gateways" / f"{gateway}.pub", sign_key.encode())
+        put_of_service(self.folder / "gateways" / f"{gateway}.pub", sign_key.encode())
 
     def _read_issued(self) -> list[Issued]:
         return [Issued(**one) for one in json.loads((self.folder / ISSUED).read_text())]
 
     def _keep(self, issued: list[Issued]) -> None:
         rows = ",\n ".join(json.dumps(asdict(one)) for one in issued)
-        put(self.folder / ISSUED, f"[{rows}]\n".encode())
+        put_of_service(self.folder / ISSUED, f"[{rows}]\n".encode())
         self.issued = issued
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gateway.errors import Misconfigured, Rejected
 from gateway.identity.code import ID, Code
-from gateway.whole_file import put
+from gateway.whole_file import put_of_service
 
 FILE = "codes.json"
 PRIVATE = 0o600
@@ -125,7 +125,7 @@ class Invitations:
         self._keep([new if one == old else one for one in self.all])
 
     def _keep(self, rows: list[Invitation]) -> None:
-        put(self._path, (json.dumps([asdict(one) for one in rows], indent=1) + "\n").encode(), PRIVATE)
+        put_of_service(self._path, (json.dumps([asdict(one) for one in rows], indent=1) + "\n").encode(), PRIVATE)
         self.all = rows
 
 

@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from gateway.errors import NotDurable, Unavailable
+from gateway.whole_file import open_of_service
 from traceability.database.base import VERSION, Connection, Database
 
 APPLICATION_ID = 0x70676C67
@@ -103,7 +104,7 @@ class SqliteFile(Database):
     @contextmanager
     def _alone(self) -> Iterator[None]:
         if self._lock is None:
-            self._lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            self._lock = open_of_service(self.path.with_name(f"{self.path.name}.lock"))
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
             yield
@@ -181,7 +182,7 @@ def _reason(error: Exception) -> object:
 def _create(path: Path) -> None:
     """An empty file that others cannot read (SQLite gives its side files the same mode), and its name on disk."""
     with suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
+        os.close(open_of_service(path, os.O_EXCL))
         _sync(path.parent)
 
 
@@ -190,7 +191,7 @@ def _copy(connection: sqlite3.Connection, path: Path, version: int) -> Path:
     copy = path.with_name(f"{path.name}.schema-{version}")
     part = copy.with_name(f"{copy.name}.part")
     part.unlink(missing_ok=True)
-    os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
+    os.close(open_of_service(part, os.O_EXCL))
     target = sqlite3.connect(part)
     try:
         connection.backup(target)
