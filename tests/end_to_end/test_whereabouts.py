@@ -61,6 +61,17 @@ def test_who_came_in_is_on_the_roster_until_he_goes_out(doors: dict[str, Reader]
     assert subjects(ask("roster", "hq")) == [f"card/{token(HERS)}"]
 
 
+def test_a_centre_that_has_derived_ends_without_a_complaint(
+    doors: dict[str, Reader], ask: Ask, site: Site
+) -> None:
+    doors["in"].swipe(HERS)
+    assert subjects(ask("roster", "hq")) == [f"card/{token(HERS)}"]
+    centre = site.processes[0]
+    assert centre.stop() == 0
+    assert [line for line in centre.text().splitlines() if not line.startswith("{")] == []
+    assert [row for row in centre.said() if row["level"] in ("error", "critical")] == []
+
+
 def test_an_answer_can_be_asked_for_again_as_it_was_given(doors: dict[str, Reader], ask: Ask, site: Site) -> None:
     doors["in"].swipe(HERS)
     then = ask("roster", "hq")

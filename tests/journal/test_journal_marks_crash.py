@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import sqlite3
 import tempfile
 from collections import Counter
@@ -215,16 +214,15 @@ def _taken(drafts: list[Draft]) -> list[int]:
 @contextlib.contextmanager
 def box(copy_every_s: float) -> Iterator[Box]:
     memory = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
-    with pytest.MonkeyPatch.context() as patch:
+    folders = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
+    with folders as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr("gateway.journal.intake.SHORT_S", 0.0)
         patch.setattr(copies, "COPY_EVERY_S", copy_every_s)
         patch.setattr(os, "fsync", lambda _: None)
         patch.setattr(os, "fdatasync", lambda _: None)
-        box = Box(folder, Strike(patch))
+        box = Box(Path(folder), Strike(patch))
         yield box
         box.abandon()
-    shutil.rmtree(folder)
 
 
 @settings(max_examples=150, deadline=None)

@@ -44,11 +44,13 @@ class Keeper:
         """Let the present turn end."""
         self._stopping.set()
         self._thread.join()
-        self._database.close()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._stopping.wait(self.work())
+        try:
+            while not self._stopping.is_set():
+                self._stopping.wait(self.work())
+        finally:
+            self._database.close()
 
     def work(self) -> float:
         """One turn, if there is something to do; seconds until the next look."""
