@@ -61,9 +61,7 @@ def test_who_came_in_is_on_the_roster_until_he_goes_out(doors: dict[str, Reader]
     assert subjects(ask("roster", "hq")) == [f"card/{token(HERS)}"]
 
 
-def test_a_centre_that_has_derived_ends_without_a_complaint(
-    doors: dict[str, Reader], ask: Ask, site: Site
-) -> None:
+def test_a_centre_that_has_derived_ends_without_a_complaint(doors: dict[str, Reader], ask: Ask, site: Site) -> None:
     doors["in"].swipe(HERS)
     assert subjects(ask("roster", "hq")) == [f"card/{token(HERS)}"]
     centre = site.processes[0]
