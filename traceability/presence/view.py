@@ -26,6 +26,14 @@ class Place:
     zone: str
 
 
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """Somebody at a lane, moving or not; `at_ms`: the best time."""
+
+    subject: str
+    at_ms: int
+
+
 class View(Protocol):
     """All that is known at `known_at_ms` (None: all that has arrived). Windows select by the *possible* extent."""
 
@@ -47,6 +55,9 @@ class View(Protocol):
     def in_zones(self, places: Collection[Place], window: Span) -> Sequence[Stay]:
         """Stays of everybody in any of these zones, by (subject, likely beginning, id)."""
 
+    def in_zones_each(self, asked: Sequence[tuple[Collection[Place], Span]]) -> Sequence[Sequence[Stay]]:
+        """As `in_zones`, of many at once, in their order."""
+
     def in_site(self, site: str, window: Span) -> Sequence[Stay]:
         """Stays of everybody in any zone of a site, likewise."""
 
@@ -56,8 +67,8 @@ class View(Protocol):
     def steps_of(self, subject: str, window: Span) -> Sequence[Step]:
         """Movements and sightings of one subject (not what was declared wrong), by best time."""
 
-    def steps_at(self, site: str, lane: str, window: Span) -> Sequence[Step]:
-        """The same at one lane, of everybody."""
+    def passing(self, asked: Sequence[tuple[str, str, Span]]) -> Sequence[Sequence[Passing]]:
+        """Of each site, lane and window who was at the lane (not what was declared wrong), by best time."""
 
     def flows(self, site: str, window: Span) -> Sequence[Step]:
         """Punches that move counts of a site, as steps of nobody (not what was declared wrong), by best time."""
