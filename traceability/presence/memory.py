@@ -177,6 +177,9 @@ class Presence:
     def coverage(self, site: str, window: Span) -> list[Covered]:
         return self.watches.coverage(site, window)
 
+    def coverages(self, sites: Collection[str], window: Span) -> dict[str, list[Covered]]:
+        return {site: self.watches.coverage(site, window) for site in sites}
+
     # --- inside
 
     def _passing(self, site: str, lane: str, window: Span) -> list[Passing]:

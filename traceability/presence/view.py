@@ -6,7 +6,7 @@ ten million stays cost an index. All lists are in a fixed order, so that answers
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -84,3 +84,6 @@ class View(Protocol):
 
     def coverage(self, site: str, window: Span) -> Sequence[Covered]:
         """What was watched, by (lane, begin), without a gap over the whole window."""
+
+    def coverages(self, sites: Collection[str], window: Span) -> Mapping[str, Sequence[Covered]]:
+        """The same of several sites."""

@@ -111,7 +111,10 @@ class TableView:
         return sorted((each for each in found if each.id not in self._desk.void), key=lambda each: each.id)
 
     def coverage(self, site: str, window: Span) -> Sequence[Covered]:
-        return coverage_of(self._connection, site, window, self.known_at_ms)
+        return self.coverages([site], window)[site]
+
+    def coverages(self, sites: Collection[str], window: Span) -> dict[str, list[Covered]]:
+        return coverage_of(self._connection, sites, window, self.known_at_ms)
 
     # --- inside
 
