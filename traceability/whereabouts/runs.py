@@ -135,7 +135,8 @@ def _between(stream: int, blocks: Iterable[Piece], first: int, last: int) -> Ite
 
 @cache
 def _strips(dialect: str) -> Any:
-    """Signs by STRIP numbers: how many there are, and in how many of them a gateway started or stopped."""
+    """Signs by STRIP numbers: how many there are, and in how many of them a gateway started or stopped. Between two
+    ranges there is a block, which is longer than a strip."""
     asked = _ranges(dialect)
     strip = G.seq // STRIP
     live_ms = case((G.live, G.best_ms))
@@ -144,7 +145,7 @@ def _strips(dialect: str) -> Any:
     return (
         select(G.stream, func.min(G.seq), func.max(G.seq), func.count(), lives, *times)
         .select_from(asked.join(tables.signs, _own(asked)))
-        .group_by(G.stream, asked.c.low, strip)
+        .group_by(G.stream, strip)
     )
 
 
