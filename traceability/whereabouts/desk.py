@@ -140,8 +140,8 @@ def desk_at(connection: Connection, known_at_ms: int, kinds: Collection[Kind] = 
 
 def people_at(connection: Connection, known_at_ms: int, ids: Collection[str]) -> Iterator[Person]:
     """What was told of these people by then, each version of it."""
-    for row in ask(connection, _told, [(name,) for name in sorted(ids)], known_ms=known_at_ms):
-        said = Entry(*row).said(row.known_ms)
+    for body, known_ms in ask(connection, _told, [(name,) for name in sorted(ids)], known_ms=known_at_ms):
+        said = _read("person", body, known_ms)
         if isinstance(said, Person):
             yield said
 
@@ -150,8 +150,7 @@ def people_at(connection: Connection, known_at_ms: int, ids: Collection[str]) ->
 def _told(dialect: str) -> Any:
     asked, c = given(dialect, column("who", Text)), tables.entries.c
     here = and_(c.kind == "person", c.name == asked.c.who, c.known_ms <= bindparam("known_ms", type_=BIG))
-    query = select(c.number, c.name, c.kind, c.body, c.known_ms).select_from(asked.join(tables.entries, here))
-    return query.order_by(c.number)
+    return select(c.body, c.known_ms).select_from(asked.join(tables.entries, here)).order_by(c.number)
 
 
 def said_so_far(connection: Connection, now_ms: int) -> Desk:
