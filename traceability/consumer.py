@@ -24,6 +24,7 @@ from gateway.wire import Topics, compact, unpack
 from traceability import remedies
 from traceability.cadence import Cadence
 from traceability.expiry import SLICE_ROWS
+from traceability.held import Held
 from traceability.ledger import Group, Ledger
 from traceability.message import Message, read_message
 from traceability.receipts import Receipt
@@ -33,9 +34,6 @@ from traceability.streams import Alarm, Key
 from traceability.subscription import Connected, Delivery, Died, Disconnected, Event, Inbox, Refused, Wake
 from traceability.tally import Tally
 
-MAX_GROUP_MESSAGES = 64
-MAX_GROUP_BYTES = 4 * 1024 * 1024
-MAX_GROUP_S = 0.1
 MAX_LINES = 20_000
 RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 5.0
@@ -87,8 +85,7 @@ class Consumer:
         self._sign = sign
         self._keys = keys
         self._cadence = Cadence()
-        self._held: list[Delivery] = []
-        self._held_bytes = 0
+        self._held = Held(inbox, self._read)
         self._retry_at = 0.0
         self._retry_s = 0.0
         self._resubscribe_at: float | None = None
@@ -117,18 +114,18 @@ class Consumer:
 
     def _collect(self) -> None:
         """Wait until there is something to do, then take what is there."""
-        if self._full():
+        later, self._held.later = self._held.later, []
+        for event in later:
+            self._sort(event)
+        if self._held.is_full():
             time.sleep(min(NAP_S, max(0.0, self._retry_at - time.monotonic())))
             return
         try:
-            self._sort(self._inbox.get(timeout=self._patience_s()))
-            while not self._full():
+            self._sort(self._inbox.get(timeout=0 if later else self._patience_s()))
+            while not self._held.is_full():
                 self._sort(self._inbox.get_nowait())
         except Empty:
             return
-
-    def _full(self) -> bool:
-        return len(self._held) >= MAX_GROUP_MESSAGES or self._held_bytes >= MAX_GROUP_BYTES
 
     def _patience_s(self) -> float | None:
         """Seconds until something is due by itself; None: never."""
@@ -140,8 +137,7 @@ class Consumer:
     def _sort(self, event: Event) -> None:
         match event:
             case Delivery():
-                self._held.append(event)
-                self._held_bytes += len(event.payload)
+                self._held.put(event)
             case Connected(resumed):
                 self._log.info("broker.connected", resumed=resumed)
             case Disconnected(code, reason, remedy):
@@ -156,31 +152,29 @@ class Consumer:
 
     def _commit(self) -> None:
         """Commit what is held and what is due to be told; then acknowledge, then tell."""
-        deliveries = self._held
-        if not deliveries and not self._due():
+        if not self._held and not self._due():
             return
         try:
-            taken, receipts = self._transact(deliveries)
+            receipts = self._transact()
         except NotDurable as error:
+            self._held.forget()
             self._retry_s = min(RETRY_MAX_S, self._retry_s * 2 or RETRY_FIRST_S)
             self._retry_at = time.monotonic() + self._retry_s
-            self._log.error("ledger.failed", error=error.message, remedy=error.remedy, waiting=len(deliveries))
+            self._log.error("ledger.failed", error=error.message, remedy=error.remedy, waiting=len(self._held))
             return
-        self._held, self._retry_s = deliveries[taken:], 0.0
-        self._held_bytes = sum(len(delivery.payload) for delivery in self._held)
-        for delivery in deliveries[:taken]:
+        self._retry_s = 0.0
+        for delivery in self._held.take():
             self._link.ack(delivery)
         for receipt in receipts:
             self._tell(receipt)
 
-    def _transact(self, deliveries: list[Delivery]) -> tuple[int, list[Receipt]]:
-        """One transaction; returns how many deliveries were read before their time was over, and its receipts."""
-        start, read = time.monotonic(), list[Message | _Heard | None]()
-        while len(read) < len(deliveries) and (not read or time.monotonic() - start < MAX_GROUP_S):
-            read.append(self._read(deliveries[len(read)]))
+    def _transact(self) -> list[Receipt]:
+        """One transaction over what can be read of the messages before their time is over; returns its receipts."""
+        start = time.monotonic()
+        read = self._held.group()
         gateways = {(key.site, key.gateway) for key in self._due()}
         gateways |= {(one.site, one.gateway) for one in read if one is not None}
-        with self._ledger.group(gateways) as group:
+        with self._ledger.group(gateways, self._held.ahead) as group:
             for key in _take(group, read):
                 self._cadence.touch(key, start)
             receipts = group.receipts([key for key in self._due() if (key.site, key.gateway) in gateways])
@@ -192,7 +186,7 @@ class Consumer:
         if read:
             ms = round(1000 * (time.monotonic() - start))
             self._log.debug("centre.committed", messages=len(read), ms=ms, **group.counts)
-        return len(read), receipts
+        return receipts
 
     def _read(self, delivery: Delivery) -> Message | _Heard | None:
         """What a message says, before the ledger is held for it; None: nothing that could be taken."""

@@ -61,7 +61,7 @@ def _keep(tx: Tx, blocks: Sequence[Block]) -> None:
             new.append((page.stream, fresh))
             lost += [(page, line) for line in fresh.notable.values() if line.type == losses.LOST_TYPE]
     if new:
-        append_lines(tx.connection, tables.records, _rows(new), tx.now_ms)
+        append_lines(tx.connection, tables.records, _rows(new), tx.now_ms, tx.meanwhile)
         write_pages(tx, pages.values())
         notes.write(tx.connection)
     _repeat(tx, pages.values())

@@ -79,14 +79,17 @@ class Ledger:
         self._now_ms = now_ms
 
     @contextmanager
-    def group(self, gateways: Iterable[tuple[str, str]]) -> Iterator[Group]:
+    def group(
+        self, gateways: Iterable[tuple[str, str]], meanwhile: Callable[[], None] | None = None
+    ) -> Iterator[Group]:
         """One transaction over what is of these gateways (site, gateway), and of no others.
 
+        `meanwhile`: called now and then while a server takes lines in; it must not touch the ledger.
         Raises NotDurable if it could not be committed: then nothing of it happened.
         """
         with self.database.writing() as connection:
             hold(connection, gateways)
-            yield Group(Tx(connection, self._now_ms()), self._service)
+            yield Group(Tx(connection, self._now_ms(), meanwhile), self._service)
 
     def expire(self, keep_ms: int) -> int:
         """Empty one slice of bodies older than that; how many. Raises NotDurable."""

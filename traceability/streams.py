@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -40,10 +40,12 @@ class Alarm:
 
 @dataclass(slots=True)
 class Tx:
-    """One transaction: its connection, its time in unix ms, and what it did so far, by kind."""
+    """One transaction: its connection, its time in unix ms, what else may be done while a server takes lines in, and
+    what it did so far, by kind."""
 
     connection: Connection
     now_ms: int
+    meanwhile: Callable[[], None] | None = None
     counts: Counter[str] = field(default_factory=Counter)
     alarms: list[Alarm] = field(default_factory=list)
 

@@ -22,6 +22,7 @@ def small_blocks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(digest, "BLOCK", 4)
         patch.setattr(runs, "BLOCK", 4)
+        patch.setattr(runs, "STRIP", 3)
         yield
 
 

@@ -15,6 +15,7 @@ from traceability.database import Connection, Database
 from traceability.database.migrations.versions import v8_quick
 from traceability.database.portable import append
 from traceability.presence.answers import as_json
+from traceability.presence.contacts import contacts
 from traceability.presence.coverage import Beat, Sign
 from traceability.presence.moments import FUTURE, HOUR_MS, MINUTE_MS, Span
 from traceability.presence.roster import roster
@@ -95,8 +96,53 @@ def test_a_roster_asks_for_all_its_people_at_once(both: Both) -> None:
     assert len(told) < 40
 
 
+def test_contacts_are_asked_for_no_more_often_after_many_stays_and_beside_many_sites(both: Both) -> None:
+    made = journal(3)
+    both.arrive(made.lines)
+    few = asked_for_contacts(both)
+    for hour in range(1, 20):
+        for number in range(3):
+            punch(made, 60 * hour + number, f"k1:{number}", "out")
+            punch(made, 60 * hour + 30 + number, f"k1:{number}")
+    both.arrive(made.lines[5:])
+    zones = "\n".join(f'[[sites]]\nid = "s{number}"\nzones = [{{ id = "hall" }}]' for number in range(20))
+    both.say("map", "map", text=f'from = 2026-11-20T00:00:00+00:00\norganisation = "acme"\n{zones}')
+    both.turn()
+    assert asked_for_contacts(both) <= few + 8
+
+
+def asked_for_contacts(both: Both) -> int:
+    with both.database.reading(at_once=True) as connection, statements() as told:
+        found = contacts(TableView(connection), "card/k1:0", Span(DAY_MS - HOUR_MS, DAY_MS + 20 * HOUR_MS))
+    assert {each.subject for each in found.contacts} == {"card/k1:1", "card/k1:2"}
+    return len(told)
+
+
+def test_coverage_of_many_sites_at_once_is_that_of_each(both: Both) -> None:
+    both.arrive(journal(3).lines)
+    both.arrive(journal(5, "edge-1").lines)
+    with both.database.reading(at_once=True) as connection:
+        view = TableView(connection)
+        together = view.coverages(["hq", "nowhere"], WINDOW)
+        assert together == {site: view.coverage(site, WINDOW) for site in ("hq", "nowhere")}
+    assert together["nowhere"] == []
+    assert together["hq"] == both.memory.coverage("hq", WINDOW)
+
+
+def test_a_hole_and_a_start_within_a_strip_of_numbers_are_seen(both: Both) -> None:
+    made = journal(5)
+    made.write(30, "gateway.started", reason="start")
+    for minute in range(31, 40):
+        punch(made, minute, "k1:x")
+    both.arrive(made.lines[:9] + made.lines[10:13] + made.lines[14:])
+    with both.database.reading(at_once=True) as connection:
+        mine = TableView(connection).coverage("hq", WINDOW)
+    assert mine == both.memory.coverage("hq", WINDOW)
+    assert {"10–10 are missing", "14–14 are missing"} <= {each.why for each in mine}
+
+
 def plans(connection: Connection, told: list[tuple[str, Any]]) -> list[str]:
-    wanted = [(statement, parameters) for statement, parameters in told if "FROM stays" in statement]
+    wanted = [(statement, parameters) for statement, parameters in told if "JOIN stays" in statement]
     found = []
     for statement, parameters in wanted:
         rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
@@ -112,9 +158,11 @@ def test_who_was_in_a_zone_is_a_stretch_of_an_index(both: Both) -> None:
         with statements() as told:
             view.in_zones({Place("hq", "lobby")}, Span(DAY_MS, DAY_MS + HOUR_MS))
         [plan] = plans(connection, told)
-    assert "stays_in_zone (site=? AND zone=? AND known_to=? AND first_ms>? AND first_ms<?)" in plan
-    assert "stays_that_last (site=? AND zone=? AND known_to=? AND last_ms>?)" in plan
-    assert "SCAN" not in plan
+    first, last = "(site=? AND zone=? AND known_to=? AND first_ms>? AND first_ms<?)", "known_to=? AND last_ms>?)"
+    assert f"stays_that_pass {first}" in plan
+    assert f"stays_in_zone {first}" in plan
+    assert f"stays_that_last (site=? AND zone=? AND {last}" in plan
+    assert "SCAN stays" not in plan
 
 
 def test_of_many_heartbeats_only_those_that_decide_are_read(both: Both) -> None:

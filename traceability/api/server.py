@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 import threading
@@ -60,12 +61,14 @@ class Server:
         self._thread = threading.Thread(target=self._serve, name="http", daemon=True)
 
     def start(self) -> None:
-        """Serve. Raises Transient if it does not come up."""
+        """Serve. Raises Transient if it does not come up. What the program consists of by then is never garbage: a
+        question that makes many objects is not held up by looking through all of it."""
         _speak_our_language()
         self._thread.start()
         self._told.wait(START_S)
         if not self._server.started:
             raise Transient(f"{self.url}: the web server did not start", remedy="see the log")
+        gc.freeze()
 
     def stop(self) -> None:
         """Finish what is being answered, within a few seconds."""

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 __all__ = ["VERSION", "Connection", "Database"]
 
-VERSION = 8
+VERSION = 9
 """Of the tables: the number of the last revision in `migrations`."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from traceability.database.base import Connection
 
@@ -21,17 +21,24 @@ _BEFORE_LINE, _BEHIND = struct.Struct(">hiqiqi32si"), struct.Struct(">iq")
 PIECE_ROWS = 256
 
 
-def append_lines(connection: Connection, table: str, rows: Iterable[LineRow], at_ms: int) -> None:
-    """Insert new rows by one COPY; the server takes the first of them while the next are made."""
+def append_lines(
+    connection: Connection,
+    table: str,
+    rows: Iterable[LineRow],
+    at_ms: int,
+    meanwhile: Callable[[], None] | None = None,
+) -> None:
+    """Insert new rows by one COPY; the server takes the first of them while the next are made, and `meanwhile` is
+    called between them."""
     cursor = connection.connection.cursor()
     try:
         statement = f"COPY {table} ({', '.join(LINE_COLUMNS)}) FROM STDIN WITH (FORMAT binary)"
-        cursor.execute(statement, stream=_pieces(rows, at_ms))  # type: ignore[call-arg]
+        cursor.execute(statement, stream=_pieces(rows, at_ms, meanwhile))  # type: ignore[call-arg]
     finally:
         cursor.close()
 
 
-def _pieces(rows: Iterable[LineRow], at_ms: int) -> Iterator[bytes]:
+def _pieces(rows: Iterable[LineRow], at_ms: int, meanwhile: Callable[[], None] | None) -> Iterator[bytes]:
     """Rows in COPY's binary format: how many values, then each as its length and its bytes."""
     parts, full, behind, pack = [_HEAD], 3 * PIECE_ROWS, _BEHIND.pack(8, at_ms), _BEFORE_LINE.pack
     for stream, seq, own_hash, line in rows:
@@ -39,6 +46,8 @@ def _pieces(rows: Iterable[LineRow], at_ms: int) -> Iterator[bytes]:
         if len(parts) >= full:
             yield b"".join(parts)
             parts = []
+            if meanwhile is not None:
+                meanwhile()
     parts.append(_END)
     yield b"".join(parts)
 

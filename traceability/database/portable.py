@@ -71,10 +71,17 @@ def append(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         connection.execute(table.insert(), rows)
 
 
-def append_lines(connection: Connection, table: Table, rows: Iterable[bulk.LineRow], at_ms: int) -> None:
-    """Insert lines (stream, seq, SHA-256, line) that are known to be new, all taken at the same time (unix ms)."""
+def append_lines(
+    connection: Connection,
+    table: Table,
+    rows: Iterable[bulk.LineRow],
+    at_ms: int,
+    meanwhile: Callable[[], None] | None = None,
+) -> None:
+    """Insert lines (stream, seq, SHA-256, line) that are known to be new, all taken at the same time (unix ms).
+    `meanwhile`: called now and then while a server takes them in."""
     if is_server(connection):
-        bulk.append_lines(connection, table.name, rows, at_ms)
+        bulk.append_lines(connection, table.name, rows, at_ms, meanwhile)
     elif lines := list(rows):
         names, marks = ", ".join(bulk.LINE_COLUMNS), "?, " * 4
         connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks}{at_ms})", lines)
@@ -109,6 +116,21 @@ def execute(
     """Run a statement over `given` with these rows."""
     return connection.execute(statement, {"given": json.dumps(rows, separators=(",", ":")), **words})
 
+
+def by_index(connection: Connection) -> None:
+    """Until the end of the transaction a server looks up what is `given` row by row in an index, as SQLite does. It
+    cannot know how short the stretches asked for are, and would read whole tables instead."""
+    if is_server(connection):
+        connection.exec_driver_sql(_BY_INDEX)
+
+
+_BY_INDEX = "SELECT " + ", ".join(
+    f"set_config('{name}', '{value}', true)"
+    for name, value in (
+        ("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("jit", "off"),
+        ("max_parallel_workers_per_gather", "0"), ("work_mem", "32MB"),
+    )
+)  # fmt: skip
 
 # --- turns
 

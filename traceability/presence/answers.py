@@ -40,8 +40,9 @@ def scope_of(view: View, sites: Iterable[str], looked_at: Span, as_of_ms: int) -
     names = tuple(sorted(set(sites)))
     gaps: list[Covered] = []
     complete = True
+    watched = view.coverages(names, looked_at)
     for site in names:
-        covered = [*view.coverage(site, looked_at), *_on_wheels(view, site, looked_at)]
+        covered = [*watched[site], *_on_wheels(view, site, looked_at)]
         gaps += (each for each in covered if each.state != "observed")
         complete = complete and bool(covered)
     complete = complete and all(_is_fresh(gap, looked_at) for gap in gaps)
@@ -70,12 +71,13 @@ def elsewhere(view: View, sites: Iterable[str], spans: Sequence[Span]) -> tuple[
         return ()
     window = Span(min(span.begin_ms for span in spans), max(span.end_ms for span in spans))
     others = {zone.site for zone in view.atlas.at(window.begin_ms).zones.values()} - set(sites)
-    return tuple(gap for site in sorted(others) for gap in _unwatched(view, site, spans, window))
+    watched = view.coverages(sorted(others), window)
+    return tuple(gap for site in sorted(others) for gap in _unwatched(site, watched[site], spans))
 
 
-def _unwatched(view: View, site: str, spans: Sequence[Span], window: Span) -> Iterator[Covered]:
+def _unwatched(site: str, watched: Iterable[Covered], spans: Sequence[Span]) -> Iterator[Covered]:
     of_state: dict[State, list[Span]] = {}
-    for covered in view.coverage(site, window):
+    for covered in watched:
         if covered.state != "observed":
             of_state.setdefault(covered.state, []).extend(covered.span.cut(span) for span in spans)
     for state in sorted(of_state):

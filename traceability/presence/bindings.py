@@ -119,7 +119,9 @@ class Bindings:
     def person_of(self, subject: str) -> Person | None:
         """What is known of a subject; None: an unresolved card, or a person nobody has told of."""
         versions = self._people.get(subject.removeprefix(PERSON), []) if subject.startswith(PERSON) else []
-        return max(versions, key=lambda each: (each.known_ms, repr(each)), default=None)
+        if len(versions) < 2:
+            return versions[0] if versions else None
+        return max(versions, key=lambda each: (each.known_ms, repr(each)))
 
     def state_of(self, token: str, at_ms: int) -> Literal["bound", "unresolved", "conflict"]:
         """How well a token is known at a moment."""

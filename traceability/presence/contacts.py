@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from traceability.presence.answers import Scope, elsewhere, scope_of
-from traceability.presence.atlas import Map
+from traceability.presence.atlas import Atlas
 from traceability.presence.coverage import Covered
-from traceability.presence.moments import HOUR_MS, LEVELS, MINUTE_MS, Level, Span, merged, total_ms
+from traceability.presence.moments import HOUR_MS, MINUTE_MS, Level, Span, covered_ms, merged
 from traceability.presence.stays import AGED_MS, Stay
 from traceability.presence.trajectory import away, legs_of
 from traceability.presence.view import Place, View
@@ -22,6 +22,12 @@ Near = Literal["zone", "building", "site"]
 Band = Literal["none", "short", "medium", "long"]
 BANDS: tuple[tuple[int, Band], ...] = ((0, "none"), (15 * MINUTE_MS, "short"), (4 * HOUR_MS, "medium"))
 BRUSH_MS = MINUTE_MS
+WIDEST: tuple[Level, ...] = ("possible", "likely", "sure")
+
+Pair = tuple[int, int]
+"""Begin and end, unix ms; the one is before the other."""
+Together = tuple[list[Pair], list[Pair], list[Pair]]
+"""By WIDEST."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +174,17 @@ def _met(
     view: View, subject: str, mine: Sequence[Stay], window: Span, rules: Rules
 ) -> tuple[list[Contact], list[Contact]]:
     """Whom the subject of these stays met likely, and possibly; the longest first."""
-    shared: dict[str, dict[Place, dict[Level, list[Span]]]] = {}
-    for stay in mine:
-        near = _near(view.atlas.at(stay.start.when.best_ms), stay, rules.near)
-        for other in view.in_zones(near, stay.extent("possible").cut(window)):
+    shared: dict[str, dict[Place, Together]] = {}
+    asked = [(_near(view.atlas, stay, rules.near), stay.extent("possible").cut(window)) for stay in mine]
+    for stay, others in zip(mine, view.in_zones_each(asked), strict=True):
+        place, reaches = Place(stay.site, stay.zone), _reaches(stay, window, rules.aged_ms)
+        for other in others:
             if other.subject != subject:
-                zones = shared.setdefault(other.subject, {}).setdefault(Place(stay.site, stay.zone), {})
-                for level in LEVELS:
-                    zones.setdefault(level, []).append(_common(stay, other, level, window, rules.aged_ms))
+                common = _common(reaches, other, rules.aged_ms)
+                if common:
+                    of_place = shared.setdefault(other.subject, {}).setdefault(place, ([], [], []))
+                    for spans, pair in zip(of_place, common, strict=False):
+                        spans.append(pair)
     brushes = _brushes(view, subject, window, rules.brush_ms)
     found = [
         _contact(other, shared.get(other, {}), brushes.get(other, [])) for other in sorted(shared.keys() | brushes)
@@ -192,11 +201,12 @@ def band_of(ms: int) -> Band:
     return next((band for most_ms, band in BANDS if ms <= most_ms), "long")
 
 
-def _near(now: Map, stay: Stay, near: Near) -> set[Place]:
+def _near(atlas: Atlas, stay: Stay, near: Near) -> set[Place]:
     """The zones that count as together with the one of a stay."""
     here = {Place(stay.site, stay.zone)}
     if near == "zone":
         return here
+    now = atlas.at(stay.start.when.best_ms)
     building = now.zone(stay.site, stay.zone).building
     same = (
         zone
@@ -206,29 +216,40 @@ def _near(now: Map, stay: Stay, near: Near) -> set[Place]:
     return here | {Place(zone.site, zone.id) for zone in same}
 
 
-def _common(mine: Stay, other: Stay, level: Level, window: Span, aged_ms: int) -> Span:
-    return mine.extent(level, aged_ms).cut(other.extent(level, aged_ms)).cut(window)
+def _reaches(stay: Stay, window: Span, aged_ms: int) -> list[Pair]:
+    """Of a stay within the window, by WIDEST."""
+    reaches = (stay.reach(level, aged_ms) for level in WIDEST)
+    return [(max(begin, window.begin_ms), min(end, window.end_ms)) for begin, end in reaches]
 
 
-def _contact(
-    subject: str, zones: Mapping[Place, Mapping[Level, Sequence[Span]]], brushes: Sequence[Brush]
-) -> Contact:
-    together = {level: [span for each in zones.values() for span in each[level]] for level in LEVELS}
-    sure_ms, likely_ms, possible_ms = (total_ms(together[level]) for level in LEVELS)
-    begins = [span.begin_ms for span in together["possible"] if span.length_ms]
+def _common(reaches: Sequence[Pair], other: Stay, aged_ms: int) -> list[Pair]:
+    """What another stay has in common with these, by WIDEST; where a wider one has nothing, no narrower one has."""
+    found: list[Pair] = []
+    for (begin, end), level in zip(reaches, WIDEST, strict=True):
+        first, last = other.reach(level, aged_ms)
+        first, last = max(first, begin), min(last, end)
+        if first >= last:
+            break
+        found.append((first, last))
+    return found
+
+
+def _contact(subject: str, zones: Mapping[Place, Together], brushes: Sequence[Brush]) -> Contact:
+    possible, likely, sure = ([pair for each in zones.values() for pair in each[at]] for at in range(len(WIDEST)))
+    likely_ms, possible_ms = covered_ms(likely), covered_ms(possible)
+    begins = [begin_ms for begin_ms, _ in possible]
     begins += [max(brush.at_ms, brush.other_ms) for brush in brushes]
     return Contact(
         subject,
-        sure_ms,
+        covered_ms(sure),
         likely_ms,
         possible_ms,
         band_of(likely_ms),
         band_of(possible_ms),
         min(begins, default=0),
         tuple(
-            Shared(place.site, place.zone, *(total_ms(zones[place][level]) for level in LEVELS))
+            Shared(place.site, place.zone, *(covered_ms(pairs) for pairs in reversed(zones[place])))
             for place in sorted(zones)
-            if total_ms(zones[place]["possible"])
         ),
         tuple(brushes),
     )
@@ -237,13 +258,14 @@ def _contact(
 def _brushes(view: View, subject: str, window: Span, brush_ms: int) -> dict[str, list[Brush]]:
     """Others at the same lane at nearly the same time, moving or not."""
     found: dict[str, list[Brush]] = {}
-    for step in view.steps_of(subject, window):
-        if step.lane is None:
-            continue
-        at_ms = step.when.best_ms
-        for other in view.steps_at(step.site, step.lane, Span(at_ms - brush_ms, at_ms + brush_ms + 1)):
-            if other.subject != subject and window.holds(other.when.best_ms):
-                brush = Brush(step.site, step.lane, at_ms, other.when.best_ms)
+    mine = [(step, step.lane) for step in view.steps_of(subject, window) if step.lane is not None]
+    asked = [
+        (step.site, lane, Span(step.when.best_ms - brush_ms, step.when.best_ms + brush_ms + 1)) for step, lane in mine
+    ]
+    for (step, lane), others in zip(mine, view.passing(asked), strict=True):
+        for other in others:
+            if other.subject != subject and window.holds(other.at_ms):
+                brush = Brush(step.site, lane, step.when.best_ms, other.at_ms)
                 found.setdefault(other.subject, []).append(brush)
     return found
 

@@ -6,7 +6,7 @@ tell which stays they ended and which they made, for whoever keeps those elsewhe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from traceability.presence.atlas import Atlas, Map
 from traceability.presence.bindings import Binding, Bindings, Person
@@ -27,7 +27,7 @@ from traceability.presence.moments import Span
 from traceability.presence.resolve import flow_of, step_of, token_of
 from traceability.presence.stays import Stay, Step, Travel
 from traceability.presence.timeline import Delta, Timeline
-from traceability.presence.view import Place
+from traceability.presence.view import Passing, Place
 from traceability.presence.watch import Watches
 
 
@@ -137,6 +137,9 @@ class Presence:
         zones = sorted({(place.site, place.zone) for place in places})
         return sorted((stay for zone in zones for stay in self._index.during(zone, window)), key=_by_subject)
 
+    def in_zones_each(self, asked: Sequence[tuple[Collection[Place], Span]]) -> list[list[Stay]]:
+        return [self.in_zones(places, window) for places, window in asked]
+
     def in_site(self, site: str, window: Span) -> list[Stay]:
         zones = self._index.zones_of(site)
         return sorted((stay for zone in zones for stay in self._index.during(zone, window)), key=_by_subject)
@@ -148,9 +151,8 @@ class Presence:
         line = self._lines.get(subject)
         return [] if line is None else [step for step in line.steps if _counts(step, window)]
 
-    def steps_at(self, site: str, lane: str, window: Span) -> list[Step]:
-        found = [step for step in self._steps.values() if (step.site, step.lane) == (site, lane)]
-        return sorted((step for step in found if _counts(step, window)), key=lambda step: step.order)
+    def passing(self, asked: Sequence[tuple[str, str, Span]]) -> list[list[Passing]]:
+        return [self._passing(site, lane, window) for site, lane, window in asked]
 
     def flows(self, site: str, window: Span) -> list[Step]:
         found = [step for step in self._flows.values() if step.site == site and _counts(step, window)]
@@ -175,7 +177,15 @@ class Presence:
     def coverage(self, site: str, window: Span) -> list[Covered]:
         return self.watches.coverage(site, window)
 
+    def coverages(self, sites: Collection[str], window: Span) -> dict[str, list[Covered]]:
+        return {site: self.watches.coverage(site, window) for site in sites}
+
     # --- inside
+
+    def _passing(self, site: str, lane: str, window: Span) -> list[Passing]:
+        found = [step for step in self._steps.values() if (step.site, step.lane) == (site, lane)]
+        ordered = sorted((step for step in found if _counts(step, window)), key=lambda step: step.order)
+        return [Passing(step.subject, step.when.best_ms) for step in ordered]
 
     def _declare(self) -> Delta:
         """Find out anew what is declared wrong."""

@@ -6,7 +6,7 @@ speaks against it); sure ⊆ likely ⊆ possible. Spans are half-open.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -111,3 +111,15 @@ def merged(spans: Iterable[Span]) -> Iterator[Span]:
 def total_ms(spans: Iterable[Span]) -> int:
     """How long all of them are together, no moment counted twice."""
     return sum(span.length_ms for span in merged(spans))
+
+
+def covered_ms(pairs: Sequence[tuple[int, int]]) -> int:
+    """As `total_ms`, for pairs of numbers none of which is empty."""
+    if len(pairs) < 2:
+        return sum(end - begin for begin, end in pairs)
+    length, until = 0, PAST
+    for begin, end in sorted(pairs):
+        if end > until:
+            length += end - max(begin, until)
+            until = end
+    return length

@@ -169,7 +169,8 @@ def _sorted_out(view: View, stays: Sequence[Stay], as_of_ms: int, aged_ms: int) 
     likely: dict[str, Stay] = {}
     possible: dict[str, Stay] = {}
     for stay in stays:
-        if stay.extent("likely", aged_ms).holds(as_of_ms) and not _is_somebodys(view, stay.subject, as_of_ms):
+        begin_ms, end_ms = stay.reach("likely", aged_ms)
+        if begin_ms <= as_of_ms < end_ms and not _is_somebodys(view, stay.subject, as_of_ms):
             likely[stay.subject] = stay
         elif stay.extent("possible").holds(as_of_ms):
             possible[stay.subject] = stay

@@ -92,14 +92,19 @@ class Stay:
 
     def extent(self, level: Level, aged_ms: int = AGED_MS) -> Span:
         """The time it covers. An open one is sure until last seen, likely until `aged_ms` after that."""
+        return Span(*self.reach(level, aged_ms))
+
+    def reach(self, level: Level, aged_ms: int = AGED_MS) -> tuple[int, int]:
+        """`extent` as two numbers, for who asks it of thousands."""
+        start, end = self.start.when, self.end
         if level == "possible":
-            return Span(self.start.when.first_ms, FUTURE if self.end is None else self.end.when.last_ms)
+            return start.first_ms, FUTURE if end is None else end.when.last_ms
         if level == "likely":
-            until_ms = self.seen.best_ms + aged_ms if self.end is None else self.end.when.best_ms
-            return Span(self.start.when.best_ms, until_ms if self.is_likely else self.start.when.best_ms)
-        begin_ms = self.start.when.last_ms
-        until_ms = self.seen.first_ms if self.end is None else self.end.when.first_ms
-        return Span(begin_ms, max(begin_ms, until_ms) if self.is_likely else begin_ms)
+            until_ms = self.seen.best_ms + aged_ms if end is None else end.when.best_ms
+            return start.best_ms, until_ms if self.is_likely else start.best_ms
+        begin_ms = start.last_ms
+        until_ms = self.seen.first_ms if end is None else end.when.first_ms
+        return begin_ms, max(begin_ms, until_ms) if self.is_likely else begin_ms
 
     @property
     def is_likely(self) -> bool:

@@ -6,7 +6,7 @@ ten million stays cost an index. All lists are in a fixed order, so that answers
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +24,14 @@ class Place:
 
     site: str
     zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """Somebody at a lane, moving or not; `at_ms`: the best time."""
+
+    subject: str
+    at_ms: int
 
 
 class View(Protocol):
@@ -47,6 +55,9 @@ class View(Protocol):
     def in_zones(self, places: Collection[Place], window: Span) -> Sequence[Stay]:
         """Stays of everybody in any of these zones, by (subject, likely beginning, id)."""
 
+    def in_zones_each(self, asked: Sequence[tuple[Collection[Place], Span]]) -> Sequence[Sequence[Stay]]:
+        """As `in_zones`, of many at once, in their order."""
+
     def in_site(self, site: str, window: Span) -> Sequence[Stay]:
         """Stays of everybody in any zone of a site, likewise."""
 
@@ -56,8 +67,8 @@ class View(Protocol):
     def steps_of(self, subject: str, window: Span) -> Sequence[Step]:
         """Movements and sightings of one subject (not what was declared wrong), by best time."""
 
-    def steps_at(self, site: str, lane: str, window: Span) -> Sequence[Step]:
-        """The same at one lane, of everybody."""
+    def passing(self, asked: Sequence[tuple[str, str, Span]]) -> Sequence[Sequence[Passing]]:
+        """Of each site, lane and window who was at the lane (not what was declared wrong), by best time."""
 
     def flows(self, site: str, window: Span) -> Sequence[Step]:
         """Punches that move counts of a site, as steps of nobody (not what was declared wrong), by best time."""
@@ -73,3 +84,6 @@ class View(Protocol):
 
     def coverage(self, site: str, window: Span) -> Sequence[Covered]:
         """What was watched, by (lane, begin), without a gap over the whole window."""
+
+    def coverages(self, sites: Collection[str], window: Span) -> Mapping[str, Sequence[Covered]]:
+        """The same of several sites."""

@@ -10,14 +10,16 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import and_, select
+from sqlalchemy import Text, and_, bindparam, column, select
 
 from gateway.errors import Misconfigured, Rejected
 from traceability.database import Connection
+from traceability.database.portable import ask, given
+from traceability.database.tables import BIG
 from traceability.presence.atlas import Atlas, Map
 from traceability.presence.bindings import Binding, Bindings, Person
 from traceability.presence.facts import Counted, Declaration, Move, voided
@@ -35,7 +37,8 @@ _SHAPES: dict[str, TypeAdapter[Any]] = {
     "counted": TypeAdapter(Counted),
     "declaration": TypeAdapter(Declaration),
 }
-MOST_AT_ONCE = 5000
+KEPT = 20_000
+"""How many entries are kept in memory as what they mean."""
 OPERATOR = "operator/"
 """How ids of facts begin that no record tells."""
 
@@ -55,11 +58,16 @@ class Entry:
         if self.kind == "map":
             return self.body
         try:
-            words = json.loads(self.body) | {"known_ms": known_ms}
-            said: Said = _SHAPES[self.kind].validate_python(words)
+            return _read(self.kind, self.body, known_ms)
         except (ValueError, TypeError, ValidationError) as error:
             raise Rejected(f"entry {self.number}: {error}") from error
-        return said
+
+
+@lru_cache(maxsize=KEPT)
+def _read(kind: Kind, body: str, known_ms: int) -> Said:
+    """The same words mean the same, so a roster reads those of its people once."""
+    said: Said = _SHAPES[kind].validate_python(json.loads(body) | {"known_ms": known_ms})
+    return said
 
 
 @dataclass(slots=True)
@@ -132,15 +140,17 @@ def desk_at(connection: Connection, known_at_ms: int, kinds: Collection[Kind] = 
 
 def people_at(connection: Connection, known_at_ms: int, ids: Collection[str]) -> Iterator[Person]:
     """What was told of these people by then, each version of it."""
-    c = tables.entries.c
-    wanted = sorted(ids)
-    for begin in range(0, len(wanted), MOST_AT_ONCE):
-        named = and_(c.kind == "person", c.name.in_(wanted[begin : begin + MOST_AT_ONCE]))
-        for entry in _entries(connection, and_(named, c.known_ms <= known_at_ms)):
-            assert entry.known_ms is not None
-            said = entry.said(entry.known_ms)
-            if isinstance(said, Person):
-                yield said
+    for body, known_ms in ask(connection, _told, [(name,) for name in sorted(ids)], known_ms=known_at_ms):
+        said = _read("person", body, known_ms)
+        if isinstance(said, Person):
+            yield said
+
+
+@cache
+def _told(dialect: str) -> Any:
+    asked, c = given(dialect, column("who", Text)), tables.entries.c
+    here = and_(c.kind == "person", c.name == asked.c.who, c.known_ms <= bindparam("known_ms", type_=BIG))
+    return select(c.body, c.known_ms).select_from(asked.join(tables.entries, here)).order_by(c.number)
 
 
 def said_so_far(connection: Connection, now_ms: int) -> Desk:

@@ -1,19 +1,32 @@
-"""Runs of numbers without a hole out of the tables: whole blocks as they were summed up, and the signs between."""
+"""Runs of numbers without a hole out of the tables: whole blocks as they were summed up, and the signs between.
+
+Of the signs between blocks the database sums up strips of numbers; where a strip has a hole, or a gateway started or
+stopped in it, its signs are looked at one by one. All journals are asked about at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, FromClause, and_, bindparam, case, column, func, select
 
 from traceability.database import Connection
+from traceability.database.portable import ask, given
+from traceability.database.tables import BIG
 from traceability.presence.moments import Span
 from traceability.presence.watch import STARTED, STOPPED, Run
 from traceability.whereabouts import tables
 from traceability.whereabouts.tables import BLOCK
 
 G = tables.signs.c
+STRIP = 64
+KNOWN: ColumnElement[int] = bindparam("known_ms", type_=BIG)
+
+Range = tuple[int, int, int]
+"""A stream, and numbers of it from one up to and with another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,78 +57,134 @@ class Piece:
 
 
 def runs_of(
-    connection: Connection, stream: int, epoch: str, own: ColumnElement[bool], window: Span, known_at_ms: int
-) -> Iterator[Run]:
-    """From the last live record before a window to the first one behind it; `own`: the signs of the stream."""
-    first, last = _reach(connection, own, window)
-    if first is None or last is None:
-        return
-    blocks = list(_blocks(connection, stream, first, last, known_at_ms))
-    between = _between(blocks, first, last)
-    islands = [piece for low, high in between for piece in _islands(connection, own, low, high)]
-    for piece in _joined([*blocks, *islands]):
+    connection: Connection, epochs: Mapping[int, str], window: Span, known_at_ms: int
+) -> dict[int, list[Run]]:
+    """By stream, from the last live record before a window to the first one behind it. `epochs`: of the streams."""
+    reach = _reach(connection, epochs, window, known_at_ms)
+    pieces: dict[int, list[Piece]] = {stream: [] for stream, _, _ in reach}
+    inner = [(stream, -(-first // BLOCK), (last + 1) // BLOCK) for stream, first, last in reach]
+    for stream, block, *times in ask(connection, _blocks, inner, known_ms=known_at_ms):
+        pieces[stream].append(Piece(block * BLOCK, (block + 1) * BLOCK - 1, *times))
+    between = [each for stream, first, last in reach for each in _between(stream, pieces[stream], first, last)]
+    broken: list[Range] = []
+    for stream, first, last, count, lives, *times in ask(connection, _strips, between, known_ms=known_at_ms):
+        if count == last - first + 1 and not lives:
+            pieces[stream].append(Piece(first, last, *times))
+        else:
+            broken.append((stream, first, last))
+    for stream, start, stop, *ends in ask(connection, _islands, broken, known_ms=known_at_ms):
+        piece = Piece(*ends)
+        pieces[stream].append(replace(piece, started=bool(start), stopped=stop == piece.last))
+    return {stream: list(_runs(epochs[stream], of_it)) for stream, of_it in pieces.items()}
+
+
+def _runs(epoch: str, pieces: Iterable[Piece]) -> Iterator[Run]:
+    for piece in _joined(pieces):
         begin_ms = piece.begin_ms if piece.live_begin_ms is None else piece.live_begin_ms
         end_ms = piece.end_ms if piece.live_end_ms is None else piece.live_end_ms
         if begin_ms is not None and end_ms is not None:
             yield Run(begin_ms, end_ms, epoch, piece.first, piece.last, piece.started, piece.stopped)
 
 
-def _reach(connection: Connection, own: ColumnElement[bool], window: Span) -> tuple[int | None, int | None]:
-    before = select(G.seq).where(own, G.live, G.best_ms < window.begin_ms).order_by(G.best_ms.desc(), G.seq.desc())
-    behind = select(G.seq).where(own, G.live, G.best_ms >= window.end_ms).order_by(G.best_ms, G.seq)
-    first = connection.scalar(before.limit(1))
-    last = connection.scalar(behind.limit(1))
-    if first is None:
-        first = connection.scalar(select(func.min(G.seq)).where(own))
-    if last is None:
-        last = connection.scalar(select(func.max(G.seq)).where(own))
-    return first, last
+def _reach(connection: Connection, streams: Iterable[int], window: Span, known_at_ms: int) -> list[Range]:
+    """From which number to which; nothing of a stream of which nothing was known."""
+    words = {"begin_ms": window.begin_ms, "end_ms": window.end_ms, "known_ms": known_at_ms}
+    found = ask(connection, _reaching, [(stream,) for stream in streams], **words)
+    return [(stream, first, last) for stream, first, last in found if first is not None and last is not None]
 
 
-def _blocks(connection: Connection, stream: int, first: int, last: int, known_at_ms: int) -> Iterator[Piece]:
+@cache
+def _reaching(dialect: str) -> Any:
+    asked = given(dialect, column("of", BIG))
+    own = and_(G.stream == asked.c.of, G.known_from <= KNOWN, G.known_to > KNOWN)
+    begin_ms: ColumnElement[int] = bindparam("begin_ms", type_=BIG)
+    end_ms: ColumnElement[int] = bindparam("end_ms", type_=BIG)
+    before = select(G.seq).where(own, G.live, G.best_ms < begin_ms).order_by(G.best_ms.desc(), G.seq.desc())
+    behind = select(G.seq).where(own, G.live, G.best_ms >= end_ms).order_by(G.best_ms, G.seq)
+    first, last = (select(G.seq).where(own).order_by(by) for by in (G.seq, G.seq.desc()))
+    ends = [
+        func.coalesce(*(each.limit(1).correlate(asked).scalar_subquery() for each in pair))
+        for pair in ((before, first), (behind, last))
+    ]
+    return select(asked.c.of, *ends)
+
+
+@cache
+def _blocks(dialect: str) -> Any:
     """The blocks that lie within, by their numbers."""
-    c = tables.blocks.c
-    query = (
-        select(c.block, c.begin_ms, c.end_ms, c.live_begin_ms, c.live_end_ms)
-        .where(c.stream == stream, c.block >= -(-first // BLOCK), c.block < (last + 1) // BLOCK)
-        .where(c.known_from <= known_at_ms, c.known_to > known_at_ms)
-        .order_by(c.block)
+    asked = _ranges(dialect)
+    c, a = tables.blocks.c, asked.c
+    within = and_(c.stream == a.of, c.block >= a.low, c.block < a.high)
+    return (
+        select(c.stream, c.block, c.begin_ms, c.end_ms, c.live_begin_ms, c.live_end_ms)
+        .select_from(asked.join(tables.blocks, within))
+        .where(c.known_from <= KNOWN, c.known_to > KNOWN)
+        .order_by(c.stream, c.block)
     )
-    for block, *times in connection.execute(query):
-        yield Piece(block * BLOCK, (block + 1) * BLOCK - 1, *times)
 
 
-def _between(blocks: Iterable[Piece], first: int, last: int) -> Iterator[tuple[int, int]]:
+def _between(stream: int, blocks: Iterable[Piece], first: int, last: int) -> Iterator[Range]:
     """The numbers that no block has."""
     for block in blocks:
         if first < block.first:
-            yield first, block.first - 1
+            yield stream, first, block.first - 1
         first = block.last + 1
     if first <= last:
-        yield first, last
+        yield stream, first, last
 
 
-def _islands(connection: Connection, own: ColumnElement[bool], first: int, last: int) -> Iterator[Piece]:
-    """Signs in a row, of one life of the gateway, counted by the database."""
+@cache
+def _strips(dialect: str) -> Any:
+    """Signs by STRIP numbers: how many there are, and in how many of them a gateway started or stopped. Between two
+    ranges there is a block, which is longer than a strip."""
+    asked = _ranges(dialect)
+    strip = G.seq // STRIP
+    live_ms = case((G.live, G.best_ms))
+    times = (func.min(G.best_ms), func.max(G.best_ms), func.min(live_ms), func.max(live_ms))
+    lives = func.sum(case((G.kind.in_((STARTED, STOPPED)), 1), else_=0))
+    return (
+        select(G.stream, func.min(G.seq), func.max(G.seq), func.count(), lives, *times)
+        .select_from(asked.join(tables.signs, _own(asked)))
+        .group_by(G.stream, strip)
+    )
+
+
+@cache
+def _islands(dialect: str) -> Any:
+    """Signs in a row, of one life of the gateway."""
+    asked = _ranges(dialect)
+    a = asked.c
+    part = (a.of, a.low)
     row = (
         select(
+            a.of,
+            a.low,
             G.seq,
             G.kind,
             G.best_ms,
             case((G.live, G.best_ms)).label("live_ms"),
-            (G.seq - func.row_number().over(order_by=G.seq)).label("island"),
-            func.sum(case((G.kind == STARTED, 1), else_=0)).over(order_by=G.seq).label("life"),
+            (G.seq - func.row_number().over(partition_by=part, order_by=G.seq)).label("island"),
+            func.sum(case((G.kind == STARTED, 1), else_=0)).over(partition_by=part, order_by=G.seq).label("life"),
         )
-        .where(and_(own, G.seq >= first, G.seq <= last))
+        .select_from(asked.join(tables.signs, _own(asked)))
         .subquery()
         .c
     )
     times = (func.min(row.best_ms), func.max(row.best_ms), func.min(row.live_ms), func.max(row.live_ms))
     started = func.max(case((row.kind == STARTED, 1), else_=0))
     stopped = func.max(case((row.kind == STOPPED, row.seq), else_=0))
-    query = select(func.min(row.seq), func.max(row.seq), *times, started, stopped).group_by(row.island, row.life)
-    for low, high, begin, end, live_begin, live_end, start, stop in connection.execute(query):
-        yield Piece(low, high, begin, end, live_begin, live_end, bool(start), stop == high)
+    found = select(row.of, started, stopped, func.min(row.seq), func.max(row.seq), *times)
+    return found.group_by(row.of, row.low, row.island, row.life)
+
+
+def _ranges(dialect: str) -> FromClause:
+    return given(dialect, column("of", BIG), column("low", BIG), column("high", BIG))
+
+
+def _own(asked: FromClause) -> ColumnElement[bool]:
+    a = asked.c
+    within = and_(G.stream == a.of, G.seq >= a.low, G.seq <= a.high)
+    return and_(within, G.known_from <= KNOWN, G.known_to > KNOWN)
 
 
 def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:

@@ -6,31 +6,28 @@ of the deriver, or an earlier one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, func, or_, select, text, true, union, union_all
+from sqlalchemy import ColumnElement, Table, and_, or_, select, union
 
 from traceability.database import Connection
 from traceability.database import tables as ledger
+from traceability.database.portable import by_index
 from traceability.presence.atlas import Atlas
 from traceability.presence.bindings import PERSON, Bindings, Person
 from traceability.presence.coverage import Covered
 from traceability.presence.facts import Counted, Unplaced, order_of
-from traceability.presence.moments import DAY_MS, FUTURE, Span
+from traceability.presence.moments import Span
 from traceability.presence.stays import Stay, Step
-from traceability.presence.view import Place
+from traceability.presence.view import Passing, Place
 from traceability.whereabouts import tables
 from traceability.whereabouts.desk import Desk, desk_at, people_at
+from traceability.whereabouts.finding import Knowledge, Sought, passing, stays_in, zones_of
 from traceability.whereabouts.progress import progress
 from traceability.whereabouts.rows import stays_of, steps_of
 from traceability.whereabouts.watching import coverage_of
-
-LONG_MS = DAY_MS
-_LASTS = text(f"last_ms - first_ms >= {LONG_MS}")
-_PASSES = text(f"last_ms - first_ms < {LONG_MS}")
-"""In the words of the index of such stays: open ones, and those whose end nobody saw."""
 
 
 class TableView:
@@ -38,6 +35,7 @@ class TableView:
 
     def __init__(self, connection: Connection, known_at_ms: int | None = None) -> None:
         self._connection = connection
+        by_index(connection)
         self._latest_ms = progress(connection)[1]
         self.known_at_ms: int = self._latest_ms if known_at_ms is None else min(known_at_ms, self._latest_ms)
         self._people = Bindings()
@@ -68,24 +66,24 @@ class TableView:
         return stays_of(self._connection.scalars(query))
 
     def in_zones(self, places: Collection[Place], window: Span) -> list[Stay]:
-        zones: dict[str, list[str]] = {}
-        for place in sorted(places):
-            zones.setdefault(place.site, []).append(place.zone)
-        return self._in_zones(zones, window)
+        [stays] = self._in_zones([(places, window)])
+        return stays
+
+    def in_zones_each(self, asked: Sequence[Sought]) -> list[list[Stay]]:
+        return self._in_zones(asked)
 
     def in_site(self, site: str, window: Span) -> list[Stay]:
-        return self._in_zones({site: self._zones_of(site)}, window)
+        return self.in_zones(self._places_of(site), window)
 
     def unentered(self, site: str, window: Span) -> list[Stay]:
-        flagged = tables.stays.c.body.contains('"no_entry"', autoescape=True)
-        return self._in_zones({site: self._zones_of(site)}, window, flagged)
+        [stays] = self._in_zones([(self._places_of(site), window)], unentered=True)
+        return stays
 
     def steps_of(self, subject: str, window: Span) -> list[Step]:
         return self._steps(window, tables.steps.c.subject == subject)
 
-    def steps_at(self, site: str, lane: str, window: Span) -> list[Step]:
-        c = tables.steps.c
-        return self._steps(window, and_(c.site == site, c.lane == lane, c.subject != ""))
+    def passing(self, asked: Sequence[tuple[str, str, Span]]) -> list[list[Passing]]:
+        return passing(self._connection, asked, self.known_at_ms)
 
     def flows(self, site: str, window: Span) -> list[Step]:
         c = tables.steps.c
@@ -115,7 +113,10 @@ class TableView:
         return sorted((each for each in found if each.id not in self._desk.void), key=lambda each: each.id)
 
     def coverage(self, site: str, window: Span) -> Sequence[Covered]:
-        return coverage_of(self._connection, site, window, self.known_at_ms)
+        return self.coverages([site], window)[site]
+
+    def coverages(self, sites: Collection[str], window: Span) -> dict[str, list[Covered]]:
+        return coverage_of(self._connection, sites, window, self.known_at_ms)
 
     # --- inside
 
@@ -132,36 +133,14 @@ class TableView:
     def _known(self, table: Table) -> ColumnElement[bool]:
         return and_(table.c.known_from <= self.known_at_ms, table.c.known_to > self.known_at_ms)
 
-    def _zones_of(self, site: str) -> list[str]:
-        """In which anybody ever stayed: from each one to the next in the index, in one question."""
-        c = tables.stays.c
-        found = select(func.min(c.zone).label("zone")).where(c.site == site).cte("found", recursive=True)
-        behind = select(func.min(c.zone)).where(c.site == site, c.zone > found.c.zone).scalar_subquery()
-        found = found.union_all(select(behind).where(found.c.zone.is_not(None)))
-        return list(self._connection.scalars(select(found.c.zone).where(found.c.zone.is_not(None))))
+    def _places_of(self, site: str) -> list[Place]:
+        return [Place(site, zone) for zone in zones_of(self._connection, site)]
 
-    def _in_zones(
-        self, zones: Mapping[str, Sequence[str]], window: Span, further: ColumnElement[bool] | None = None
-    ) -> list[Stay]:
-        """By site. What is known still is looked for apart from what was replaced, and what lasts from what does not,
-        so that each is a stretch of an index."""
-        c = tables.stays.c
-        known = and_(c.known_from <= self.known_at_ms, _meeting(window), true() if further is None else further)
-        still = c.known_to == FUTURE
-        soon = c.first_ms <= max(window.begin_ms, window.end_ms - 1)
-        which = [
-            and_(still, _PASSES, c.first_ms > window.begin_ms - LONG_MS, soon),
-            and_(still, _LASTS, c.last_ms > window.begin_ms),
-        ]
-        if self.known_at_ms < self._latest_ms:
-            which.append(and_(c.known_to > self.known_at_ms, c.known_to < FUTURE))
-        places = [and_(c.site == site, c.zone.in_(names)) for site, names in zones.items() if names]
-        if not places:
-            return []
-        found = union_all(*(select(c.body).where(here, known, each) for here in places for each in which))
-        stays = stays_of(self._connection.scalars(found))
-        self._met |= {stay.subject for stay in stays} - self._asked
-        return stays
+    def _in_zones(self, asked: Sequence[Sought], *, unentered: bool = False) -> list[list[Stay]]:
+        known = Knowledge(self.known_at_ms, self._latest_ms)
+        found = stays_in(self._connection, asked, known, unentered=unentered)
+        self._met |= {stay.subject for stays in found for stay in stays} - self._asked
+        return found
 
     def _steps(self, window: Span, which: ColumnElement[bool]) -> list[Step]:
         query = select(tables.steps.c.body).where(which, self._known(tables.steps), _during(window))
