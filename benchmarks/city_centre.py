@@ -14,7 +14,6 @@ from typing import Any
 from gateway.simulation.city.deliveries import Delivery
 from gateway.simulation.city.settings import HOUR
 from gateway.simulation.city.truth import Truth
-from traceability.consumer import MAX_GROUP_MESSAGES
 from traceability.database import open_database
 from traceability.database.portable import hold
 from traceability.ledger import Group, Ledger
@@ -26,7 +25,7 @@ from traceability.whereabouts.desk import Kind, say
 
 Entry = tuple[int, Kind, str, str]
 """When it is said (unix ms), kind, name and body."""
-GROUP_MS = 60_000
+GROUP_MS = 120_000
 NAME = "centre-1"
 
 
@@ -75,13 +74,17 @@ class Centre:
         self.ledger.close()
 
     def _take(self, group: list[Delivery]) -> None:
-        """All records by one transaction, then the states, each heard at its own moment."""
+        """All records in one transaction, those of a gateway as one message; then states, each at its own moment."""
         begun = time.monotonic()
         self.now_ms = max(self.now_ms, group[-1].arrive_ms)
         with self.ledger.database.writing() as connection:
             hold(connection, {(each.site, each.gateway) for each in group})
+            lines: dict[tuple[str, str], list[bytes]] = {}
+            for each in group:
+                if each.leaf != "state":
+                    lines.setdefault((each.site, each.gateway), []).extend(each.lines)
             into = Group(Tx(connection, self.now_ms), NAME)
-            into.take_all(read_message(each.site, each.gateway, each.lines) for each in group if each.leaf != "state")
+            into.take_all(read_message(*name, of_it) for name, of_it in lines.items())
             for each in group:
                 if each.leaf == "state":
                     then = Group(Tx(connection, each.arrive_ms), NAME)
@@ -127,7 +130,7 @@ def _groups(deliveries: Iterable[Delivery]) -> Iterator[list[Delivery]]:
     """As a consumer with a backlog takes them."""
     group: list[Delivery] = []
     for each in deliveries:
-        if group and (len(group) == MAX_GROUP_MESSAGES or each.arrive_ms - group[0].arrive_ms > GROUP_MS):
+        if group and each.arrive_ms - group[0].arrive_ms > GROUP_MS:
             yield group
             group = []
         group.append(each)
