@@ -86,9 +86,9 @@ class Then(Lines):
             .select_from(at.join(ledger.records, here).join(self.own, then))
             .where(r.line != b"", r.at_ms >= self.keep_from_ms)
         )
-        for stream, seq, raw, *dates in execute(self.connection, query, asked).all():
-            line, place = kept_line(raw), (stream, seq)
-            yield Told(place, line, self._dated(line, place, (dates[0], dates[1], dates[2])))
+        for row in execute(self.connection, query, asked).all():
+            place, line = (row[0], row[1]), kept_line(row[2])
+            yield Told(place, line, self._dated(line, place, (row[3], row[4], row[5])))
 
     def _dated(self, line: Line, place: Place, dates: Dates) -> Dated:
         story = self.almanac.story(self.connection, (line.site, line.gateway))
