@@ -8,7 +8,7 @@ followed instead: their signs and steps are taken over as they are.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,9 +86,10 @@ class Then(Lines):
             .select_from(at.join(ledger.records, here).join(self.own, then))
             .where(r.line != b"", r.at_ms >= self.keep_from_ms)
         )
-        for row in execute(self.connection, query, asked).all():
-            place, line = (row[0], row[1]), kept_line(row[2])
-            yield Told(place, line, self._dated(line, place, (row[3], row[4], row[5])))
+        rows: Sequence[Any] = execute(self.connection, query, asked).all()
+        for stream, seq, raw, *dates in rows:
+            place, line = (stream, seq), kept_line(raw)
+            yield Told(place, line, self._dated(line, place, (dates[0], dates[1], dates[2])))
 
     def _dated(self, line: Line, place: Place, dates: Dates) -> Dated:
         story = self.almanac.story(self.connection, (line.site, line.gateway))
