@@ -35,10 +35,10 @@ class Names:
     def note(self, connection: Connection, rows: Iterable[Row]) -> None:
         """Write down whom new signs name for the first time."""
         new: dict[Name, Row] = {}
-        for row in sorted(rows, key=_seq):
+        for row in rows:
             name = (row["stream"], row["lane"], row["device"], row["portal"])
             if row["lane"] is not None and row["best_ms"] is not None and name not in self.known:
-                new.setdefault(name, row)
+                new[name] = min(row, new.get(name, row), key=_seq)
         if not new:
             return
         self._read(connection, sorted({name[0] for name in new}))
