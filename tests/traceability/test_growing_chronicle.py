@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_centre_dating import NOW_MS, S, World, anchor, reading
+from test_whereabouts_speed import punch
+from test_whereabouts_tables import WINDOW, Both, Journal
 
 from traceability.anchors import Anchor, Reading
 from traceability.dating import Chronicle
 from traceability.growing import Growing, Stirred
+from traceability.whereabouts.deriver import Deriver
+from traceability.whereabouts.view import TableView
 
 Times = tuple[int | None, int | None, int | None]
 
@@ -69,3 +74,24 @@ def test_the_same_anchor_again_and_a_moment_of_the_boot_that_runs_stir_nothing()
     growing.tick("b1", 900 * S)
     assert growing.stirred() == Stirred()
     assert times(growing, reading(50, NOW_MS, "holdover"))[0] == NOW_MS + 50_000
+
+
+def test_what_another_centre_took_meanwhile_is_not_forgotten(new_place: Callable[..., str]) -> None:
+    """Each of two centres keeps in memory what dates records; a turn of the other one makes that old."""
+    both = Both(new_place())
+    mine, other = both.deriver, Deriver(both.database, lambda: both.now_ms)
+    made = Journal("edge-0", 30)
+    made.write(0, "gateway.started", reason="start")
+    made.write(1, "clock.anchor")
+    for minute, deriver in ((10, mine), (31, other), (60, mine)):
+        punch(made, minute, f"k1:{minute}")
+        made.write(minute + 5, "clock.anchor")
+        both.deriver = deriver
+        both.arrive(made.lines[-2:] if deriver is other else made.lines)
+    with both.database.reading(at_once=True) as connection:
+        view = TableView(connection)
+        for minute in (10, 31, 60):
+            subject = f"card/k1:{minute}"
+            assert view.of_subject(subject, WINDOW) == both.memory.of_subject(subject, WINDOW)
+        assert list(view.coverage("hq", WINDOW)) == both.memory.coverage("hq", WINDOW)
+    both.close()
