@@ -14,16 +14,19 @@ from typing import Any
 from gateway.simulation.city.deliveries import Delivery
 from gateway.simulation.city.settings import HOUR
 from gateway.simulation.city.truth import Truth
-from traceability.consumer import MAX_GROUP_MESSAGES
 from traceability.database import open_database
-from traceability.ledger import Ledger
+from traceability.database.portable import hold
+from traceability.ledger import Group, Ledger
+from traceability.message import read_message
 from traceability.states import read_state
+from traceability.streams import Tx
 from traceability.whereabouts.deriver import TURN_RECORDS, Deriver
 from traceability.whereabouts.desk import Kind, say
 
 Entry = tuple[int, Kind, str, str]
 """When it is said (unix ms), kind, name and body."""
-GROUP_MS = 60_000
+GROUP_MS = 120_000
+NAME = "centre-1"
 
 
 class Centre:
@@ -33,8 +36,8 @@ class Centre:
         self.now_ms = begin_ms
         self.counts: Counter[str] = Counter()
         self.seconds = {"ledger": 0.0, "presence": 0.0}
-        self._ledger = Ledger(open_database(place), "centre-1", lambda: self.now_ms)
-        self._ledger.open()
+        self.ledger = Ledger(open_database(place), NAME, lambda: self.now_ms)
+        self.ledger.open()
         self.database = open_database(place)
         self._deriver = Deriver(self.database, lambda: self.now_ms)
         self._untold, self._derived_ms = 0, begin_ms
@@ -68,18 +71,25 @@ class Centre:
 
     def close(self) -> None:
         self.database.close()
-        self._ledger.close()
+        self.ledger.close()
 
     def _take(self, group: list[Delivery]) -> None:
+        """All records in one transaction, those of a gateway as one message; then states, each at its own moment."""
         begun = time.monotonic()
         self.now_ms = max(self.now_ms, group[-1].arrive_ms)
-        with self._ledger.group({(each.site, each.gateway) for each in group}) as into:
+        with self.ledger.database.writing() as connection:
+            hold(connection, {(each.site, each.gateway) for each in group})
+            lines: dict[tuple[str, str], list[bytes]] = {}
+            for each in group:
+                if each.leaf != "state":
+                    lines.setdefault((each.site, each.gateway), []).extend(each.lines)
+            into = Group(Tx(connection, self.now_ms), NAME)
+            into.take_all(read_message(*name, of_it) for name, of_it in lines.items())
             for each in group:
                 if each.leaf == "state":
-                    into.hear(each.site, each.gateway, read_state(each.lines[0]))
-                else:
-                    into.take(each.site, each.gateway, each.lines)
-                    self._untold += len(each.lines)
+                    then = Group(Tx(connection, each.arrive_ms), NAME)
+                    then.hear(each.site, each.gateway, read_state(each.lines[0]))
+        self._untold += into.counts["new"]
         self.counts += into.counts
         self.seconds["ledger"] += time.monotonic() - begun
 
@@ -117,18 +127,12 @@ def _body(name: str, **words: Any) -> str:
 
 
 def _groups(deliveries: Iterable[Delivery]) -> Iterator[list[Delivery]]:
-    """As a consumer with a backlog takes them. States end a group, since the moment at which one is heard counts."""
+    """As a consumer with a backlog takes them."""
     group: list[Delivery] = []
     for each in deliveries:
-        if group and (len(group) == MAX_GROUP_MESSAGES or _ends(group, each)):
+        if group and each.arrive_ms - group[0].arrive_ms > GROUP_MS:
             yield group
             group = []
         group.append(each)
     if group:
         yield group
-
-
-def _ends(group: list[Delivery], after: Delivery) -> bool:
-    if after.arrive_ms - group[0].arrive_ms > GROUP_MS:
-        return True
-    return group[-1].leaf == "state" and after.arrive_ms > group[-1].arrive_ms

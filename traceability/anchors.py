@@ -135,8 +135,8 @@ def boots_of(anchors: Iterable[Anchor], last_ns: Mapping[str, int]) -> dict[str,
     by_boot: dict[str, list[Anchor]] = {}
     for anchor in sorted(anchors, key=attrgetter("boot_ns")):
         by_boot.setdefault(anchor.boot, []).append(anchor)
-    boots = {name: _boot(of_boot, last_ns.get(name, 0)) for name, of_boot in by_boot.items()}
-    _find_edges(sorted(boots.values(), key=attrgetter("place")))
+    boots = {name: boot_of(of_boot, last_ns.get(name, 0)) for name, of_boot in by_boot.items()}
+    find_edges(boots.values())
     return boots
 
 
@@ -145,22 +145,23 @@ def drift_ms(apart_ns: int) -> int:
     return -(-abs(apart_ns) * DRIFT_PPM // (NS_PER_MS * 1_000_000))
 
 
-def _boot(anchors: list[Anchor], last_ns: int) -> Boot:
-    """Of anchors in order."""
+def boot_of(anchors: list[Anchor], last_ns: int) -> Boot:
+    """Of anchors of one boot in order, as long as nothing is known of the others."""
     were_set = [anchor for anchor in anchors if anchor.state != "unset"]
     return Boot(anchors, max(last_ns, anchors[-1].boot_ns), were_set[-1] if were_set else None, _groups(anchors))
 
 
-def _find_edges(boots: Sequence[Boot]) -> None:
-    """For boots in order: what is certain of those before and of those behind, within one chain of epochs."""
+def find_edges(boots: Iterable[Boot]) -> None:
+    """For all boots of a gateway: what is certain of those before and of those behind, within one chain of epochs."""
+    ordered = sorted(boots, key=attrgetter("place"))
     past: dict[int, Edge] = {}
-    for boot in boots:
+    for boot in ordered:
         boot.after = past.get(boot.place[0])
         edge = _end(boot)
         if edge is not None and (boot.after is None or edge.time_ms > boot.after.time_ms):
             past[boot.place[0]] = edge
     future: dict[int, Edge] = {}
-    for boot in reversed(boots):
+    for boot in reversed(ordered):
         boot.before = future.get(boot.place[0])
         edge = _beginning(boot)
         if edge is not None and (boot.before is None or edge.time_ms < boot.before.time_ms):

@@ -107,28 +107,20 @@ def _held(reading: Reading, error_ms: int) -> int:
 
 def _own(reading: Reading, error_ms: int | None) -> Dated:
     """By its own clock; `error_ms` includes what it had waited."""
-    told = Dated(None, None, None, None, "clock", reading.state)
+    time_ms = reading.time_ms
     if error_ms is None:
-        return replace(told, time_ms=reading.time_ms)
-    return _around(reading.time_ms, error_ms, max(0, error_ms - (reading.waited_ms or 0)), told)
+        return Dated(time_ms, None, None, None, "clock", reading.state)
+    after_ms = max(0, error_ms - (reading.waited_ms or 0))
+    return Dated(time_ms, error_ms, time_ms - error_ms, time_ms + after_ms, "clock", reading.state)
 
 
 def _by_anchor(reading: Reading, anchor: Anchor, error_ms: int | None) -> Dated:
-    told = Dated(None, None, None, None, "anchor", anchor.state, anchor.id)
     time_ms = anchor.at(reading.boot_ns)
     if error_ms is None:
-        return replace(told, time_ms=time_ms)
-    return _around(time_ms, error_ms + reading.earlier_ms, error_ms + reading.later_ms, told)
-
-
-def _around(time_ms: int, before_ms: int, after_ms: int, told: Dated) -> Dated:
-    return replace(
-        told,
-        time_ms=time_ms,
-        error_ms=max(before_ms, after_ms),
-        earliest_ms=time_ms - before_ms,
-        latest_ms=time_ms + after_ms,
-    )
+        return Dated(time_ms, None, None, None, "anchor", anchor.state, anchor.id)
+    before_ms, after_ms = error_ms + reading.earlier_ms, error_ms + reading.later_ms
+    first_ms, last_ms = time_ms - before_ms, time_ms + after_ms
+    return Dated(time_ms, max(before_ms, after_ms), first_ms, last_ms, "anchor", anchor.state, anchor.id)
 
 
 def _spread(dated: Dated, reading: Reading, witnesses: Sequence[Anchor]) -> Dated:
@@ -144,6 +136,8 @@ def _spread(dated: Dated, reading: Reading, witnesses: Sequence[Anchor]) -> Date
         if last_ms < dated.earliest_ms or dated.latest_ms < first_ms:
             earliest, latest = min(earliest, first_ms), max(latest, last_ms)
     error_ms = max(dated.time_ms - earliest, latest - dated.time_ms)
+    if (error_ms, earliest, latest) == (dated.error_ms, dated.earliest_ms, dated.latest_ms):
+        return dated
     return replace(dated, error_ms=error_ms, earliest_ms=earliest, latest_ms=latest)
 
 

@@ -19,6 +19,7 @@ from traceability.anchors import Anchor, Reading
 from traceability.database import Connection, Database, tables
 from traceability.dating import Basis, Chronicle, Dated
 from traceability.export import Wanted, pieces
+from traceability.growing import Growing
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,11 @@ def tell(database: Database, wanted: Wanted) -> Iterator[list[Time]]:
 
 def chronicle_of(connection: Connection, site: str, gateway: str) -> Chronicle:
     """The boots of one gateway, over all its epochs."""
+    return story_of(connection, site, gateway)[0]
+
+
+def story_of(connection: Connection, site: str, gateway: str) -> tuple[Growing, dict[str, tuple[int, int]]]:
+    """The same, as something that grows; and of each epoch its chain, and its position in that."""
     streams = connection.execute(_EPOCHS, {"site": site, "gateway": gateway}).all()
     places = _places([(epoch, previous) for _, epoch, previous in streams])
     anchors: list[Anchor] = []
@@ -63,7 +69,7 @@ def chronicle_of(connection: Connection, site: str, gateway: str) -> Chronicle:
         ]
         for boot, boot_ns in connection.execute(_BOOTS, {"of": stream}):
             last_ns[boot] = max(boot_ns, last_ns.get(boot, 0))
-    return Chronicle(anchors, last_ns)
+    return Growing(anchors, last_ns), places
 
 
 def count(connection: Connection, stream: int, held: int, chronicle: Chronicle) -> dict[str, int]:

@@ -159,6 +159,30 @@ def test_who_carries_a_card_that_is_nobodys_besides_his_own_may_have_met_anybody
     assert (kinds(judge.tallies["contacts"]), judge.unflagged) == ({"beyond": 1}, 0)
 
 
+TAILGATE = Unseen("bob", 2 * HOUR, "s01", "b1-1", ("s01", "yard"), ("s01", "b1"), "tailgate")
+BACK = Unseen("bob", 4 * HOUR, "s01", "b1-1", ("s01", "b1"), ("s01", "yard"), "one_sided")
+
+
+@pytest.mark.parametrize(
+    ("unseen", "expected"),
+    [
+        ((TAILGATE, BACK), {"agreed": 1, "beyond": 1}),
+        ((TAILGATE, replace(BACK, target=("s01", "b2"))), {"agreed": 1, "unflagged": 1}),
+        ((TAILGATE, replace(BACK, why="device_down")), {"agreed": 1, "unflagged": 1}),
+        ((TAILGATE,), {"agreed": 1, "unflagged": 1}),
+        ((replace(TAILGATE, person="cid"), BACK), {"agreed": 1, "unflagged": 1}),
+    ],
+)
+def test_who_followed_another_in_and_came_out_unnamed_was_in_the_yard_all_the_time_for_all_records_say(
+    unseen: tuple[Unseen, ...], expected: dict[str, int]
+) -> None:
+    judge = Judge(replace(truth(), unseen=unseen))
+    judge.roster(roster(ANN, entry("person/bob", "yard")))
+    assert kinds(judge.tallies["roster"]) == expected
+    judge_contacts(judge, met(), WINDOW, HOUR)
+    assert kinds(judge.tallies["contacts"]) == {"beyond" if "beyond" in expected else "unflagged": 1}
+
+
 def test_a_contact_of_a_contact_that_never_was_is_found() -> None:
     judge, third = Judge(truth()), {"by": "person/bob", "contact": contact("person/cid", 1, 1, 1)}
     words = {"scope": NO_SCOPE, "subject": "person/ann", "first": met(contact("person/bob", 2, 2, 2))}

@@ -60,15 +60,15 @@ def put(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
 
 
 def append(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows of the same columns, none of bytes, that are known to be new."""
+    """Insert rows of the same columns in the same order, none of bytes, that are known to be new."""
     if not rows:
         return
+    columns, values = tuple(rows[0]), [tuple(row.values()) for row in rows]
     if is_server(connection):
-        columns = tuple(rows[0])
-        statement = _appending(table, connection.dialect.name, columns)
-        execute(connection, statement, [[row[name] for name in columns] for row in rows])
+        bulk.append(connection, table.name, columns, values)
     else:
-        connection.execute(table.insert(), rows)
+        marks = ", ".join("?" * len(columns))
+        connection.exec_driver_sql(f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})", values)
 
 
 def append_lines(

@@ -65,6 +65,8 @@ class Bindings:
 
     _people: dict[str, list[Person]] = field(default_factory=dict)
     _versions: dict[str, dict[str, list[Binding]]] = field(default_factory=dict)
+    _held: dict[str, list[Binding]] = field(default_factory=dict, repr=False, compare=False)
+    """By all that is known, of tokens that were asked for."""
 
     def add(self, binding: Binding) -> None:
         """Keep it; the same again changes nothing. ValueError for a span that ends before it begins."""
@@ -73,6 +75,7 @@ class Bindings:
         versions = self._versions.setdefault(binding.token, {}).setdefault(binding.id, [])
         if binding not in versions:
             versions.append(binding)
+            self._held.pop(binding.token, None)
 
     def introduce(self, person: Person) -> None:
         """Keep what is known of a person; the same again changes nothing."""
@@ -91,6 +94,11 @@ class Bindings:
         held = [binding for binding in found if binding is not None and not binding.withdrawn]
         return sorted(held, key=lambda binding: (binding.from_ms, binding.id))
 
+    def _last(self, token: str) -> list[Binding]:
+        if token in self._versions and token not in self._held:
+            self._held[token] = self.of_token(token)
+        return self._held.get(token, [])
+
     def conflicts(self, known_at_ms: int | None = None) -> list[Conflict]:
         """All contradictions there are, by token."""
         return [
@@ -102,7 +110,8 @@ class Bindings:
 
     def subject_of(self, token: str, at_ms: int, known_at_ms: int | None = None) -> str:
         """Whose the token was; the token itself if it was nobody's, or two people's at once."""
-        people = {held.person for held in self.of_token(token, known_at_ms) if held.span.holds(at_ms)}
+        held = self._last(token) if known_at_ms is None else self.of_token(token, known_at_ms)
+        people = {each.person for each in held if each.span.holds(at_ms)}
         return PERSON + people.pop() if len(people) == 1 else CARD + token
 
     def tokens_of(self, subject: str, known_at_ms: int | None = None) -> list[str]:

@@ -7,7 +7,7 @@ speaks against it); sure ⊆ likely ⊆ possible. Spans are half-open.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from traceability.dating import Dated
@@ -68,12 +68,12 @@ class When:
     def until(self, other: When) -> When:
         """Somewhere between this moment and the other; the best estimate is this one."""
         latest_ms = None if other.latest_ms is None else max(other.latest_ms, self.best_ms)
-        return replace(self, latest_ms=latest_ms)
+        return When(self.best_ms, self.earliest_ms, latest_ms, self.basis)
 
     def since(self, other: When) -> When:
         """Somewhere between the other moment and this one; the best estimate is this one."""
         earliest_ms = None if other.earliest_ms is None else min(other.earliest_ms, self.best_ms)
-        return replace(self, earliest_ms=earliest_ms)
+        return When(self.best_ms, earliest_ms, self.latest_ms, self.basis)
 
 
 def when_of(dated: Dated) -> When | None:

@@ -32,13 +32,15 @@ class Delta:
 
 
 class Timeline:
-    """One subject. The answer depends on the set of steps, not on the order in which they were put in."""
+    """One subject. The answer depends on the set of steps, not on the order in which they were put in.
+
+    Gaps are derived when they are asked for, and kept as long as nothing beside them changes.
+    """
 
     def __init__(self, steps: Iterable[Step] = (), travel: Callable[[int], Travel] = lambda _: Travel()) -> None:
         self._travel = travel
         self._steps = sorted(steps, key=attrgetter("order"))
         self._gaps: dict[Order | None, tuple[Stay, ...]] = {}
-        self.derive()
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -47,52 +49,57 @@ class Timeline:
     @property
     def stays(self) -> tuple[Stay, ...]:
         """In order of their likely beginnings."""
-        found = [stay for stays in self._gaps.values() for stay in stays]
+        found = self._stays(0, len(self._steps))
         return tuple(sorted(found, key=lambda stay: (stay.start.when.best_ms, stay.id)))
 
     def derive(self) -> Delta:
         """Derive all of them anew: how long it takes from site to site may have changed."""
-        return self._derive(0, len(self._steps))
+        held = self._taken_out(0, len(self._steps))
+        return _difference(held, self._stays(0, len(self._steps)))
 
     def put(self, step: Step) -> Delta:
         """Add a step; the same step again changes nothing."""
         at = bisect_left(self._steps, step.order, key=attrgetter("order"))
         if at < len(self._steps) and self._steps[at] == step:
             return Delta()
+        held = self._taken_out(at, at)
         self._steps.insert(at, step)
-        return self._derive(at, at + 1)
+        return _difference(held, self._stays(at, at + 1))
 
     def drop(self, step: Step) -> Delta:
         """Take a step out that is in."""
         at = bisect_left(self._steps, step.order, key=attrgetter("order"))
         if at == len(self._steps) or self._steps[at] != step:
             raise LookupError(f"{step.id} is not in the timeline")
+        held = self._taken_out(at, at + 1)
         del self._steps[at]
-        gone = Delta(self._gaps.pop(step.order, ()))
-        return gone.then(self._derive(at, at))
+        return _difference(held, self._stays(at, at))
 
-    def _derive(self, first: int, last: int) -> Delta:
-        """Derive the gaps beside the steps `first` to `last`, and the one behind, which knows the move before."""
-        gone: list[Stay] = []
-        new: list[Stay] = []
-        for left, right in self._gaps_beside(first, last):
+    def _stays(self, first: int, last: int) -> list[Stay]:
+        """Of the gaps beside the steps `first` to `last`, and of the one behind, which knows the move before."""
+        return [stay for left, right in self._gaps_beside(first, last) for stay in self._gap(left, right)]
+
+    def _taken_out(self, first: int, last: int) -> list[Stay]:
+        """The same, for the last time: something beside these gaps changes."""
+        found = self._stays(first, last)
+        for left, _ in self._gaps_beside(first, last):
+            del self._gaps[self._key(left)]
+        return found
+
+    def _gap(self, left: int | None, right: int | None) -> tuple[Stay, ...]:
+        """What is between two neighbouring moves."""
+        key = self._key(left)
+        if key not in self._gaps:
             before = None if left is None else self._steps[left]
             after = None if right is None else self._steps[right]
             between = self._steps[0 if left is None else left + 1 : right]
             prior = None if left is None else self._move_before(left)
-            key = None if before is None else before.order
             mover = None if prior is None else self._steps[prior]
-            stays = tuple(stays_between(mover, before, between, after, self._travel_of(before, after)))
-            held = self._gaps.pop(key, ())
-            if stays:
-                self._gaps[key] = stays
-            if stays != held:
-                gone += held
-                new += stays
-        both = set(gone) & set(new)
-        return Delta(
-            tuple(stay for stay in gone if stay not in both), tuple(stay for stay in new if stay not in both)
-        )
+            self._gaps[key] = tuple(stays_between(mover, before, between, after, self._travel_of(before, after)))
+        return self._gaps[key]
+
+    def _key(self, left: int | None) -> Order | None:
+        return None if left is None else self._steps[left].order
 
     def _travel_of(self, before: Step | None, after: Step | None) -> Travel:
         step = before or after
@@ -115,6 +122,12 @@ class Timeline:
 
     def _move_from(self, at: int) -> int | None:
         return next((index for index in range(at, len(self._steps)) if self._steps[index].role == "moved"), None)
+
+
+def _difference(held: Sequence[Stay], found: Sequence[Stay]) -> Delta:
+    """What is no longer there, and what is new."""
+    gone = tuple(stay for stay in held if stay not in found)
+    return Delta(gone, tuple(stay for stay in found if stay not in held))
 
 
 def neighbourhood(steps: Sequence[Step], late: Step) -> Sequence[Step]:

@@ -16,6 +16,7 @@ from sqlalchemy import bindparam, update
 from traceability.database import Connection, Database
 from traceability.database.portable import hold_derivation, is_server
 from traceability.whereabouts import tables
+from traceability.whereabouts.almanac import Almanac
 from traceability.whereabouts.desk import Desk, desk_at, waiting
 from traceability.whereabouts.digest import Names
 from traceability.whereabouts.lines import Lines
@@ -54,7 +55,7 @@ class Deriver:
         self._turn_records = turn_records
         self._seen: deque[tuple[int, int]] = deque()
         self._desk: tuple[int, Desk] | None = None
-        self._names = Names()
+        self._names, self._almanac = Names(), Almanac()
         self._looked_ms = 0
 
     def is_behind(self) -> bool:
@@ -70,13 +71,15 @@ class Deriver:
                 hold_derivation(connection)
                 return self._turn(connection)
         except BaseException:
-            self._desk, self._names = None, Names()
+            self._forget()
             self._seen.clear()
             raise
 
     def _turn(self, connection: Connection) -> Turn:
         upto, before_ms = progress(connection)
-        lines = Lines(connection)
+        if self._desk is None or self._desk[0] != before_ms:
+            self._forget()
+        lines = Lines(connection, self._almanac)
         since = self._since(upto)
         last, new = lines.new(since, self._turn_records)
         if since == upto:
@@ -85,7 +88,7 @@ class Deriver:
         if not new and not said:
             return Turn(0, 0, before_ms)
         known_ms = max(self._now_ms(), before_ms + 1)
-        desk = self._desk_of(connection, before_ms)
+        desk = desk_at(connection, before_ms) if self._desk is None else self._desk[1]
         work = Work(connection, lines, desk, known_ms, self._names)
         if said:
             connection.execute(_KNOWN, [{"it": entry.number, "now": known_ms} for entry in said])
@@ -99,11 +102,9 @@ class Deriver:
         waited_ms = now_ms - min((each.at_ms for each in new if each.at_ms is not None), default=now_ms)
         return Turn(len(new), len(said), known_ms, waited_ms)
 
-    def _desk_of(self, connection: Connection, before_ms: int) -> Desk:
-        if self._desk is not None and self._desk[0] == before_ms:
-            return self._desk[1]
-        self._names = Names()
-        return desk_at(connection, before_ms)
+    def _forget(self) -> None:
+        """What was kept from turn to turn: another centre may have taken one, or one failed."""
+        self._desk, self._names, self._almanac = None, Names(), Almanac()
 
     def _since(self, upto: int) -> int:
         """Behind which row to look for new ones: those seen before lie before it, late ones do not."""

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, func, insert, literal, select, tuple_, update
+from sqlalchemy import Select, and_, bindparam, case, column, delete, func, insert, literal, select, update
 
 from traceability.database import Connection
+from traceability.database.portable import ask, given
 from traceability.database.tables import BIG
 from traceability.presence.moments import FUTURE
 from traceability.presence.watch import STARTED, STOPPED
@@ -33,10 +35,10 @@ class Names:
     def note(self, connection: Connection, rows: Iterable[Row]) -> None:
         """Write down whom new signs name for the first time."""
         new: dict[Name, Row] = {}
-        for row in sorted(rows, key=_seq):
+        for row in rows:
             name = (row["stream"], row["lane"], row["device"], row["portal"])
             if row["lane"] is not None and row["best_ms"] is not None and name not in self.known:
-                new.setdefault(name, row)
+                new[name] = min(row, new.get(name, row), key=_seq)
         if not new:
             return
         self._read(connection, sorted({name[0] for name in new}))
@@ -61,11 +63,8 @@ def sum_up(connection: Connection, new: Iterable[Place], anew: Iterable[Place], 
         connection.execute(_CLOSE, rows)
     touched = changed | {(stream, seq // BLOCK) for stream, seq in new}
     last = sorted((stream, (block + 1) * BLOCK - 1) for stream, block in touched)
-    c = tables.signs.c
-    for begin in range(0, len(last), CHUNK):
-        chunk = tuple_(c.stream, c.seq).in_(last[begin : begin + CHUNK])
-        for stream, seq in connection.execute(select(c.stream, c.seq).where(chunk, c.known_to == FUTURE)).all():
-            _sum_up(connection, stream, seq // BLOCK, known_ms)
+    for stream, seq in ask(connection, _here, last):
+        _sum_up(connection, stream, seq // BLOCK, known_ms)
 
 
 def digest_anew(connection: Connection) -> None:
@@ -88,6 +87,15 @@ def digest_anew(connection: Connection) -> None:
     )
     columns = ["stream", "block", "known_from", "known_to", "begin_ms", "end_ms", "live_begin_ms", "live_end_ms"]
     connection.execute(insert(tables.blocks).from_select(columns, whole))
+
+
+@cache
+def _here(dialect: str) -> Select[Any]:
+    """Which of these places have a sign now."""
+    c = tables.signs.c
+    at = given(dialect, column("stream", BIG), column("seq", BIG))
+    here = and_(c.stream == at.c.stream, c.seq == at.c.seq, c.known_to == FUTURE)
+    return select(c.stream, c.seq).select_from(at.join(tables.signs, here))
 
 
 def _times() -> tuple[Any, ...]:

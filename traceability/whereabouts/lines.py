@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, select, tuple_
+from pydantic_core import from_json
+from sqlalchemy import ColumnElement, FromClause, Select, Text, and_, column, exists, func, select
 
 from gateway.wire import Line, read_line
-from traceability import clocks, times
+from traceability import clocks
+from traceability.anchors import Reading
 from traceability.database import Connection
 from traceability.database import tables as ledger
-from traceability.dating import Chronicle, Dated
+from traceability.database.portable import ask, given
+from traceability.database.tables import BIG
+from traceability.dating import Dated
+from traceability.growing import Stirred
 from traceability.presence.moments import FUTURE, when_of
 from traceability.whereabouts import tables
+from traceability.whereabouts.almanac import Almanac, Name
 from traceability.whereabouts.rows import Dates, Place
 
 CHUNK = 400
@@ -38,17 +46,23 @@ class Told:
 
 @dataclass(slots=True)
 class Lines:
-    """Reads lines in one transaction; what dates them is read once for each gateway."""
+    """Reads lines in one transaction; what dates them is in the almanac, or read once for each gateway."""
 
     connection: Connection
-    _chronicles: dict[tuple[str, str], Chronicle] = field(default_factory=dict)
+    almanac: Almanac = field(default_factory=Almanac)
 
     def new(self, upto: int, limit: int) -> tuple[int, list[Told]]:
         """Records behind a row of the ledger that are no sign yet, at most so many; and the last row looked at."""
         r = ledger.records.c
         query = select(r.rowid, r.stream, r.seq, r.line, r.at_ms).where(_new(upto)).order_by(r.rowid).limit(limit)
         rows = self.connection.execute(query).all()
-        told = [self._told((row[1], row[2]), row[3], row[4]) for row in rows]
+        lines = [kept_line(raw) for _, _, _, raw, _ in rows]
+        readings = [clocks.reading_of(line) for line in lines]
+        self.almanac.learn(self.connection, zip(lines, readings, strict=True))
+        told = [
+            self._told((stream, seq), line, reading, at_ms)
+            for (_, stream, seq, _, at_ms), line, reading in zip(rows, lines, readings, strict=True)
+        ]
         return max((row[0] for row in rows), default=upto), told
 
     def waiting(self, upto: int) -> int:
@@ -61,42 +75,37 @@ class Lines:
 
     def at(self, places: Iterable[Place]) -> Iterator[Told]:
         """Those of them that are there and have not expired."""
-        r = ledger.records.c
-        wanted = sorted(set(places))
-        for begin in range(0, len(wanted), CHUNK):
-            chunk = wanted[begin : begin + CHUNK]
-            query = select(r.stream, r.seq, r.line).where(tuple_(r.stream, r.seq).in_(chunk), r.line != b"")
-            for stream, seq, line in self.connection.execute(query):
-                yield self._told((stream, seq), line)
+        for stream, seq, raw in ask(self.connection, _lines_at, sorted(set(places))):
+            line = kept_line(raw)
+            yield self._told((stream, seq), line, clocks.reading_of(line))
 
-    def in_doubt(self, gateways: Iterable[tuple[str, str]]) -> list[Told]:
-        """Records of these gateways, signs already, that are dated otherwise now than their signs say."""
+    def in_doubt(self, anchored: Iterable[Name]) -> list[Told]:
+        """Records whose clocks were in doubt, signs already, that are dated otherwise now than their signs say.
+
+        `anchored`: gateways with a new anchor; of those that were not looked at before everything is.
+        """
         changed: list[Told] = []
-        for site, gateway in sorted(set(gateways)):
-            held = self._held_dates(site, gateway)
+        told_anew = set(anchored)
+        for name, story in sorted(self.almanac.stories.items()):
+            stirred = story.chronicle.stirred()
+            held: dict[Place, Dates] = {}
+            if not story.is_checked and name in told_anew:
+                held, story.is_checked = self._held_dates(name), True
+            elif story.is_checked:
+                held = self._stirred_dates(name, stirred, story.waiting(stirred))
             changed += (told for told in self.at(held) if held[told.place] != told.dates)
         return changed
 
     def dated_otherwise(self, told: Iterable[Told]) -> list[Told]:
         """Those of them, signs already, whose signs say another time."""
         of = {each.place: each for each in told}
-        g, places, held = tables.signs.c, sorted(of), dict[Place, Dates]()
-        for begin in range(0, len(places), CHUNK):
-            chunk = tuple_(g.stream, g.seq).in_(places[begin : begin + CHUNK])
-            query = select(g.stream, g.seq, g.best_ms, g.earliest_ms, g.latest_ms).where(chunk, g.known_to == FUTURE)
-            for stream, seq, best, first, last in self.connection.execute(query):
-                held[stream, seq] = (best, first, last)
+        places = sorted(of)
+        held = self._dates(places)
         return [of[place] for place in places if held.get(place, of[place].dates) != of[place].dates]
 
     def taken(self, names: Iterable[str]) -> Iterator[Told]:
         """Records by their ids: those of them that are signs already. What is new has its own turn."""
-        places = sorted(self._places_of(names))
-        g, signs = tables.signs.c, set[Place]()
-        for begin in range(0, len(places), CHUNK):
-            chunk = tuple_(g.stream, g.seq).in_(places[begin : begin + CHUNK])
-            rows = self.connection.execute(select(g.stream, g.seq).where(chunk, g.known_to == FUTURE))
-            signs |= {(stream, seq) for stream, seq in rows}
-        return self.at(signs)
+        return self.at(self._dates(self._places_of(names)))
 
     def _places_of(self, names: Iterable[str]) -> list[Place]:
         s = ledger.streams.c
@@ -107,27 +116,36 @@ class Lines:
         parts = (name.rpartition("/") for name in names)
         return [(streams[stream], int(seq)) for stream, _, seq in parts if stream in streams and seq.isdecimal()]
 
-    def _told(self, place: Place, raw: bytes, at_ms: int | None = None) -> Told:
-        line = read_line(bytes(raw))
-        return Told(place, line, self._chronicle(line.site, line.gateway).date(clocks.reading_of(line)), at_ms)
+    def _told(self, place: Place, line: Line, reading: Reading, at_ms: int | None = None) -> Told:
+        story = self.almanac.story(self.connection, (line.site, line.gateway))
+        return Told(place, line, story.date(place, reading), at_ms)
 
-    def _chronicle(self, site: str, gateway: str) -> Chronicle:
-        name = (site, gateway)
-        if name not in self._chronicles:
-            self._chronicles[name] = times.chronicle_of(self.connection, *name)
-        return self._chronicles[name]
+    def _stirred_dates(self, name: Name, stirred: Stirred, waiting: Iterable[Place]) -> dict[Place, Dates]:
+        """Of those that may be dated otherwise."""
+        reaches = [(*name, boot, *reach) for boot, reach in sorted(stirred.ranges.items())]
+        places = [(row[0], row[1]) for row in ask(self.connection, _doubts_within, reaches)]
+        return self._dates({*places, *waiting})
 
-    def _held_dates(self, site: str, gateway: str) -> dict[Place, Dates]:
-        """Of those records of a gateway whose own clock was in doubt."""
-        g, d, s = tables.signs.c, ledger.doubts.c, ledger.streams.c
-        query = (
-            select(g.stream, g.seq, g.best_ms, g.earliest_ms, g.latest_ms)
-            .join(ledger.doubts, and_(d.stream == g.stream, d.seq == g.seq))
-            .join(ledger.streams, s.id == d.stream)
-            .where(s.site == site, s.gateway == gateway, g.known_to == FUTURE)
-        )
-        rows = self.connection.execute(query)
+    def _held_dates(self, name: Name) -> dict[Place, Dates]:
+        """Of all records of a gateway whose own clock was in doubt."""
+        places = [(row[0], row[1]) for row in ask(self.connection, _doubts_of, [name])]
+        return self._dates(places)
+
+    def _dates(self, places: Iterable[Place]) -> dict[Place, Dates]:
+        """Of those of them that are signs."""
+        rows = ask(self.connection, _dates_at, sorted(places))
         return {(stream, seq): (best, first, last) for stream, seq, best, first, last in rows}
+
+
+def kept_line(raw: bytes) -> Line:
+    """A line of the ledger, all of which were examined when they were taken."""
+    try:
+        event = from_json(raw)
+    except ValueError:
+        return read_line(bytes(raw))
+    data = event["data"]
+    _, site, gateway, *_ = event["source"].split("/")
+    return Line(site, gateway, data["epoch"], data["seq"], data["prev"], event["type"], event["time"], raw, data)
 
 
 def _new(upto: int) -> ColumnElement[bool]:
@@ -135,3 +153,48 @@ def _new(upto: int) -> ColumnElement[bool]:
     r, s = ledger.records.c, tables.signs.c
     known = exists().where(s.stream == r.stream, s.seq == r.seq)
     return and_(r.rowid > upto, r.line != b"", ~known)
+
+
+# --- statements over many rows, made once for each engine
+
+PLACE = (column("stream", BIG), column("seq", BIG))
+NAME = (column("site", Text), column("gateway", Text))
+REACH = (*NAME, column("boot", Text), column("first", BIG), column("last", BIG))
+
+
+@cache
+def _lines_at(dialect: str) -> Select[Any]:
+    """Lines that have not expired, by their places."""
+    at, r = given(dialect, *PLACE), ledger.records.c
+    here = and_(r.stream == at.c.stream, r.seq == at.c.seq)
+    return select(r.stream, r.seq, r.line).select_from(at.join(ledger.records, here)).where(r.line != b"")
+
+
+@cache
+def _dates_at(dialect: str) -> Select[Any]:
+    """What signs say of their times now, by their places."""
+    at, g = given(dialect, *PLACE), tables.signs.c
+    here = and_(g.stream == at.c.stream, g.seq == at.c.seq, g.known_to == FUTURE)
+    words = (g.stream, g.seq, g.best_ms, g.earliest_ms, g.latest_ms)
+    return select(*words).select_from(at.join(tables.signs, here))
+
+
+@cache
+def _doubts_of(dialect: str) -> Select[Any]:
+    """The places of records whose own clock was in doubt, by site and gateway."""
+    return _doubts(given(dialect, *NAME))
+
+
+@cache
+def _doubts_within(dialect: str) -> Select[Any]:
+    """The same by site, gateway, boot and from which moment of it to which."""
+    reach, d = given(dialect, *REACH), ledger.doubts.c
+    within = and_(d.boot == reach.c.boot, d.boot_ns.between(reach.c.first, reach.c.last))
+    return _doubts(reach).where(within)
+
+
+def _doubts(of: FromClause) -> Select[Any]:
+    d, s = ledger.doubts.c, ledger.streams.c
+    streams = and_(s.site == of.c.site, s.gateway == of.c.gateway)
+    found = of.join(ledger.streams, streams).join(ledger.doubts, d.stream == s.id)
+    return select(d.stream, d.seq).select_from(found)

@@ -8,7 +8,7 @@ followed instead: their signs and steps are taken over as they are.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,20 +25,20 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    tuple_,
 )
 
-from gateway.wire import Line, read_line
+from gateway.wire import Line
 from traceability import clocks
 from traceability.database import Connection
 from traceability.database import tables as ledger
+from traceability.database.portable import execute, given
 from traceability.database.tables import BIG, FLAG
 from traceability.dating import Dated
 from traceability.presence.moments import FUTURE
 from traceability.presence.reading import name_of
 from traceability.presence.stays import Step
 from traceability.whereabouts import tables
-from traceability.whereabouts.lines import CHUNK, Lines, Told
+from traceability.whereabouts.lines import PLACE, Lines, Told, kept_line
 from traceability.whereabouts.rows import Dates, Place, steps_of
 
 _scratch = MetaData()
@@ -75,22 +75,25 @@ class Then(Lines):
 
     def at(self, places: Iterable[Place]) -> Iterator[Told]:
         """Those of them that were signs then and are not followed."""
-        r, g = ledger.records.c, self.own.c
-        wanted = sorted(set(places))
+        asked, r, g = sorted(set(places)), ledger.records.c, self.own.c
+        if not asked:
+            return
+        at = given(self.connection.dialect.name, *PLACE)
+        here = and_(r.stream == at.c.stream, r.seq == at.c.seq)
         then = and_(g.stream == r.stream, g.seq == r.seq, g.known_from <= self.known_ms, g.known_to > self.known_ms)
-        for begin in range(0, len(wanted), CHUNK):
-            chunk = tuple_(r.stream, r.seq).in_(wanted[begin : begin + CHUNK])
-            query = (
-                select(r.stream, r.seq, r.line, g.best_ms, g.earliest_ms, g.latest_ms)
-                .select_from(ledger.records.join(self.own, then))
-                .where(chunk, r.line != b"", r.at_ms >= self.keep_from_ms)
-            )
-            for stream, seq, raw, best, first, last in self.connection.execute(query).all():
-                line = read_line(bytes(raw))
-                yield Told((stream, seq), line, self._dated(line, (stream, seq), (best, first, last)))
+        query = (
+            select(r.stream, r.seq, r.line, g.best_ms, g.earliest_ms, g.latest_ms)
+            .select_from(at.join(ledger.records, here).join(self.own, then))
+            .where(r.line != b"", r.at_ms >= self.keep_from_ms)
+        )
+        rows: Sequence[Any] = execute(self.connection, query, asked).all()
+        for stream, seq, raw, *dates in rows:
+            place, line = (stream, seq), kept_line(raw)
+            yield Told(place, line, self._dated(line, place, (dates[0], dates[1], dates[2])))
 
     def _dated(self, line: Line, place: Place, dates: Dates) -> Dated:
-        now = self._chronicle(line.site, line.gateway).date(clocks.reading_of(line))
+        story = self.almanac.story(self.connection, (line.site, line.gateway))
+        now = story.chronicle.date(clocks.reading_of(line))
         if Told(place, line, now).dates == dates:
             return now
         best, first, last = dates

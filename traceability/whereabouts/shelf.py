@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Table, Text, column, select, update, values
+from sqlalchemy import Select, Table, Text, Update, bindparam, column, select, update
 
 from traceability.database import Connection
-from traceability.database.portable import append
+from traceability.database.portable import append, ask, execute, given
+from traceability.database.tables import BIG
 from traceability.presence.moments import FUTURE, PAST
 from traceability.presence.stays import Stay, Step, Travel
 from traceability.presence.timeline import Delta, Timeline
@@ -21,7 +23,6 @@ from traceability.whereabouts import tables
 from traceability.whereabouts.rows import stay_row, stays_of, step_row, steps_of
 
 MARGIN_MOVES = 3
-CHUNK = 500
 FLOW = ""
 """The subject of those without a name."""
 Reach = tuple[int, int]
@@ -94,33 +95,15 @@ class Shelf:
 
     def _around(self, reaches: Mapping[str, Reach]) -> dict[str, list[Step]]:
         """The steps of subjects from the third move before these moments to the third one behind."""
+        wide = ask(self.connection, _wide, [(subject, *reach) for subject, reach in sorted(reaches.items())])
+        asked = [
+            (subject, PAST if first_ms is None else first_ms, FUTURE if last_ms is None else last_ms)
+            for subject, first_ms, last_ms in wide
+        ]
         bodies: dict[str, list[str]] = {}
-        c = tables.steps.c
-        ordered = sorted(reaches)
-        for begin in range(0, len(ordered), CHUNK):
-            chunk = {subject: reaches[subject] for subject in ordered[begin : begin + CHUNK]}
-            wide = _reaches(self._widened(chunk))
-            query = select(c.subject, c.body).where(
-                c.subject == wide.subject,
-                c.known_to == FUTURE,
-                c.best_ms >= wide.first_ms,
-                c.best_ms <= wide.last_ms,
-            )
-            for subject, body in self.connection.execute(query):
-                bodies.setdefault(subject, []).append(body)
+        for subject, body in ask(self.connection, _within, asked):
+            bodies.setdefault(subject, []).append(body)
         return {subject: steps_of(found) for subject, found in bodies.items()}
-
-    def _widened(self, reaches: Mapping[str, Reach]) -> dict[str, Reach]:
-        told, m = _reaches(reaches), tables.steps.alias().c
-        moves = select(m.best_ms).where(m.subject == told.subject, m.role == "moved", m.known_to == FUTURE)
-        before = moves.where(m.best_ms < told.first_ms).order_by(m.best_ms.desc())
-        behind = moves.where(m.best_ms > told.last_ms).order_by(m.best_ms)
-        ends = (each.limit(1).offset(MARGIN_MOVES - 1).scalar_subquery() for each in (before, behind))
-        rows = self.connection.execute(select(told.subject, *ends))
-        return {
-            subject: (PAST if first_ms is None else first_ms, FUTURE if last_ms is None else last_ms)
-            for subject, first_ms, last_ms in rows
-        }
 
     def _write(self, deltas: Sequence[Delta]) -> None:
         self._close(tables.stays, [stay for delta in deltas for stay in delta.gone])
@@ -128,19 +111,37 @@ class Shelf:
         append(self.connection, tables.stays, [stay_row(stay, self.known_ms) for stay in new])
 
     def _close(self, table: Table, gone: Sequence[Step] | Sequence[Stay]) -> None:
-        c = table.c
         named = sorted((each.subject, each.id) for each in gone)
-        for begin in range(0, len(named), CHUNK):
-            chunk = values(column("subject", Text), column("name", Text), name="gone").data(
-                named[begin : begin + CHUNK]
-            )
-            which = chunk.cte("gone").c
-            closing = update(table).where(c.subject == which.subject, c.name == which.name, c.known_to == FUTURE)
-            self.connection.execute(closing.values(known_to=self.known_ms))
+        if named:
+            closing = _closing(table, self.connection.dialect.name)
+            execute(self.connection, closing, named, now=self.known_ms)
 
 
-def _reaches(reaches: Mapping[str, Reach]) -> Any:
-    """As a table of the statement: its columns."""
-    columns = (column("subject", Text), column("first_ms", BigInteger), column("last_ms", BigInteger))
-    rows = [(subject, first_ms, last_ms) for subject, (first_ms, last_ms) in sorted(reaches.items())]
-    return values(*columns, name="reach").data(rows).cte("reach").c
+REACH = (column("subject", Text), column("first_ms", BIG), column("last_ms", BIG))
+
+
+@cache
+def _wide(dialect: str) -> Select[Any]:
+    """Of given subjects and reaches the third move before and the third behind; null where there is none."""
+    told, m = given(dialect, *REACH).c, tables.steps.alias().c
+    moves = select(m.best_ms).where(m.subject == told.subject, m.role == "moved", m.known_to == FUTURE)
+    before = moves.where(m.best_ms < told.first_ms).order_by(m.best_ms.desc())
+    behind = moves.where(m.best_ms > told.last_ms).order_by(m.best_ms)
+    ends = (each.limit(1).offset(MARGIN_MOVES - 1).scalar_subquery() for each in (before, behind))
+    return select(told.subject, *ends)
+
+
+@cache
+def _within(dialect: str) -> Select[Any]:
+    """The steps of given subjects within given reaches."""
+    told, c = given(dialect, *REACH).c, tables.steps.c
+    during = c.best_ms.between(told.first_ms, told.last_ms)
+    return select(c.subject, c.body).where(c.subject == told.subject, during, c.known_to == FUTURE)
+
+
+@cache
+def _closing(table: Table, dialect: str) -> Update:
+    """End given rows, by subject and name, at a moment of knowledge."""
+    gone, c = given(dialect, column("subject", Text), column("name", Text)).c, table.c
+    closing = update(table).where(c.subject == gone.subject, c.name == gone.name, c.known_to == FUTURE)
+    return closing.values(known_to=bindparam("now", type_=BIG))

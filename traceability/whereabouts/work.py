@@ -100,7 +100,7 @@ class Work:
             self._new_signs |= {each.place for each in new}
 
     def date_anew(self, new: Iterable[Told]) -> None:
-        """What an anchor among the new records dates better than it was."""
+        """What the new records date better than it was: anchors, and how far a boot has come."""
         anchored = {(each.line.site, each.line.gateway) for each in new if clocks.anchor_of(each.line) is not None}
         fresh = {each.place for each in new}
         self.date(each for each in self.lines.in_doubt(anchored) if each.place not in fresh)

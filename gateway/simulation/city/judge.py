@@ -117,16 +117,22 @@ class Judge:
         """Whether the centre knows of a card of somebody's at a moment."""
         return any(begin <= at_ms < end for begin, end in self._bound.get(person, ()))
 
-    def beyond(self, people: Iterable[str], at_ms: int, since_ms: int | None = None) -> str | None:
-        """Why no record can show where these people are, or were since a moment: somebody else carries their card, or
-        they carry one that is nobody's besides one that is theirs.
+    def beyond(
+        self, people: Iterable[str], at_ms: int, since_ms: int | None = None, place: Place | None = None
+    ) -> str | None:
+        """Why no record can show where these people are, or were since a moment: somebody else carries their card,
+        they carry one that is nobody's besides one that is theirs, or they left and came back without a name
+        (`place`: there).
         """
         for person in people:
             if self.truth.persons[person].shares:
                 return "shared_card"
-            doubts = self.truth.doubts(person, at_ms if since_ms is None else since_ms, at_ms)
+            begin_ms = at_ms if since_ms is None else since_ms
+            doubts = self.truth.doubts(person, begin_ms, at_ms)
             if "unbound" in doubts and self.is_carrier(person, at_ms):
                 return "unbound_card"
+            if self.truth.unnoticed(person, begin_ms, at_ms, place):
+                return "back_unnamed"
         return None
 
     @cached_property

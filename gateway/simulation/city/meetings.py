@@ -33,7 +33,7 @@ def judge_contacts(judge: Judge, answer: Answer, window: Window, least_ms: int) 
         ms = 0 if shared is None else shared["likely_ms"]
         words = f"{person} and {other} at {place} in {window}: {true_ms} ms, not {shared}"
         is_right = abs(ms - true_ms) <= SLACK_MS
-        tally.add(is_right, doubts, words, beyond=judge.beyond({person, other}, window[1], window[0]))
+        tally.add(is_right, doubts, words, beyond=judge.beyond({person, other}, window[1], window[0], place))
 
 
 def _at(contact: Answer | None, place: Place) -> Answer | None:

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from gateway.simulation.city.blame import Blind, Unseen
 from gateway.simulation.city.corrections import Correction, correct
@@ -21,6 +22,8 @@ from gateway.simulation.city.settings import DAY
 from gateway.simulation.city.walk import TrueStay
 
 END = 2**62
+UNNAMED = frozenset({"tailgate", "one_sided", "fire_door"})
+"""Why somebody passes unnamed though all is well: no gap of the coverage tells of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,27 @@ class Truth:
         """The same for all of a span."""
         moments = [it.at_ms for it in self._missed_by.get(person, []) if begin_ms < it.at_ms <= end_ms]
         return {why for at_ms in (begin_ms, *moments) if (why := self.doubt(person, at_ms)) is not None}
+
+    def unnoticed(self, person: str, begin_ms: int, end_ms: int, place: Place | None = None) -> bool:
+        """Whether all that was seen of somebody says that he stayed where he did not, some time of a span: he left
+        without a name, though all was well, and came back so. `place`: if he left that one, or went there.
+        """
+        return any(
+            first.at_ms <= end_ms and begin_ms < last.at_ms and place in {None, first.origin, first.target}
+            for first, last in self._loops.get(person, ())
+        )
+
+    @cached_property
+    def _loops(self) -> dict[str, list[tuple[Unseen, Unseen]]]:
+        """Unseen crossings with none that was seen between them, the last of which leads to where the first began."""
+        found: dict[str, list[tuple[Unseen, Unseen]]] = {}
+        for person, missed in self._missed_by.items():
+            crossed = sorted({ms for stay in self._by_person.get(person, ()) for ms in (stay.from_ms, _end(stay))})
+            for first, last in pairwise(missed):
+                is_next = bisect_right(crossed, last.at_ms) - bisect_right(crossed, first.at_ms) == 1
+                if is_next and first.origin == last.target and {first.why, last.why} <= UNNAMED:
+                    found.setdefault(person, []).append((first, last))
+        return found
 
     def _moved_ms(self, person: str, at_ms: int) -> int:
         """When somebody last went through a lane."""
