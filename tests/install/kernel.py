@@ -33,7 +33,7 @@ def unpacked(image: bytes) -> bytes:
 
 def first_files(root: Path) -> bytes:
     """What the kernel of these files starts with (an initramfs): loads MODULES, mounts the disk, starts its init."""
-    files: dict[str, tuple[int, bytes]] = {it: (FOLDER, b"") for it in ("bin", "dev", "disk", "modules")}
+    files: dict[str, tuple[int, bytes]] = dict.fromkeys(("bin", "dev", "disk", "modules"), (FOLDER, b""))
     files["init"] = PROGRAM, INIT.encode()
     files["bin/busybox"] = PROGRAM, (root / "bin/busybox").read_bytes()
     for number, path in enumerate(dict.fromkeys(_modules(root))):
