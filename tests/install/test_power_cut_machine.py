@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import pytest
 from machine import Machine
-from people import KEY, People
+from oracle import Verdict, judge
+from people import KEY, Line, People
 from test_debian_box import CENTRE, INSTALL_BOTH, SETTINGS
 
 pytestmark = [
@@ -66,40 +67,50 @@ def people(machine: Machine) -> People:
     return People()
 
 
-def verdict_of(machine: Machine, people: People, figures: Figures) -> None:
+def readers(machine: Machine) -> dict[str, Line]:
+    """The wire of each."""
+    return {UART: lambda: machine.tty, FIRST: lambda: machine.usb.get(1), SECOND: lambda: machine.usb.get(2)}
+
+
+def verdict_of(machine: Machine, people: People, figures: Figures) -> Verdict:
     """All is at the centre, once, and the journal is whole."""
     people.wait_until_told(machine)
     machine.eventually(ALL_SETTLED)
     machine.sh("punchgate journal verify")
-    verdict = people.judge(machine.sh("punchgate centre export 2>/dev/null").encode().splitlines(), machine.heard)
+    machine.compare_clocks()
+    lines = machine.sh("punchgate centre export 2>/dev/null").encode().splitlines()
+    verdict = judge(people, lines, machine.heard, machine.clocks)
     figures(f"machine: {verdict}")
     assert not verdict.lost
     assert not verdict.remarks, "\n".join(verdict.remarks[:20])
+    return verdict
 
 
 def test_a_port_is_named_by_the_socket_whatever_number_the_kernel_gives_its_adapter(
     machine: Machine, people: People, figures: Figures
 ) -> None:
-    """Both adapters have the same serial number; they are pulled out, and come back in the other order."""
+    """Both adapters have the same serial number; they are pulled out, and come back in the other order, while people
+    swipe at all readers."""
     assert len(machine.sh("ls /dev/serial/by-id").split()) == 1
-    people.swipe(FIRST, machine.usb[1], 20)
-    people.swipe(SECOND, machine.usb[2], 20)
     before = {it: machine.sh(f"readlink -f {name}") for it, name in SOCKET_NAMES.items()}
-    people.wait_until_told(machine)
-    for number in SOCKET_NAMES:
-        machine.pull_out(number)
-    machine.eventually("! ls /dev/ttyUSB* 2>/dev/null")
-    for number in (2, 1):
-        machine.plug_in(number)
-        machine.eventually(f"test -e {SOCKET_NAMES[number]}")
-    begun = time.monotonic()
-    machine.eventually(ALL_UP)
-    figures(f"machine: {time.monotonic() - begun:.0f} s from plugged in to all ports up")
+    with people.crowd(readers(machine)):
+        people.wait_until_told(machine, CROWD)
+        for number, device in ((1, FIRST), (2, SECOND)):
+            people.struck(device)
+            machine.pull_out(number)
+        machine.eventually("! ls /dev/ttyUSB* 2>/dev/null")
+        for number in (2, 1):
+            machine.plug_in(number)
+            machine.eventually(f"test -e {SOCKET_NAMES[number]}")
+        begun = time.monotonic()
+        machine.eventually(ALL_UP)
+        figures(f"machine: {time.monotonic() - begun:.0f} s from plugged in to all ports up")
+        people.wait_until_told(machine, CROWD)
     after = {it: machine.sh(f"readlink -f {name}") for it, name in SOCKET_NAMES.items()}
     assert after == {1: before[2], 2: before[1]}, "the kernel gave the same numbers: nothing is shown"
-    people.swipe(FIRST, machine.usb[1], 20)
-    people.swipe(SECOND, machine.usb[2], 20)
-    verdict_of(machine, people, figures)
+    assert machine.sh("cat /sys/bus/usb-serial/devices/*/latency_timer") == "1\n1\n"
+    verdict = verdict_of(machine, people, figures)
+    assert UART not in {it.device for it in (*verdict.unwatched, *verdict.in_hand)}, "the other ports got on"
     records = [json.loads(line) for line in machine.sh("punchgate centre export 2>/dev/null").splitlines()]
     for device in (FIRST, SECOND):
         told = [it["type"].split(".")[-2] for it in records if it["source"] == f"/hq/edge-01/{device}"]
@@ -110,10 +121,11 @@ def test_a_frozen_daemon_is_running_again_and_what_it_had_read_is_at_the_centre(
     machine: Machine, people: People, figures: Figures
 ) -> None:
     """By the watchdog of the unit as it is shipped, which waits for 30 s."""
-    with people.crowd({UART: machine.tty}):
+    with people.crowd(readers(machine)):
         people.wait_until_told(machine, CROWD)
         before = machine.sh("systemctl show -P MainPID punchgate").strip()
         begun = time.monotonic()
+        people.struck()
         machine.sh("systemctl kill --kill-whom=main --signal=STOP punchgate")
         machine.eventually(f"test $(systemctl show -P MainPID punchgate) -ne {before} && {ALL_UP}")
         figures(f"machine: {time.monotonic() - begun:.0f} s from frozen to all ports up")
@@ -130,9 +142,10 @@ def test_what_was_told_before_the_power_went_is_at_the_centre_and_the_box_runs_a
         "cd /root; head -c 4096 /dev/zero | tr '\\0' x > x; cp x synced; head -c 4096 /dev/zero > unsynced; sync"
     )
     for share in (0.0, 0.5):
-        with people.crowd({UART: machine.tty, FIRST: machine.usb[1], SECOND: machine.usb[2]}):
+        with people.crowd(readers(machine)):
             people.wait_until_told(machine, CROWD)
             machine.sh("cat /root/x 1<>/root/unsynced; cmp /root/x /root/unsynced")
+            people.struck()
             cut = machine.cut_power(share)
         took = machine.boot()
         begun = time.monotonic()
@@ -142,6 +155,6 @@ def test_what_was_told_before_the_power_went_is_at_the_centre_and_the_box_runs_a
             f" boot {took:.0f} s, then {time.monotonic() - begun:.0f} s until all ports are up"
         )
         assert machine.sh("cat /root/synced /root/unsynced | tr -d '\\0' | wc -c") == "4096\n", "the cut was none"
-    with people.crowd({UART: machine.tty, FIRST: machine.usb[1], SECOND: machine.usb[2]}):
+    with people.crowd(readers(machine)):
         people.wait_until_told(machine, CROWD)
     verdict_of(machine, people, figures)
