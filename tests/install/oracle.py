@@ -126,7 +126,9 @@ def outage_of(
     """From a stroke, or an orderly stop, until the device was up for good; None: by the records there was none."""
     if not any(it["type"] in (STARTED, DOWN) for it in gap):
         return None
-    began = [*strokes, *(_between(it, clocks)[0] for it in gap if it["type"] == STOPPED)]
+    began = [_between(it, clocks)[0] for it in gap if it["type"] == STOPPED]
+    if sum(it["type"] == STARTED for it in gap) > len(began) or any(it["type"] == DOWN for it in gap):
+        began += strokes
     ended = [min(_between(it, clocks)[1], heard_at.get(name_of(it), math.inf)) for it in gap if it["type"] == UP]
     until = max(ended) if gap[-1]["type"] != DOWN and ended else math.inf
     return Outage(min(began, default=math.inf), until)

@@ -86,6 +86,7 @@ def test_an_orderly_stop_is_an_excuse_from_its_own_record_on(people: People) -> 
     people.strokes = []
     stopped = [*DIED[:6], (39.0, "gateway.stopped", None), *DIED[6:]]
     assert [it.card for it in judge(people, lines(*stopped), []).unwatched] == CARDS[4:6]
+    people.strokes = [Stroke(NOON + 37, frozenset())]
     stopped[6] = (41.0, "gateway.stopped", None)
     assert [it.card for it in judge(people, lines(*stopped), []).lost] == [CARDS[4]]
 
