@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -166,10 +167,15 @@ class Machine:
         self.usb.pop(number).close()
 
     def sh(self, script: str, code: int | None = 0) -> str:
-        """What a line of shell prints, on both; it must end with this code, None: any."""
-        self._agent.settimeout(COMMAND_WITHIN_S)
-        self._agent.sendall(json.dumps(script).encode() + b"\n")
-        answer = json.loads(self._answers.readline())
+        """What a line of shell prints, on both; it must end with this code, None: any. All are in orders.log."""
+        with (self._folder / "orders.log").open("a") as log:
+            begun = time.time()
+            log.write(f"{datetime.fromtimestamp(begun, UTC):%H:%M:%S} {script}\n")
+            log.flush()
+            self._agent.settimeout(COMMAND_WITHIN_S)
+            self._agent.sendall(json.dumps(script).encode() + b"\n")
+            answer = json.loads(self._answers.readline())
+            log.write(f"{time.time() - begun:8.1f} s, code {answer['code']}: {answer['said'][-200:]!r}\n")
         assert code is None or answer["code"] == code, f"{script} ended with {answer['code']}:\n{answer['said']}"
         return str(answer["said"])
 

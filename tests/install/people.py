@@ -52,8 +52,8 @@ class People:
         self._stop = threading.Event()
         self._lock = threading.Lock()
 
-    def swipe(self, device: str, line: Line, count: int = 1) -> None:
-        """So many people, RATE a second."""
+    def swipe(self, device: str, line: Line, count: int = 1, readers: int = 1) -> None:
+        """So many people, RATE a second at so many readers together."""
         for _ in range(count):
             wire = line()
             if wire is not None:
@@ -64,11 +64,11 @@ class People:
                 with suppress(OSError):  # the power has gone
                     wire.sendall(frame(card))
                     self.swipes.append(Swipe(device, card, at))
-            time.sleep(1 / RATE)
+            time.sleep(readers / RATE)
 
     @contextmanager
     def crowd(self, lines: Mapping[str, Line]) -> Iterator[None]:
-        """Within, people come to all these readers one after another, at RATE each."""
+        """Within, people come to all these readers, RATE a second in all."""
         self._stop.clear()
         self._crowd = list(lines)
         threads = [threading.Thread(target=self._go_on, args=it, daemon=True) for it in lines.items()]
@@ -103,7 +103,7 @@ class People:
 
     def _go_on(self, device: str, line: Line) -> None:
         while not self._stop.is_set():
-            self.swipe(device, line)
+            self.swipe(device, line, readers=len(self._crowd))
 
 
 def frame(card: str) -> bytes:
@@ -127,6 +127,13 @@ def told_lines(heard: Sequence[tuple[float, bytes]]) -> Iterator[tuple[float, Na
         body = bytes.fromhex(hexadecimal.decode())
         for line in (body if body[:1] == b"{" else zlib.decompress(body)).split(b"\n"):
             yield at, name_of(json.loads(line)), line
+
+
+def journal_told(heard: Sequence[tuple[float, bytes]]) -> list[bytes]:
+    """Each record line that was told of once, in the order of its journal."""
+    lines = {name: line for _, name, line in told_lines(heard)}
+    epochs = list(dict.fromkeys(epoch for epoch, _ in lines))
+    return [lines[name] for name in sorted(lines, key=lambda it: (epochs.index(it[0]), it[1]))]
 
 
 def _cards(heard: Sequence[tuple[float, bytes]]) -> dict[str, set[str]]:
