@@ -7,6 +7,7 @@ gone, and of what it had written to the disk all that it had not flushed (see `v
 
 from __future__ import annotations
 
+import fcntl
 import json
 import random
 import socket
@@ -225,31 +226,36 @@ class Machine:
 
 
 def _disk_of(root: Path) -> Path:
-    """A disk with these files, the agent and the ear; made once."""
-    image = next((root / "boot").glob("vmlinuz-*")).read_bytes()
-    for name, made in ((KERNEL, unpacked(image)), (FIRST_FILES, first_files(root))):
-        (root / "boot" / name).write_bytes(made)
-    agent = Path(__file__).with_name("agent.py")
-    mark = sha256(b"".join(it.encode() for it in (agent.read_text(), AGENT, EAR, SIZE, *IDLE))).hexdigest()[:8]
+    """A disk with these files, the agent and the ear, and beside it what the machine starts with; made once."""
+    texts = [Path(__file__).with_name(it).read_text() for it in ("agent.py", "kernel.py")]
+    mark = sha256("".join((*texts, AGENT, EAR, SIZE, *IDLE)).encode()).hexdigest()[:8]
     disk = root.with_name(f"{root.name}-{mark}.img")
-    if not disk.exists():
-        for old in root.parent.glob(f"{root.name}-*.img"):
-            old.unlink()
-        part = disk.with_suffix(".part")
-        part.unlink(missing_ok=True)
-        _image(part, root, SIZE)
-        orders = [f"write {agent} /opt/agent.py", f"rm {ENABLED}/mosquitto.service"]
-        for name, text in (("agent", AGENT), ("ear", EAR)):
-            unit = part.with_suffix(f".{name}")
-            unit.write_text(text)
-            orders += [f"write {unit} /etc/systemd/system/{name}.service"]
-        orders.append(f"symlink {ENABLED}/agent.service /etc/systemd/system/agent.service")
-        orders += [f"symlink /etc/systemd/system/{it} /dev/null" for it in IDLE]
-        _debugfs(part, *orders)
-        for name in ("agent", "ear"):
-            part.with_suffix(f".{name}").unlink()
-        part.rename(disk)
+    with root.with_name(f"{root.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not disk.exists():
+            for old in root.parent.glob(f"{root.name}-*.img"):
+                old.unlink()
+            image = next((root / "boot").glob("vmlinuz-*")).read_bytes()
+            for name, made in ((KERNEL, unpacked(image)), (FIRST_FILES, first_files(root))):
+                (root / "boot" / name).write_bytes(made)
+            _make_disk(root, disk.with_suffix(".part")).rename(disk)
     return disk
+
+
+def _make_disk(root: Path, part: Path) -> Path:
+    part.unlink(missing_ok=True)
+    _image(part, root, SIZE)
+    orders = [f"write {Path(__file__).with_name('agent.py')} /opt/agent.py", f"rm {ENABLED}/mosquitto.service"]
+    for name, text in (("agent", AGENT), ("ear", EAR)):
+        unit = part.with_suffix(f".{name}")
+        unit.write_text(text)
+        orders += [f"write {unit} /etc/systemd/system/{name}.service"]
+    orders.append(f"symlink {ENABLED}/agent.service /etc/systemd/system/agent.service")
+    orders += [f"symlink /etc/systemd/system/{it} /dev/null" for it in IDLE]
+    _debugfs(part, *orders)
+    for name in ("agent", "ear"):
+        part.with_suffix(f".{name}").unlink()
+    return part
 
 
 def _image(path: Path, files: Path, size: str) -> None:
