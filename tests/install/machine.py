@@ -34,7 +34,7 @@ EVENTUALLY_S = 900.0
 ASK_AGAIN_S = 1.0
 LOOKS = 5
 SIZE = "2G"
-KERNEL, FIRST_FILES = "kernel.unpacked", "first_files"
+KERNEL, FIRST_FILES = ".kernel", ".first_files"
 UNUSED = "floppy,psmouse,pcspkr,ata_piix,ata_generic,i2c_piix4,button,serio_raw,evdev,qemu_fw_cfg"
 WORDS = (
     "console=ttyS0 quiet panic=-1 mitigations=off apparmor=0 audit=0 cryptomgr.notests no_timer_check"
@@ -85,10 +85,10 @@ class Machine:
     """
 
     def __init__(self, suite: str, folder: Path, packages: Path) -> None:
-        self._root = base(suite, MACHINE_HAS)
+        self._made = _disk_of(base(suite, MACHINE_HAS))
         self._folder = folder
         disk, self._stick = folder / "disk.img", folder / "stick.img"
-        subprocess.run(["cp", "--sparse=always", str(_disk_of(self._root)), str(disk)], check=True)
+        subprocess.run(["cp", "--sparse=always", str(self._made), str(disk)], check=True)
         _image(self._stick, packages, "128M")
         self.disk = Volatile(disk)
         self._server = Server(self.disk, folder / "disk.sock")
@@ -203,8 +203,6 @@ class Machine:
         return self._folder / f"{name}.sock"
 
     def _command(self) -> Sequence[str]:
-        boot = self._root / "boot"
-
         def opened(name: str) -> str:
             return f"socket,id={name},path={self._socket(name)},server=on,wait=off"
 
@@ -213,7 +211,8 @@ class Machine:
         return (
             "qemu-system-x86_64", "-accel", "tcg", "-cpu", "Nehalem,+rdrand", "-smp", "2", "-m", "640",
             "-nographic", "-nodefaults", "-no-reboot",
-            "-kernel", str(boot / KERNEL), "-initrd", str(boot / FIRST_FILES), "-append", WORDS,
+            "-kernel", str(self._made.with_suffix(KERNEL)), "-initrd", str(self._made.with_suffix(FIRST_FILES)),
+            "-append", WORDS,
             "-serial", "stdio",
             "-qmp", f"unix:{self._socket('qmp')},server=on,wait=off",
             "-blockdev", disk, "-device", "virtio-blk-pci,drive=disk",
@@ -233,11 +232,11 @@ def _disk_of(root: Path) -> Path:
     with root.with_name(f"{root.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not disk.exists():
-            for old in root.parent.glob(f"{root.name}-*.img"):
+            for old in root.parent.glob(f"{root.name}-*.*"):
                 old.unlink()
             image = next((root / "boot").glob("vmlinuz-*")).read_bytes()
-            for name, made in ((KERNEL, unpacked(image)), (FIRST_FILES, first_files(root))):
-                (root / "boot" / name).write_bytes(made)
+            for suffix, made in ((KERNEL, unpacked(image)), (FIRST_FILES, first_files(root))):
+                disk.with_suffix(suffix).write_bytes(made)
             _make_disk(root, disk.with_suffix(".part")).rename(disk)
     return disk
 
