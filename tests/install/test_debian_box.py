@@ -196,6 +196,14 @@ def test_purge_keeps_a_journal_that_nobody_can_read(box: Box) -> None:
 def test_the_centre_is_a_service_with_a_user_and_a_ledger_of_its_own(box: Box) -> None:
     with box.boot():
         assert "punchgate-centre: not configured" in box.sh(INSTALL_BOTH)
+        compiled = "find /usr/lib/punchgate-centre -name '*.pyc' | sort"
+        first = box.sh(compiled)
+        assert "/lib/fastapi/__pycache__/applications.cpython-" in first, (
+            "each start would compile it, and keep nothing"
+        )
+        box.sh("find /usr/lib/punchgate-centre -name '*.pyc' -delete")
+        box.sh("/usr/share/python3/runtime.d/punchgate.rtupdate rtupdate python3.11 python3.13")
+        assert box.sh(compiled) == first
         assert box.sh("systemctl is-active punchgate-centre", code=None) == "inactive\n"
         box.put("/etc/punchgate/centre.toml", CENTRE)
         box.sh("systemctl start punchgate-centre")
@@ -207,4 +215,5 @@ def test_the_centre_is_a_service_with_a_user_and_a_ledger_of_its_own(box: Box) -
         box.sh("rm -r /etc/mosquitto /var/lib/punchgate-centre/authority")
         assert "kept, being the ledger: /var/lib/punchgate-centre" in box.sh("apt-get purge -y punchgate-centre")
         box.sh("test -s /var/lib/punchgate-centre/ledger.sqlite && test -x /usr/bin/punchgate")
+        box.sh("test ! -e /usr/lib/punchgate-centre")
         assert "inactive" in box.sh("systemctl is-active punchgate-centre", code=None)

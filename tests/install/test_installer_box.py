@@ -46,6 +46,7 @@ def test_the_installer_brings_a_service_that_fills_the_journal_and_takes_itself_
 def test_the_installer_brings_what_carries_the_authoritys_files_to_the_broker_of_a_centre(box: Box) -> None:
     with box.boot():
         box.sh(INSTALL)
+        box.sh("ls /opt/punchgate/current/centre/lib/fastapi/__pycache__")
         assert box.sh("stat -c '%U %a' /var/lib/punchgate-centre") == "punchgate-centre 700\n"
         assert box.sh("systemctl is-enabled punchgate-broker.path") == "enabled\n"
         assert box.sh("systemd-analyze verify punchgate-broker.service punchgate-broker.path") == ""
