@@ -81,7 +81,7 @@ class Machine:
     """One machine; `packages` lie on a stick that it can read.
 
     `tty` is the other end of its /dev/ttyS1, `usb` those of its adapters by socket, `heard` what its ear told;
-    `clocks`, by boot: between what bounds its clock was ahead of this one's, in seconds.
+    `clocks`, by boot: between what bounds its clock was ahead of this one's, in seconds; `notes`: to be told in the end.
     """
 
     def __init__(self, suite: str, folder: Path, packages: Path) -> None:
@@ -96,6 +96,7 @@ class Machine:
         self.usb: dict[int, socket.socket] = {}
         self.heard: list[tuple[float, bytes]] = []
         self.clocks: dict[str, tuple[float, float]] = {}
+        self.notes: list[str] = []
         self.boot()
 
     def boot(self) -> float:
@@ -118,6 +119,7 @@ class Machine:
             self.plug_in(number)
         assert json.loads(self._answers.readline() or b"{}") == {"code": 0, "said": "up"}, "the machine does not boot"
         took = time.monotonic() - begun
+        self.notes.append(f"machine: boot in {took:.0f} s")
         self.sh(f"mkdir -p /{STICK} && mount -o ro /dev/vdb /{STICK}")
         self.compare_clocks()
         return took

@@ -16,7 +16,7 @@ from machine import Machine
 from oracle import judge
 from people import KEY, Line, People
 from test_debian_box import SETTINGS
-from test_power_cut_machine import ALL_UP, CROWD, PATIENCE, UART
+from test_power_cut_machine import ALL_UP, CROWD, UART, start
 from test_upgrade_box import KINDS, SCHEMA
 
 pytestmark = [
@@ -53,9 +53,8 @@ def people(machine: Machine) -> People:
     machine.put("/etc/punchgate/organisation.key", KEY)
     machine.sh("chown root:punchgate /etc/punchgate/organisation.key && chmod 640 /etc/punchgate/organisation.key")
     machine.put("/etc/punchgate/punchgate.toml", SETTINGS.replace("/run/reader/port", "/dev/ttyS1"))
-    machine.put("/etc/systemd/system/punchgate.service.d/zz-patience.conf", PATIENCE)
-    machine.sh("systemctl daemon-reload && systemctl enable ear mosquitto && systemctl start mosquitto ear punchgate")
-    machine.eventually(ALL_UP)
+    machine.sh("systemctl enable ear mosquitto && systemctl start mosquitto ear")
+    start(machine, "punchgate")
     return People()
 
 
@@ -69,11 +68,13 @@ def deb(version: str) -> str:
 
 def assert_nothing_is_lost(machine: Machine, people: People, figures: Figures, what: str) -> None:
     people.wait_until_told(machine)
-    machine.sh("punchgate journal verify && rm -f /tmp/carried && punchgate journal export -o /tmp/carried")
+    machine.sh("rm -f /tmp/carried && punchgate journal export -o /tmp/carried")
     lines = machine.sh("zcat /tmp/carried | grep '^{\"specversion'").encode().splitlines()
     machine.compare_clocks()
     verdict = judge(people, lines, machine.heard, machine.clocks)
-    figures(f"machine: {what}: {verdict}")
+    for note in (*machine.notes, f"machine: {what}: {verdict}"):
+        figures(note)
+    machine.notes.clear()
     assert not verdict.lost
     assert not verdict.remarks, "\n".join(verdict.remarks[:20])
 
@@ -125,6 +126,7 @@ def test_a_release_that_is_no_good_makes_way_by_itself(machine: Machine, people:
     assert f"{BAD} did not stay up" in said
     assert re.search(rf"{BEST}(\.2)?: current good", machine.sh("punchgate-release"))
     assert_nothing_is_lost(machine, people, figures, "a broken release")
+    machine.sh("punchgate journal verify")
 
 
 def test_remove_and_purge_leave_what_they_say(machine: Machine, people: People) -> None:
