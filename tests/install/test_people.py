@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import oracle
 import pytest
 from oracle import judge
 from people import People, Stroke, Swipe, token
@@ -66,8 +67,15 @@ def test_what_was_in_hand_when_the_daemon_died_came_last_and_no_earlier_than_oth
     assert ([it.card for it in verdict.in_hand], verdict.lost) == ([CARDS[3]], [])
     assert (round(verdict.held_s, 1), round(verdict.bound_s, 1)) == (7.0, 7.1)
     without_another = lines(*(it for it in DIED if it[2] != CARDS[2]))
-    verdict = judge(people, without_another, heard((39.0, without_another[4])))
+    verdict = judge(people, without_another, heard((48.0, without_another[4])))
     assert [it.card for it in verdict.lost] == [CARDS[2]]
+
+
+def test_what_others_had_to_wait_long_before_is_no_measure(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oracle, "RECENT", 1)
+    without_last = lines(*(it for it in DIED if it[2] != CARDS[3]))
+    verdict = judge(people, without_last, heard((19.0, without_last[3]), (21.0, without_last[4])))
+    assert [it.card for it in verdict.lost] == [CARDS[3]]
 
 
 def test_who_came_when_the_records_say_that_somebody_watched_again_is_lost(people: People) -> None:
