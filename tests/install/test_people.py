@@ -66,8 +66,10 @@ def test_what_was_in_hand_when_the_daemon_died_came_last_and_no_earlier_than_oth
     verdict = judge(people, without_last, heard((27.0, without_last[4])))
     assert ([it.card for it in verdict.in_hand], verdict.lost) == ([CARDS[3]], [])
     assert (round(verdict.held_s, 1), round(verdict.bound_s, 1)) == (7.0, 7.1)
+    verdict = judge(people, without_last, heard((48.0, without_last[4])))
+    assert [it.card for it in verdict.lost] == [CARDS[3]], "told only afterwards"
     without_another = lines(*(it for it in DIED if it[2] != CARDS[2]))
-    verdict = judge(people, without_another, heard((48.0, without_another[4])))
+    verdict = judge(people, without_another, heard((30.1, without_another[4])))
     assert [it.card for it in verdict.lost] == [CARDS[2]]
 
 
