@@ -67,6 +67,7 @@ install_program() {
     chmod 755 "$incoming/bin/punchgate"
     [ ! -d "$home/lib" ] || [ -e "$home/current" ] || keep_single
     replace "$home/keeper" 755 < "$incoming/share/keeper"
+    replace "$home/broker" 755 < "$incoming/share/broker"
     head -c "$head_bytes" "$0" | replace "$home/install.sh" 644
     "$home/keeper" install "$incoming" || fail 1 "nothing was changed"
     rm -rf "$incoming"
@@ -111,14 +112,17 @@ install_services() {
     add_user punchgate
     add_user punchgate-centre
     ! getent group dialout >/dev/null || usermod -a -G dialout punchgate
+    # An authority is made there before the first start, by the service's user.
+    install -d -m 700 -o punchgate-centre -g punchgate-centre /var/lib/punchgate-centre
     mkdir -p /etc/punchgate
     chgrp punchgate /etc/punchgate
     mkdir -p "$units" "$(dirname $rules)"
-    for unit in punchgate punchgate-centre; do
-        sed "s|/usr/bin/punchgate|$link|" "$home/current/share/$unit.service" | replace "$units/$unit.service" 644
-    done
-    for unit in punchgate-renew.service punchgate-renew.timer; do
-        sed "s|/usr/bin/punchgate|$link|" "$home/current/share/$unit" | replace "$units/$unit" 644
+    # An older release that stays may lack some.
+    for unit in punchgate.service punchgate-centre.service punchgate-renew.service punchgate-renew.timer \
+        punchgate-broker.service punchgate-broker.path; do
+        [ -e "$home/current/share/$unit" ] || continue
+        sed "s|/usr/bin/punchgate|$link|; s|/usr/lib/punchgate-centre/broker|$home/broker|" "$home/current/share/$unit" |
+            replace "$units/$unit" 644
     done
     mkdir -p "$units/punchgate.service.d"
     sed "s|/usr/lib/punchgate/keeper|$home/keeper|" "$home/current/share/release.conf" |
@@ -130,7 +134,7 @@ install_services() {
     fi
     if has_systemd; then
         systemctl daemon-reload
-        systemctl --quiet enable --now punchgate-renew.timer || true
+        systemctl --quiet enable --now punchgate-renew.timer punchgate-broker.path || true
         systemctl try-restart punchgate.service || true
         systemctl try-restart punchgate-centre.service || true
     fi
@@ -149,11 +153,12 @@ what_next() {
 
 uninstall() {
     if has_systemd; then
-        systemctl disable --now punchgate-renew.timer punchgate.service punchgate-centre.service 2>/dev/null || true
+        systemctl disable --now punchgate-broker.path punchgate-renew.timer punchgate.service punchgate-centre.service 2>/dev/null || true
     fi
     rm -f "$units/punchgate.service.d/release.conf"
     rmdir "$units/punchgate.service.d" 2>/dev/null || true
     rm -f "$units/punchgate.service" "$units/punchgate-centre.service" $rules $link
+    rm -f "$units/punchgate-broker.service" "$units/punchgate-broker.path"
     rm -f "$units/punchgate-renew.service" "$units/punchgate-renew.timer" /var/lib/systemd/timers/stamp-punchgate-renew.timer
     rm -rf "$home"
     rmdir /etc/punchgate 2>/dev/null || true

@@ -67,19 +67,27 @@ stage() {
     part=$home/releases/.part
     rm -rf "$part"
     cp -al "$1" "$part" 2>/dev/null || { rm -rf "$part" && cp -a "$1" "$part"; }
-    compile "$part" "$home/releases/$name"
+    compile_release "$part" "$home/releases/$name"
     sync -f "$home"
     mv -T "$part" "$home/releases/$name"
     echo "$name"
 }
 
-# The service may not write beside its libraries; $2 is where they will lie.
+python_of() { sed -n '1s/^#!\([^ ]*\).*/\1/p' "$1/bin/punchgate"; }
+
+# compile PYTHON FOLDER PLACE: the libraries in FOLDER, which will lie in PLACE: a service may not write beside them.
 compile() {
-    python=$(sed -n '1s/^#!\([^ ]*\).*/\1/p' "$1/bin/punchgate")
-    minor=$("$python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])') || return 0
-    for folder in "$1/lib" "$1/lib-$minor"; do
-        [ ! -d "$folder" ] || nice "$python" -I -m compileall -q -s "$1" -p "$2" "$folder" >&2 || true
+    minor=$("$1" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])') || return 0
+    for folder in "$2/lib" "$2/lib-$minor"; do
+        [ ! -d "$folder" ] || nice "$1" -I -m compileall -q -s "$2" -p "$3" "$folder" >&2 || true
     done
+}
+
+# A release in $1, which will lie in $2; what only the centre needs may be in it.
+compile_release() {
+    python=$(python_of "$1")
+    compile "$python" "$1" "$2"
+    compile "$python" "$1/centre" "$2/centre"
 }
 
 # Releases that no pointer leads to, but for $1.
@@ -207,9 +215,14 @@ show() {
 case $1 in
 install) install "$2" ;;
 compile)
-    for folder in "$home"/releases/*; do
-        [ ! -d "$folder" ] || compile "$folder" "$folder"
-    done
+    # Those of the releases, or of what lies elsewhere.
+    if [ $# -gt 1 ]; then
+        compile "$(python_of "$home/current")" "$2" "$2"
+    else
+        for release in "$home"/releases/*; do
+            [ ! -d "$release" ] || compile_release "$release" "$release"
+        done
+    fi
     ;;
 starting | ready | ended | back | show) "$1" ;;
 -h | --help) usage ;;

@@ -47,6 +47,9 @@ def _contents(parts: Parts, version: str, papers: dict[str, bytes]) -> Tree:
         tree.add(f"share/{name}.service", layout.unit(parts.root, name))
     for name in layout.RENEWAL:
         tree.add(f"share/{name}", layout.renewal(parts.root, name))
+    for name in layout.BROKER:
+        tree.add(f"share/{name}", layout.broker(parts.root, name))
+    tree.add("share/broker", layout.broker(parts.root, "broker.sh"))
     tree.add(f"share/{layout.RULES}", layout.rules(parts.root))
     tree.add(f"share/{layout.DROP_IN}", layout.drop_in(parts.root))
     for centre in (False, True):

@@ -156,6 +156,18 @@ def test_the_service_waits_for_its_configuration_then_fills_the_journal_and_stop
     assert left == {"/etc/punchgate", "/etc/punchgate/organisation.key", "/var/lib/punchgate"}
 
 
+def assert_the_broker_gets_what_the_authority_makes(box: Box) -> None:
+    """It is carried to where the broker looks, and the broker told, each time that something was written."""
+    box.put("/etc/systemd/system/mosquitto.service", BROKER)
+    box.sh("mkdir /etc/mosquitto && systemctl daemon-reload && systemctl start mosquitto")
+    authority = "/var/lib/punchgate-centre/authority"
+    for name in ("one", "another"):
+        box.sh(f"mkdir -p {authority} && touch {authority}/.lock && echo {name} > {authority}/punchgate.acl")
+        box.sh(f"date > {authority}/published")
+        box.eventually(f"grep {name} /etc/mosquitto/punchgate/punchgate.acl")
+    box.eventually("test $(grep -c told /run/broker) = 2")
+
+
 def upgrade(box: Box) -> None:
     """To the same version: the same steps. The daemon is another process afterwards."""
     before = box.sh("systemctl show -P MainPID punchgate")
@@ -184,6 +196,14 @@ def test_purge_keeps_a_journal_that_nobody_can_read(box: Box) -> None:
 def test_the_centre_is_a_service_with_a_user_and_a_ledger_of_its_own(box: Box) -> None:
     with box.boot():
         assert "punchgate-centre: not configured" in box.sh(INSTALL_BOTH)
+        compiled = "find /usr/lib/punchgate-centre -name '*.pyc' | sort"
+        first = box.sh(compiled)
+        assert "/lib/fastapi/__pycache__/applications.cpython-" in first, (
+            "each start would compile it, and keep nothing"
+        )
+        box.sh("find /usr/lib/punchgate-centre -name '*.pyc' -delete")
+        box.sh("/usr/share/python3/runtime.d/punchgate.rtupdate rtupdate python3.11 python3.13")
+        assert box.sh(compiled) == first
         assert box.sh("systemctl is-active punchgate-centre", code=None) == "inactive\n"
         box.put("/etc/punchgate/centre.toml", CENTRE)
         box.sh("systemctl start punchgate-centre")
@@ -191,15 +211,9 @@ def test_the_centre_is_a_service_with_a_user_and_a_ledger_of_its_own(box: Box) -
         assert box.sh("stat -c '%U %a' /var/lib/punchgate-centre") == "punchgate-centre 700\n"
         assert box.sh("systemctl is-active punchgate", code=None) == "inactive\n"
         box.sh("punchgate centre coverage")
-        box.put("/etc/systemd/system/mosquitto.service", BROKER)
-        box.sh("mkdir /etc/mosquitto && systemctl daemon-reload && systemctl start mosquitto")
-        authority = "/var/lib/punchgate-centre/authority"
-        for name in ("one", "another"):
-            box.sh(f"mkdir -p {authority} && touch {authority}/.lock && echo {name} > {authority}/punchgate.acl")
-            box.sh(f"date > {authority}/published")
-            box.eventually(f"grep {name} /etc/mosquitto/punchgate/punchgate.acl")
-        box.eventually("test $(grep -c told /run/broker) = 2")
+        assert_the_broker_gets_what_the_authority_makes(box)
         box.sh("rm -r /etc/mosquitto /var/lib/punchgate-centre/authority")
         assert "kept, being the ledger: /var/lib/punchgate-centre" in box.sh("apt-get purge -y punchgate-centre")
         box.sh("test -s /var/lib/punchgate-centre/ledger.sqlite && test -x /usr/bin/punchgate")
+        box.sh("test ! -e /usr/lib/punchgate-centre")
         assert "inactive" in box.sh("systemctl is-active punchgate-centre", code=None)

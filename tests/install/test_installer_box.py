@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from box import Box
-from test_debian_box import CARD, fill, pytestmark
+from test_debian_box import CARD, assert_the_broker_gets_what_the_authority_makes, fill, pytestmark
 
 __all__ = ["pytestmark"]
 
@@ -40,6 +40,23 @@ def test_the_installer_brings_a_service_that_fills_the_journal_and_takes_itself_
         "/etc/udev/rules.d", "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-",
         "/etc/subuid", "/etc/subgid", "/etc/subuid-", "/etc/subgid-",
     } & box.listing() - before  # fmt: skip
+
+
+@pytest.mark.needs("boot")
+def test_the_installer_brings_what_carries_the_authoritys_files_to_the_broker_of_a_centre(box: Box) -> None:
+    with box.boot():
+        box.sh(INSTALL)
+        box.sh("ls /opt/punchgate/current/centre/lib/fastapi/__pycache__")
+        assert box.sh("stat -c '%U %a' /var/lib/punchgate-centre") == "punchgate-centre 700\n"
+        assert box.sh("systemctl is-enabled punchgate-broker.path") == "enabled\n"
+        assert box.sh("systemd-analyze verify punchgate-broker.service punchgate-broker.path") == ""
+        assert_the_broker_gets_what_the_authority_makes(box)
+        box.sh("sh /opt/punchgate/install.sh --uninstall")
+        assert box.sh("systemctl is-active punchgate-broker.path", code=None) == "inactive\n"
+        assert (
+            box.sh("ls /etc/systemd/system/*punchgate* /etc/systemd/system/*/*punchgate*", code=None).count(": No")
+            == 2
+        )
 
 
 def test_a_damaged_installer_changes_nothing(box: Box, packages: Path, tmp_path: Path) -> None:

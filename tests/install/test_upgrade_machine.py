@@ -13,9 +13,10 @@ import later
 import pytest
 from box import MARK
 from machine import Machine
-from people import KEY, People
+from oracle import judge
+from people import KEY, Line, People
 from test_debian_box import SETTINGS
-from test_power_cut_machine import ALL_UP, CROWD, PATIENCE, UART
+from test_power_cut_machine import ALL_UP, CROWD, UART, start
 from test_upgrade_box import KINDS, SCHEMA
 
 pytestmark = [
@@ -52,10 +53,13 @@ def people(machine: Machine) -> People:
     machine.put("/etc/punchgate/organisation.key", KEY)
     machine.sh("chown root:punchgate /etc/punchgate/organisation.key && chmod 640 /etc/punchgate/organisation.key")
     machine.put("/etc/punchgate/punchgate.toml", SETTINGS.replace("/run/reader/port", "/dev/ttyS1"))
-    machine.put("/etc/systemd/system/punchgate.service.d/zz-patience.conf", PATIENCE)
-    machine.sh("systemctl daemon-reload && systemctl enable ear mosquitto && systemctl start mosquitto ear punchgate")
-    machine.eventually(ALL_UP)
+    machine.sh("systemctl enable ear mosquitto && systemctl start mosquitto ear")
+    start(machine, "punchgate")
     return People()
+
+
+def reader(machine: Machine) -> dict[str, Line]:
+    return {UART: lambda: machine.tty}
 
 
 def deb(version: str) -> str:
@@ -64,10 +68,13 @@ def deb(version: str) -> str:
 
 def assert_nothing_is_lost(machine: Machine, people: People, figures: Figures, what: str) -> None:
     people.wait_until_told(machine)
-    machine.sh("punchgate journal verify && rm -f /tmp/carried && punchgate journal export -o /tmp/carried")
+    machine.sh("rm -f /tmp/carried && punchgate journal export -o /tmp/carried")
     lines = machine.sh("zcat /tmp/carried | grep '^{\"specversion'").encode().splitlines()
-    verdict = people.judge(lines, machine.heard)
-    figures(f"machine: {what}: {verdict}")
+    machine.compare_clocks()
+    verdict = judge(people, lines, machine.heard, machine.clocks)
+    for note in (*machine.notes, f"machine: {what}: {verdict}"):
+        figures(note)
+    machine.notes.clear()
     assert not verdict.lost
     assert not verdict.remarks, "\n".join(verdict.remarks[:20])
 
@@ -75,7 +82,7 @@ def assert_nothing_is_lost(machine: Machine, people: People, figures: Figures, w
 def test_an_upgrade_loses_nothing_and_keeps_the_release_before(
     machine: Machine, people: People, figures: Figures
 ) -> None:
-    with people.crowd({UART: machine.tty}):
+    with people.crowd(reader(machine)):
         people.wait_until_told(machine, CROWD)
         begun = time.monotonic()
         machine.sh(deb(NEW))
@@ -92,9 +99,10 @@ def test_after_a_power_cut_in_the_middle_of_an_upgrade_a_whole_release_runs_and_
     machine: Machine, people: People, figures: Figures, moment: str
 ) -> None:
     version, reached = MOMENTS[moment]
-    with people.crowd({UART: machine.tty}):
+    with people.crowd(reader(machine)):
         people.wait_until_told(machine, CROWD)
         machine.sh(f"setsid {deb(version)} >/tmp/said 2>&1 & until {reached}; do sleep 0.05; done")
+        people.struck()
         cut = machine.cut_power(share=0.5)
     machine.boot()
     machine.eventually(ALL_UP)
@@ -103,20 +111,22 @@ def test_after_a_power_cut_in_the_middle_of_an_upgrade_a_whole_release_runs_and_
     machine.eventually(ALL_UP)
     assert re.search(rf"{version}(\.2)?: current good", machine.sh("punchgate-release"))
     assert machine.sh("dpkg --verify punchgate; dpkg --audit") == ""
-    people.swipe(UART, machine.tty, CROWD)
+    people.swipe(UART, reader(machine)[UART], CROWD)
     said = f"cut when {moment}, {cut.lost} sectors lost, {cut.kept} kept; then ran {runs}"
     assert_nothing_is_lost(machine, people, figures, said)
 
 
 def test_a_release_that_is_no_good_makes_way_by_itself(machine: Machine, people: People, figures: Figures) -> None:
-    with people.crowd({UART: machine.tty}):
+    with people.crowd(reader(machine)):
         people.wait_until_told(machine, CROWD)
+        people.struck()  # by a release that dies, some time from now
         said = machine.sh(deb(BAD))
         machine.eventually(ALL_UP)
         people.wait_until_told(machine, CROWD)
     assert f"{BAD} did not stay up" in said
     assert re.search(rf"{BEST}(\.2)?: current good", machine.sh("punchgate-release"))
     assert_nothing_is_lost(machine, people, figures, "a broken release")
+    machine.sh("punchgate journal verify")
 
 
 def test_remove_and_purge_leave_what_they_say(machine: Machine, people: People) -> None:
