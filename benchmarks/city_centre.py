@@ -11,15 +11,19 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from sqlalchemy import func, select
+
 from gateway.simulation.city.deliveries import Delivery
 from gateway.simulation.city.settings import HOUR
 from gateway.simulation.city.truth import Truth
-from traceability.database import open_database
+from traceability.database import Database, open_database
 from traceability.database.portable import hold
+from traceability.database.tables import records
 from traceability.ledger import Group, Ledger
 from traceability.message import read_message
 from traceability.states import read_state
 from traceability.streams import Tx
+from traceability.whereabouts import tables
 from traceability.whereabouts.deriver import TURN_RECORDS, Deriver
 from traceability.whereabouts.desk import Kind, say
 
@@ -30,7 +34,9 @@ NAME = "centre-1"
 
 
 class Centre:
-    """A ledger and its tables of presence in a database that is empty yet. `seconds`: spent in each of the two."""
+    """A ledger and its tables of presence, in a database that is empty or was fed a part of the same city in the same
+    order. `seconds`: spent in each of the two.
+    """
 
     def __init__(self, place: str, begin_ms: int) -> None:
         self.now_ms = begin_ms
@@ -40,16 +46,17 @@ class Centre:
         self.ledger.open()
         self.database = open_database(place)
         self._deriver = Deriver(self.database, lambda: self.now_ms)
-        self._untold, self._derived_ms = 0, begin_ms
+        self._fed_ms, self._said = _left_at(self.database)
+        self.now_ms = max(begin_ms, self._fed_ms)
+        self._untold, self._derived_ms = 0, self.now_ms
 
     def feed(self, deliveries: Iterable[Delivery], entries: Iterable[Entry], told: Callable[[int], bool]) -> bool:
-        """Both, each at its time. `told` is called with the number of records taken, now and then; false: enough.
-
-        Returns whether all of it was taken.
+        """Both, each at its time, from where it was left. `told` is called with the number of records taken, now and
+        then; false: enough. Returns whether all of it was taken.
         """
-        waiting = deque(sorted(entries))
+        waiting = deque(sorted(entries)[self._said :])
         self._say(waiting, self.now_ms)
-        for group in _groups(deliveries):
+        for group in _groups(each for each in deliveries if each.arrive_ms > self._fed_ms):
             self._say(waiting, group[0].arrive_ms)
             self._take(group)
             if self._untold >= TURN_RECORDS or self.now_ms - self._derived_ms >= HOUR:
@@ -100,6 +107,16 @@ class Centre:
                 while waiting and waiting[0][0] <= until_ms:
                     at_ms, kind, name, body = waiting.popleft()
                     say(connection, kind, name, body, at_ms)
+
+
+def _left_at(database: Database) -> tuple[int, int]:
+    """When the last message of what was fed came (unix ms; 0: there is none), and how many entries were said."""
+    r, b = records.c, tables.beats.c
+    with database.reading() as connection:
+        last_ms = connection.scalar(select(r.at_ms).order_by(r.rowid.desc()).limit(1))
+        heard_ms = connection.scalar(select(func.max(b.at_ms)))
+        said = connection.scalar(select(func.count()).select_from(tables.entries))
+    return max(last_ms or 0, heard_ms or 0), said or 0
 
 
 def entries_of(truth: Truth) -> Iterator[Entry]:

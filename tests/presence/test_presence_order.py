@@ -71,6 +71,12 @@ def test_a_timeline_grown_step_by_step_is_the_one_made_at_once(facts: list[Fact]
         assert line.stays == Timeline(steps[1::2]).stays
 
 
+@given(worlds())
+def test_no_two_stays_of_a_subject_have_one_id(facts: list[Fact]) -> None:
+    ids = [(stay.subject, stay.id) for stay in scratch(facts).stays]
+    assert len(set(ids)) == len(ids)
+
+
 @given(worlds(), st.integers(0, 110))
 def test_what_was_known_then_is_what_follows_from_what_had_arrived(facts: list[Fact], minute: int) -> None:
     assert scratch(facts).as_known_at(at(minute)).stays == scratch(facts, at(minute)).stays

@@ -119,6 +119,14 @@ def test_an_ambiguous_entry_bears_out_the_exit_behind_it() -> None:
     assert stay.start.ids == (punch(10, "k1:a").id,)
 
 
+def test_an_ambiguous_entry_at_another_site_bears_out_nothing_here() -> None:
+    """Zones of two sites may have one name; each of the two stays has an id of its own."""
+    there = punch(10, "k1:a", outcome="ambiguous", site="dorm")
+    here, elsewhere = Presence([there, punch(50, "k1:a", "out")]).stays
+    assert {here.site, elsewhere.site} == {"hq", "dorm"}
+    assert here.id != elsewhere.id
+
+
 def test_a_lane_without_a_sensor_makes_an_assumed_stay() -> None:
     assert stays(punch(10, "k1:a", outcome="assumed"), punch(20, "k1:a", "out")) == [
         ("card/k1:a", "lobby", 10, 20, ("assumed",))

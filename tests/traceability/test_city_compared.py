@@ -47,7 +47,7 @@ def test_answers_agree_with_the_truth_or_say_that_they_may_not_in_any_order(
         assert (code, again["digest"], again["as_known_at"]["differing"]) == (0, told["digest"], [])
 
 
-def test_a_feed_cut_short_is_asked_of_no_later_moment(
+def test_a_feed_cut_short_is_asked_of_no_later_moment_and_goes_on_where_it_was(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database = str(tmp_path / "ledger.sqlite")
@@ -55,3 +55,8 @@ def test_a_feed_cut_short_is_asked_of_no_later_moment(
     fed = json.loads(capsys.readouterr().out)
     code, told = compare(capsys, str(folder), database, "--fed", "--until", str(fed["until_ms"]))
     assert (code, 0 < told["days"] < 2) == (0, True)
+    code, whole = compare(capsys, str(folder), database)
+    assert (code, whole["fed"]["repeated"], whole["days"]) == (0, 0, 2)
+    code, at_once = compare(capsys, str(folder), str(tmp_path / "at-once.sqlite"))
+    assert (code, whole["digest"]) == (0, at_once["digest"])
+    assert fed["records"] + whole["fed"]["records"] == at_once["fed"]["records"]

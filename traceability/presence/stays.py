@@ -176,7 +176,7 @@ class _Gap:
         elif self.after is not None:
             end = self._lost(before, self.after, seen, elsewhere)
             flags.add("no_exit")
-        elif elsewhere is not None or self._maybes(before.to_zone, leaving=True):
+        elif elsewhere is not None or self._maybes(before.site, before.to_zone, leaving=True):
             flags.add("ambiguous")
         start = _end(before, before.from_zone)
         return Stay(before.subject, before.site, before.to_zone, start, end, seen, self._flags(flags), before.count)
@@ -184,7 +184,7 @@ class _Gap:
     def unentered(self, after: Step) -> Stay:
         """The stay that the move after ended, though nothing began it."""
         assert after.from_zone is not None
-        entries = self._maybes(after.from_zone, leaving=False)
+        entries = self._maybes(after.site, after.from_zone, leaving=False)
         start = End(self._unseen_start(after), "unknown", tuple(step.id for step in entries))
         flags: set[Flag] = {"no_entry", *_moved_flags(after)} | ({"ambiguous"} if entries else set())
         end = _end(after, after.to_zone)
@@ -253,9 +253,9 @@ class _Gap:
             return End(after.when.since(seen), "unknown", (after.id,), None, after.lane)
         return End(seen.until(first.when), "unknown", (first.id,), None, first.lane)
 
-    def _maybes(self, zone: str | None, *, leaving: bool) -> list[Step]:
-        """Ambiguous punches that may have led out of a zone, or into it."""
-        maybes = [step for step in self.between if step.role == "maybe"]
+    def _maybes(self, site: str, zone: str, *, leaving: bool) -> list[Step]:
+        """Ambiguous punches that may have led out of a zone of a site, or into it."""
+        maybes = [step for step in self.between if step.role == "maybe" and step.site == site]
         return [step for step in maybes if (step.from_zone if leaving else step.to_zone) == zone]
 
     def _flags(self, flags: set[Flag]) -> tuple[Flag, ...]:
