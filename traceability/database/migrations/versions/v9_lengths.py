@@ -1,7 +1,7 @@
 """Stays by zone and time in three indices, by how long they last: who asks looks back no further than that.
 
 Each ends with the other end of the stay, so that no row is read that does not meet the time asked for. And signs that
-tell something by how long they were known, heartbeats by the newest record they name. A stay is named by its site too.
+tell something by how long they were known, heartbeats by the newest record they name.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ def upgrade() -> None:
     """From version 8."""
     op.drop_index("stays_in_zone", "stays")
     op.drop_index("stays_that_last", "stays")
-    op.execute("UPDATE stays SET name = site || '/' || name")
     _index("stays_that_pass", f"last_ms - first_ms < {QUARTER_MS}", "first_ms", "last_ms")
     stay = f"last_ms - first_ms >= {QUARTER_MS} AND last_ms - first_ms < {DAY_MS}"
     _index("stays_in_zone", stay, "first_ms", "last_ms")
