@@ -60,13 +60,6 @@ def test_a_later_in_at_another_site_ends_the_stay() -> None:
     ]
 
 
-def test_one_record_that_two_sites_may_have_begun_with_names_a_stay_on_each() -> None:
-    found = Presence([punch(10, "k1:a", outcome="ambiguous"), punch(50, "k1:a", "out", site="dorm")]).stays
-    assert [(stay.site, stay.zone) for stay in found] == [("hq", "lobby"), ("dorm", "lobby")]
-    assert found[0].start.ids == found[1].start.ids
-    assert found[0].id != found[1].id
-
-
 def test_out_after_out_is_a_stay_nobody_saw_begin() -> None:
     found = Presence([punch(10, "k1:a", "out"), punch(50, "k1:a", "out")]).stays
     assert [stay.flags for stay in found] == [("no_entry",), ("no_entry",)]

@@ -88,7 +88,7 @@ class Stay:
     def id(self) -> str:
         """Unique among the stays of a subject, the same whenever derived from the same records."""
         known = "+".join(self.start.ids) or "-" + "+".join(() if self.end is None else self.end.ids)
-        return f"{self.site}/{self.zone}@{known}"
+        return f"{self.zone}@{known}"
 
     def extent(self, level: Level, aged_ms: int = AGED_MS) -> Span:
         """The time it covers. An open one is sure until last seen, likely until `aged_ms` after that."""
