@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Text, and_, bindparam, column, select
+from sqlalchemy import Text, and_, bindparam, column, func, select
 
 from gateway.errors import Misconfigured, Rejected
 from traceability.database import Connection
@@ -25,6 +25,7 @@ from traceability.presence.bindings import Binding, Bindings, Person
 from traceability.presence.facts import Counted, Declaration, Move, voided
 from traceability.presence.map_file import read_map
 from traceability.whereabouts import tables
+from traceability.whereabouts.rows import BETWEEN
 
 Kind = Literal["person", "binding", "map", "move", "counted", "declaration"]
 Said = Person | Binding | Move | Counted | Declaration | str
@@ -140,17 +141,19 @@ def desk_at(connection: Connection, known_at_ms: int, kinds: Collection[Kind] = 
 
 def people_at(connection: Connection, known_at_ms: int, ids: Collection[str]) -> Iterator[Person]:
     """What was told of these people by then, each version of it."""
-    for body, known_ms in ask(connection, _told, [(name,) for name in sorted(ids)], known_ms=known_at_ms):
-        said = _read("person", body, known_ms)
-        if isinstance(said, Person):
-            yield said
+    for known_ms, together in ask(connection, _told, [(name,) for name in sorted(ids)], known_ms=known_at_ms):
+        for body in together.split(BETWEEN):
+            said = _read("person", body, known_ms)
+            if isinstance(said, Person):
+                yield said
 
 
 @cache
 def _told(dialect: str) -> Any:
     asked, c = given(dialect, column("who", Text)), tables.entries.c
     here = and_(c.kind == "person", c.name == asked.c.who, c.known_ms <= bindparam("known_ms", type_=BIG))
-    return select(c.body, c.known_ms).select_from(asked.join(tables.entries, here)).order_by(c.number)
+    told = select(c.known_ms, func.aggregate_strings(c.body, BETWEEN)).select_from(asked.join(tables.entries, here))
+    return told.group_by(c.known_ms)
 
 
 def said_so_far(connection: Connection, now_ms: int) -> Desk:

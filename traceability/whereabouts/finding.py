@@ -22,7 +22,7 @@ from traceability.presence.moments import DAY_MS, FUTURE, Span
 from traceability.presence.stays import Stay
 from traceability.presence.view import Passing, Place
 from traceability.whereabouts import tables
-from traceability.whereabouts.rows import stays_of
+from traceability.whereabouts.rows import BETWEEN, stays_of
 
 QUARTER_MS, LONG_MS = 900_000, DAY_MS
 _PASSES = text(f"last_ms - first_ms < {QUARTER_MS}")
@@ -52,8 +52,8 @@ def stays_in(
         for place in sorted(set(places))
     ]
     bodies: list[list[str]] = [[] for _ in asked]
-    for nth, body in ask(connection, partial(_still_known, unentered=unentered), rows, known_ms=known.at_ms):
-        bodies[nth].append(body)
+    for nth, together in ask(connection, partial(_still_known, unentered=unentered), rows, known_ms=known.at_ms):
+        bodies[nth] += together.split(BETWEEN)
     if known.at_ms < known.latest_ms:
         for nth, body in _replaced(connection, rows, known, unentered=unentered):
             bodies[nth].append(body)
@@ -91,9 +91,10 @@ def _still_known(dialect: str, *, unentered: bool) -> Any:
         and_(_STAYS, S.first_ms > c.begin_ms - LONG_MS, begun),
         and_(_LASTS, begun),
     )
-    return union_all(
+    found = union_all(
         *(select(c.nth, S.body).select_from(asked.join(tables.stays, and_(known, part))) for part in parts)
-    )
+    ).subquery()
+    return select(found.c.nth, func.aggregate_strings(found.c.body, BETWEEN)).group_by(found.c.nth)
 
 
 @cache

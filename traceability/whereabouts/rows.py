@@ -13,6 +13,9 @@ from traceability.presence.stays import Stay, Step
 _STEP, _STAY, _SIGN = TypeAdapter(Step), TypeAdapter(Stay), TypeAdapter(Sign)
 _TELLING = ("device.", "gateway.", "portal.", "records.")
 
+BETWEEN = "\x1e"
+"""Between bodies that come as one text, since a driver is slow by the row; JSON has no such character anywhere."""
+
 Row = dict[str, object]
 Place = tuple[int, int]
 """Stream and seq."""
