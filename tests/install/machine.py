@@ -31,7 +31,7 @@ BOOT_WITHIN_S = 600.0
 COMMAND_WITHIN_S = 600.0
 EVENTUALLY_S = 900.0
 """Far more than is needed where nothing else runs; every minute there is five on a busy machine."""
-ASK_AGAIN_S = 1.0
+ASK_AGAIN_S = 2.0
 LOOKS = 5
 SIZE = "2G"
 KERNEL, FIRST_FILES = ".kernel", ".first_files"

@@ -79,7 +79,8 @@ def judge(people: People, exported: Sequence[bytes], heard: Heard, clocks: Clock
     reads = [it for it in records if it["type"] == READ]
     verdict = Verdict(len(people.swipes), len(told))
     waits = list(_waits(people.swipes, reads, heard_at))
-    for run, after, gap in absent(people.swipes, records):
+    for run, last_up, gap in absent(people.swipes, records):
+        after = _between(last_up, clocks)[0] if last_up else -math.inf
         strokes = [
             it.at for it in people.strokes if it.at > after and (not it.devices or run[0].device in it.devices)
         ]
@@ -99,25 +100,29 @@ def judge(people: People, exported: Sequence[bytes], heard: Heard, clocks: Clock
 
 def absent(
     swipes: Sequence[Swipe], records: Sequence[Record]
-) -> Iterator[tuple[list[Swipe], float, Sequence[Record]]]:
-    """Swipes one after another at one reader that were not read; when the one before them was presented that was;
-    and what the records say of that reader between the reads on both sides."""
+) -> Iterator[tuple[list[Swipe], Record | None, Sequence[Record]]]:
+    """Swipes one after another at one reader that were not read; since when it had been up before; and what the
+    records say of it between the reads on both sides."""
     for device in dict.fromkeys(it.device for it in swipes):
         kinds = (STARTED, STOPPED, UP, DOWN, READ)
         story = [it for it in records if it["type"] in kinds and it["data"].get("device", device) == device]
         places = {it["data"]["subject"]["token"]: number for number, it in enumerate(story) if it["type"] == READ}
         run: list[Swipe] = []
-        behind, after = 0, -math.inf
+        behind = 0
         for it in (it for it in swipes if it.device == device):
             place = places.get(token(it.card))
             if place is None:
                 run.append(it)
                 continue
             if run:
-                yield run, after, story[behind:place]
-            run, behind, after = [], place + 1, it.at
+                yield run, _last_up(story[:behind]), story[behind:place]
+            run, behind = [], place + 1
         if run:
-            yield run, after, story[behind:]
+            yield run, _last_up(story[:behind]), story[behind:]
+
+
+def _last_up(story: Sequence[Record]) -> Record | None:
+    return next((it for it in reversed(story) if it["type"] == UP), None)
 
 
 def outage_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -44,6 +45,37 @@ def test_the_launcher_starts_the_program_of_its_package_with_each_of_its_pythons
     minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
     for minors in ((minor,), (minor, "9.9"), ("9.9", minor)):
         assert launch(tmp_path, minors).stdout == f"started from {tmp_path}/lib/gateway/commands.py\n"
+
+
+@pytest.mark.parametrize(
+    ("good", "told"), [(None, True), ("this", True), ("another", False)], ids=["first", "proven", "on trial"]
+)
+def test_a_slow_machine_gets_its_time_to_start_unless_the_release_is_on_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, good: str | None, told: bool
+) -> None:
+    """Else a start that takes longer than the unit allows is broken off over and over."""
+    release = tmp_path / "releases" / "this"
+    (tmp_path / "releases" / "another").mkdir(parents=True)
+    release.mkdir()
+    if good:
+        (tmp_path / "good").symlink_to(f"releases/{good}")
+    minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(0.0)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        assert launch(release, (minor,)).returncode == 0
+        if told:
+            assert systemd.recv(100) == b"EXTEND_TIMEOUT_USEC=600000000"
+        with pytest.raises(BlockingIOError):
+            systemd.recv(100)
+
+
+def test_the_launcher_starts_although_nobody_hears_that_it_takes_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
+    assert "started from" in launch(tmp_path, (f"{sys.version_info[0]}.{sys.version_info[1]}",)).stdout
 
 
 def test_the_launcher_says_which_pythons_the_package_is_for(tmp_path: Path) -> None:

@@ -92,6 +92,13 @@ def test_a_daemon_that_ended_by_itself_is_no_excuse(people: People) -> None:
     assert [it.card for it in judge(people, lines(*DIED), []).lost] == CARDS[4:6]
 
 
+def test_a_stroke_is_noted_before_it_falls_and_excuses_once(people: People) -> None:
+    people.strokes = [Stroke(NOON + 25, frozenset())]
+    assert [it.card for it in judge(people, lines(*DIED), []).unwatched] == CARDS[4:6]
+    again = [*DIED[:9], (65.0, "gateway.started", None), (75.0, "device.up", None), DIED[10]]
+    assert [it.card for it in judge(people, lines(*again), []).lost] == [CARDS[7]]
+
+
 def test_an_orderly_stop_is_an_excuse_from_its_own_record_on(people: People) -> None:
     people.strokes = []
     stopped = [*DIED[:6], (39.0, "gateway.stopped", None), *DIED[6:]]

@@ -18,7 +18,8 @@ pytestmark = [
     pytest.mark.needs(tool) for tool in ("root", "namespaces", "debootstrap", "openssl", "boot", "dpkg-deb")
 ]
 
-OLDEST, OLD, NEW, BAD, BEST, SLOW = "0.0.8", "0.0.9", "9.0.0", "9.1.0", "9.2.0", "9.3.0"
+OLDEST, OLD, NEW, BAD, BEST, SLOW, LATE = "0.0.8", "0.0.9", "9.0.0", "9.1.0", "9.2.0", "9.3.0", "9.4.0"
+LATE_S = 6
 START_S = 15
 APP, SCHEMA = f"{later.GATEWAY}/app.py", f"{later.GATEWAY}/journal/schema.py"
 KINDS = {
@@ -35,6 +36,7 @@ def releases(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stick with VERSION.deb and VERSION.run: older releases, newer ones, and those that are no good."""
     plain: dict[str, str] = {}
     wanted = {OLD: plain, NEW: {SCHEMA: later.SCHEMA_AHEAD}, BEST: plain, SLOW: {SCHEMA: later.SLOW_COPY}}
+    wanted[LATE] = {APP: f"\nimport time\ntime.sleep({LATE_S})\n"}
     wanted |= {f"{BAD}{kind.replace('_', '')}": added for kind, added in KINDS.items()}
 
     def make(stick: Path) -> None:
@@ -121,6 +123,19 @@ def test_a_large_journal_is_copied_for_longer_than_a_start_may_take_and_the_rele
     assert time.monotonic() - started > later.SLOW_STEPS * later.SLOW_STEP_S > START_S
     assert warnings(box) == "[]\n"
     box.sh("punchgate journal verify")
+
+
+def test_a_release_that_is_not_on_trial_may_start_for_longer_than_the_unit_allows(box: Box) -> None:
+    """The first one, and again when it has stayed up: a slow machine would break each start off."""
+    box.sh(deb(LATE))
+    configure(box)
+    box.sh(READER)
+    box.eventually("test -e /run/reader/port")
+    box.put("/etc/systemd/system/punchgate.service.d/short.conf", f"[Service]\nTimeoutStartSec={LATE_S / 2:.0f}\n")
+    box.sh("systemctl daemon-reload; systemctl start punchgate")
+    box.eventually(f"/usr/lib/punchgate/keeper | grep '{LATE}: current good'")
+    box.sh("systemctl restart punchgate")
+    assert box.sh("systemctl show -P NRestarts punchgate") == "0\n"
 
 
 @pytest.mark.parametrize("kind", KINDS)
