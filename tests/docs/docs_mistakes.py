@@ -144,6 +144,7 @@ def port_reasons() -> str:
     happenings = [
         ("the device is not plugged in, or has another name", OSError(errno.ENOENT, "")),
         ("the daemon's user may not open it", OSError(errno.EACCES, "")),
+        ("systemd keeps it from the service: a port of an unusual kind", OSError(errno.EPERM, "")),
         ("another program has it", OSError(errno.EBUSY, "")),
         ("a serial server does not answer; any other error", OSError("timed out")),
     ]

@@ -141,6 +141,7 @@ def test_a_file_is_no_port(tmp_path: Path) -> None:
 
 def test_a_forbidden_port_names_the_group() -> None:
     assert "dialout" in explain("/dev/ttyUSB0", PermissionError(errno.EACCES, "no")).remedy
+    assert "DeviceAllow" in explain("/dev/ttyAMA0", PermissionError(errno.EPERM, "no")).remedy
 
 
 def test_a_failed_open_leaves_no_descriptor_behind(pty: Pty) -> None:

@@ -130,3 +130,10 @@ def test_a_drop_in_lets_the_daemon_ask_the_kernel_about_the_clock(repository: Pa
     verdict = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "✗ ProtectClock=" in verdict.stdout
     assert re.search(r"level.*?: 1\.7", verdict.stdout) is not None, verdict.stdout[-200:]
+
+
+def test_ports_whose_driver_may_be_loaded_after_the_service_started_are_allowed_by_number(repository: Path) -> None:
+    """systemd looks a name up in /proc/devices once, at the start, and denies what is not there then for good."""
+    allowed = re.findall(r"^DeviceAllow=char-(\w+) rw$", unit(repository, "punchgate").read_text(), re.MULTILINE)
+    assert {"188", "166", "204"} <= {*allowed}
+    assert {each for each in allowed if not each.isdigit()} == {"ttyS", "pts"}
