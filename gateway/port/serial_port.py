@@ -148,7 +148,9 @@ def explain(url: str, error: Exception) -> Transient:
     if code == errno.ENOENT:
         return Transient(f"{url}: not there", remedy="plug the device in; `punchgate ports` lists what is connected")
     if code == errno.EPERM:
-        return Transient(f"{url}: not permitted to this service", remedy="name it in DeviceAllow= of the unit, restart")
+        return Transient(
+            f"{url}: not permitted to this service", remedy="name it in DeviceAllow= of the unit, restart"
+        )
     if code == errno.EACCES:
         return Transient(f"{url}: permission denied", remedy="add the daemon's user to the group dialout")
     if code in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK):
