@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, bindparam, case, column, func, select
@@ -67,7 +67,8 @@ def runs_of(
         pieces[stream].append(Piece(block * BLOCK, (block + 1) * BLOCK - 1, *times))
     between = [each for stream, first, last in reach for each in _between(stream, pieces[stream], first, last)]
     broken: list[Range] = []
-    for stream, first, last, count, lives, *times in ask(connection, _strips, between, known_ms=known_at_ms):
+    strips = partial(_strips, size=STRIP)
+    for stream, first, last, count, lives, *times in ask(connection, strips, between, known_ms=known_at_ms):
         if count == last - first + 1 and not lives:
             pieces[stream].append(Piece(first, last, *times))
         else:
@@ -134,11 +135,11 @@ def _between(stream: int, blocks: Iterable[Piece], first: int, last: int) -> Ite
 
 
 @cache
-def _strips(dialect: str) -> Any:
-    """Signs by STRIP numbers: how many there are, and in how many of them a gateway started or stopped. Between two
+def _strips(dialect: str, *, size: int) -> Any:
+    """Signs by so many numbers: how many there are, and in how many of them a gateway started or stopped. Between two
     ranges there is a block, which is longer than a strip."""
     asked = _ranges(dialect)
-    strip = G.seq // STRIP
+    strip = G.seq // size
     live_ms = case((G.live, G.best_ms))
     times = (func.min(G.best_ms), func.max(G.best_ms), func.min(live_ms), func.max(live_ms))
     lives = func.sum(case((G.kind.in_((STARTED, STOPPED)), 1), else_=0))
