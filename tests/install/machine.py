@@ -61,6 +61,9 @@ ExecStartPre=/usr/bin/test -c /dev/virtio-ports/told
 ExecStart=/bin/sh -c 'exec stdbuf -oL mosquitto_sub -h 127.0.0.1 -q 1 -t "#" -F "%%t %%x" >/dev/virtio-ports/told'
 Restart=always
 RestartSec=1
+
+[Install]
+WantedBy=multi-user.target
 """
 """Tells the host what any subscriber hears: a line for each message, topic and payload in hexadecimal."""
 IDLE = (
