@@ -177,3 +177,10 @@ def test_who_was_out_before_the_window_may_have_come_in_elsewhere_since_then() -
     assert [leg.span for leg in told.legs] == [Span(at(125), at(200))]
     assert any(gap.span.begin_ms < at(125) for gap in told.elsewhere)
     assert all(gap.span.begin_ms >= at(90) for gap in told.elsewhere)
+
+
+def test_where_somebody_is_known_to_be_is_no_time_unknown_though_a_stay_of_a_moment_began_with_it() -> None:
+    presence = Presence([punch(10, "k1:a", "out", lane="door"), punch(60, "k1:a", "out")])
+    told = trajectory(presence, "card/k1:a", Span(at(0), at(100)))
+    away = [(leg.kind, leg.span) for leg in told.legs if leg.site is None]
+    assert away == [("unknown", Span(at(0), at(10))), ("outside", Span(at(60), at(100)))]

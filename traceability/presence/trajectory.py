@@ -151,13 +151,23 @@ def way_of(view: View, subject: str, window: Span, aged_ms: int = AGED_MS) -> Wa
     if not before:
         earlier = view.of_subject(subject, Span(window.begin_ms - KNOWN_MS, window.begin_ms))
         before = [stay for stay in earlier if stay.is_likely and stay.start.when.best_ms < window.begin_ms]
-    way = (*before[-1:], *(stay for stay in likely if stay.start.when.best_ms >= window.begin_ms), None)
+    way = [*before, *(stay for stay in likely if stay.start.when.best_ms >= window.begin_ms)]
     around = Span(window.begin_ms - LOOKBACK_MS, window.end_ms)
-    between = [gap for pair in pairwise((None, *way)) for gap in _between(*pair, around, aged_ms)]
+    between = [gap for pair in _neighbours(way, aged_ms) for gap in _between(*pair, around, aged_ms)]
     gaps = [(gap, replace(gap, span=gap.span.cut(window))) for gap in between if gap.span.cut(window).length_ms]
     legs = [*(cut for _, cut in gaps), *(_leg(stay, window, aged_ms) for stay in stays)]
     away = (gap.span if gap.kind == "outside" else cut.span for gap, cut in gaps)
     return Way(tuple(stays), tuple(sorted(legs, key=lambda leg: leg.span)), rests_on(window, stays), tuple(away))
+
+
+def _neighbours(way: Sequence[Stay], aged_ms: int) -> Iterator[tuple[Stay | None, Stay | None]]:
+    """Each stay, and None behind all, with the one of those before it that lasted longest."""
+    last: Stay | None = None
+    for stay in way:
+        yield last, stay
+        if last is None or last.reach("likely", aged_ms)[1] <= stay.reach("likely", aged_ms)[1]:
+            last = stay
+    yield last, None
 
 
 def _leg(stay: Stay, window: Span, aged_ms: int) -> Leg:

@@ -9,9 +9,10 @@ from functools import singledispatch
 from typing import Any
 
 from traceability.presence.answers import Scope
-from traceability.presence.contacts import Contact, Contacts, SecondDegree
+from traceability.presence.contacts import Contact, Contacts, SecondContact, SecondDegree
+from traceability.presence.coverage import Covered
 from traceability.presence.moments import FUTURE, MINUTE_MS, PAST, Span
-from traceability.presence.roster import Headcount, Present, Roster
+from traceability.presence.roster import Headcount, Present, Roster, Unnamed
 from traceability.presence.trajectory import Leg, Trajectory
 from traceability.presence.visits import PlacesInvolved, Visitor, Visitors
 
@@ -29,15 +30,15 @@ def lines(answer: Any) -> Iterator[str]:
 def _(answer: Roster) -> Iterator[str]:
     yield f"{answer.site}: {len(answer.present)} there, {len(answer.possible)} possibly"
     yield from _both(_present, answer.present, answer.possible)
+    yield _unnamed(answer.unnamed)
     yield from scope(answer.scope)
 
 
 @lines.register
 def _(answer: Headcount) -> Iterator[str]:
     yield f"{answer.site}: {answer.total_low} to {answer.total_high} people"
-    yield f"with a name {answer.named}, possibly {answer.named_possible} more"
-    unnamed = answer.unnamed
-    yield f"without a name {unnamed.low} to {unnamed.high}: {unnamed.passed_in} in, {unnamed.passed_out} out"
+    yield f"with a name {answer.named}, at most {answer.named_possible}"
+    yield _unnamed(answer.unnamed)
     for title, counts in (("kind", answer.by_kind), ("employer", answer.by_employer), ("zone", answer.by_zone)):
         yield from (f"by {title}  {name}  {count}" for name, count in counts)
     yield from scope(answer.scope)
@@ -50,20 +51,24 @@ def _(answer: Trajectory) -> Iterator[str]:
     yield from (f"seen     {clock(each.at_ms)}  {each.site}/{each.lane}  {each.outcome}" for each in answer.sightings)
     yield from (f"dwell    {site}/{zone}  {minutes(ms)}" for site, zone, ms in answer.dwell_ms)
     yield from scope(answer.scope)
+    yield from _gaps(answer.elsewhere, "meanwhile not seen")
 
 
 @lines.register
 def _(answer: Contacts) -> Iterator[str]:
     yield f"{answer.subject}: {len(answer.contacts)} contacts, {len(answer.possible)} possibly"
     yield from _both(_contact, answer.contacts, answer.possible)
+    yield from (f"not known where: {span(each)}" for each in answer.unknown)
     yield from scope(answer.scope)
+    yield from _gaps(answer.elsewhere, "meanwhile not seen")
 
 
 @lines.register
 def _(answer: SecondDegree) -> Iterator[str]:
     yield from lines(answer.first)
-    yield f"of the second degree: {len(answer.second)}"
-    yield from (f"{_contact(each.contact)}  by {each.by}, met {clock(each.met_ms)}" for each in answer.second)
+    yield f"of the second degree: {len(answer.second)}, {len(answer.possible)} possibly"
+    yield from _both(_met, answer.second, answer.possible)
+    yield from scope(answer.scope)
 
 
 @lines.register
@@ -94,10 +99,14 @@ def scope(told: Scope) -> Iterator[str]:
         return
     if not told.gaps:
         yield "no lane of it is known"
-    for gap in told.gaps[:MAX_GAPS]:
-        yield f"not seen: {gap.site}/{gap.lane}  {span(gap.span)}  {gap.state}{f': {gap.why}' if gap.why else ''}"
-    if len(told.gaps) > MAX_GAPS:
-        yield f"not seen: … and {len(told.gaps) - MAX_GAPS} more; --json lists all"
+    yield from _gaps(told.gaps, "not seen")
+
+
+def _gaps(gaps: Sequence[Covered], title: str) -> Iterator[str]:
+    for gap in gaps[:MAX_GAPS]:
+        yield f"{title}: {gap.site}/{gap.lane}  {span(gap.span)}  {gap.state}{f': {gap.why}' if gap.why else ''}"
+    if len(gaps) > MAX_GAPS:
+        yield f"{title}: … and {len(gaps) - MAX_GAPS} more; --json lists all"
 
 
 def clock(at_ms: int) -> str:
@@ -133,8 +142,16 @@ def _present(each: Present) -> str:
     return f"{each.subject}  {each.zone}  since {clock(each.since_ms)}  {person}{_flags(each.flags)}{aged}".rstrip()
 
 
+def _unnamed(told: Unnamed) -> str:
+    return f"without a name {told.low} to {told.high}: {told.passed_in} in, {told.passed_out} out"
+
+
+def _met(each: SecondContact) -> str:
+    return f"{_contact(each.contact)}  by {each.by}, met {clock(each.met_ms)}"
+
+
 def _leg(leg: Leg) -> str:
-    where = f"{leg.site}/{leg.zone}" if leg.zone else leg.site or ""
+    where = f"{leg.site}/{leg.zone}" if leg.site else ""
     still = "  still" if leg.is_open else ""
     return f"{leg.kind:8} {span(leg.span)}  {where}{still}{_flags(leg.flags)}".rstrip()
 
