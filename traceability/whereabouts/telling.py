@@ -9,7 +9,9 @@ from functools import singledispatch
 from typing import Any
 
 from traceability.presence.answers import Scope
-from traceability.presence.contacts import Contact, Contacts, SecondDegree
+from traceability.presence.contacts import Contact, Contacts, SecondContact, SecondDegree
+from traceability.presence.coverage import Covered
+from traceability.presence.crowding import Gatherings
 from traceability.presence.moments import FUTURE, MINUTE_MS, PAST, Span
 from traceability.presence.roster import Headcount, Present, Roster
 from traceability.presence.trajectory import Leg, Trajectory
@@ -35,7 +37,7 @@ def _(answer: Roster) -> Iterator[str]:
 @lines.register
 def _(answer: Headcount) -> Iterator[str]:
     yield f"{answer.site}: {answer.total_low} to {answer.total_high} people"
-    yield f"with a name {answer.named}, possibly {answer.named_possible} more"
+    yield f"with a name {answer.named}, possibly {answer.named_possible - answer.named} more"
     unnamed = answer.unnamed
     yield f"without a name {unnamed.low} to {unnamed.high}: {unnamed.passed_in} in, {unnamed.passed_out} out"
     for title, counts in (("kind", answer.by_kind), ("employer", answer.by_employer), ("zone", answer.by_zone)):
@@ -50,20 +52,32 @@ def _(answer: Trajectory) -> Iterator[str]:
     yield from (f"seen     {clock(each.at_ms)}  {each.site}/{each.lane}  {each.outcome}" for each in answer.sightings)
     yield from (f"dwell    {site}/{zone}  {minutes(ms)}" for site, zone, ms in answer.dwell_ms)
     yield from scope(answer.scope)
+    yield from _elsewhere(answer.elsewhere)
 
 
 @lines.register
 def _(answer: Contacts) -> Iterator[str]:
     yield f"{answer.subject}: {len(answer.contacts)} contacts, {len(answer.possible)} possibly"
     yield from _both(_contact, answer.contacts, answer.possible)
+    yield from (f"nobody knows where it was  {span(each)}" for each in answer.unknown)
     yield from scope(answer.scope)
+    yield from _elsewhere(answer.elsewhere)
 
 
 @lines.register
 def _(answer: SecondDegree) -> Iterator[str]:
     yield from lines(answer.first)
-    yield f"of the second degree: {len(answer.second)}"
-    yield from (f"{_contact(each.contact)}  by {each.by}, met {clock(each.met_ms)}" for each in answer.second)
+    yield f"of the second degree: {len(answer.second)}, {len(answer.possible)} possibly"
+    yield from _both(_second, answer.second, answer.possible)
+    yield from scope(answer.scope)
+
+
+@lines.register
+def _(answer: Gatherings) -> Iterator[str]:
+    yield f"{answer.site}: {len(answer.gatherings)} gatherings"
+    for zone, crowd in answer.gatherings:
+        yield f"{zone}  {span(crowd.span)}  at most {crowd.people}: {', '.join(crowd.subjects)}"
+    yield from scope(answer.scope)
 
 
 @lines.register
@@ -98,6 +112,14 @@ def scope(told: Scope) -> Iterator[str]:
         yield f"not seen: {gap.site}/{gap.lane}  {span(gap.span)}  {gap.state}{f': {gap.why}' if gap.why else ''}"
     if len(told.gaps) > MAX_GAPS:
         yield f"not seen: … and {len(told.gaps) - MAX_GAPS} more; --json lists all"
+
+
+def _elsewhere(told: Sequence[Covered]) -> Iterator[str]:
+    """Where it may have been unseen, while it is taken to have been on no site."""
+    for gap in told[:MAX_GAPS]:
+        yield f"may have been at {gap.site} unseen  {span(gap.span)}  {gap.state}"
+    if len(told) > MAX_GAPS:
+        yield f"may have been elsewhere unseen: … and {len(told) - MAX_GAPS} more; --json lists all"
 
 
 def clock(at_ms: int) -> str:
@@ -144,6 +166,10 @@ def _contact(each: Contact) -> str:
     brushes = f"  {len(each.brushes)} times at one lane" if each.brushes else ""
     times = f"{minutes(each.likely_ms)} ({minutes(each.sure_ms)} to {minutes(each.possible_ms)})"
     return f"{each.subject}  {times}  {each.band}  {zones}{brushes}"
+
+
+def _second(each: SecondContact) -> str:
+    return f"{_contact(each.contact)}  by {each.by}, met {clock(each.met_ms)}"
 
 
 def _visitor(each: Visitor) -> str:
