@@ -7,7 +7,6 @@ kernel says of the clock is not faked either: on a machine with NTP these clocks
 
 from __future__ import annotations
 
-import subprocess
 import time
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 
 from .ear import Ear
+from .lying import Wall
 from .site import Reader, Site, cards
 
 pytestmark = pytest.mark.needs("mosquitto", "faketime")
@@ -23,27 +23,6 @@ pytestmark = pytest.mark.needs("mosquitto", "faketime")
 HOUR_S = 3600
 IN_1970_S = 600
 READ = "punchgate.credential.read.v1"
-
-
-class Wall:
-    """What a daemon takes for the wall clock: the true time and some seconds."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "wall"
-        self.set(0)
-
-    def set(self, ahead_s: int) -> None:
-        """At once; the file is never empty."""
-        fresh = self._file.with_suffix(".new")
-        fresh.write_text(f"{ahead_s:+d}\n")
-        fresh.replace(self._file)
-
-    def wrapper(self) -> list[str]:
-        """What to start a daemon with, so that it believes us."""
-        command = ["faketime", "-m", "-f", "+0", "sh", "-c", 'echo "$LD_PRELOAD"']
-        library = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-        lies = ["FAKETIME_DONT_FAKE_MONOTONIC=1", "FAKETIME_NO_CACHE=1", f"FAKETIME_TIMESTAMP_FILE={self._file}"]
-        return ["env", f"LD_PRELOAD={library}", *lies]
 
 
 @pytest.fixture

@@ -17,10 +17,12 @@ from gateway.simulation.broker import Broker
 from gateway.wire import compact, timestamp
 
 from .ear import Ear
+from .lying import Wall
 from .site import Site, eventually, punchgate
 
 pytestmark = pytest.mark.needs("mosquitto")
 
+YEAR_S = 365 * 86_400
 VOUCHED = (sys.executable, str(Path(__file__).with_name("vouched.py")))
 CENTRE, STRANGER, EDGE = (signer(pair(number)[0], "key") for number in (1, 2, 3))
 
@@ -187,7 +189,9 @@ def test_a_command_that_was_taken_is_not_taken_again_after_kill_9(keyed: Site, e
 @pytest.mark.needs("faketime")
 def test_on_a_box_whose_clock_nobody_vouches_for_a_command_is_refused_with_the_reason(keyed: Site) -> None:
     keyed.reader("reader-1")
-    keyed.start(wrapper=("env", "FAKETIME_DONT_FAKE_MONOTONIC=1", "faketime", "-f", "@2024-01-01 00:00:00"))
+    wall = Wall(keyed.folder)
+    wall.set(-YEAR_S)
+    keyed.start(wrapper=wall.wrapper())
     keyed.wait_connected()
     done = told(keyed, "ping")
     assert done.returncode == 1

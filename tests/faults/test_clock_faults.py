@@ -16,8 +16,9 @@ import pytest
 from end_to_end.certificates import Certificates
 from end_to_end.conftest import _mosquitto
 from end_to_end.ear import token
+from end_to_end.lying import Wall
 from end_to_end.site import Process, Site, cards
-from end_to_end.test_clock import HOUR_S, IN_1970_S, Wall
+from end_to_end.test_clock import HOUR_S, IN_1970_S
 
 from gateway.simulation.broker import Broker
 from gateway.simulation.oracle import beyond_s

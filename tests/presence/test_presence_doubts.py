@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
 from presence_world import ALL, at, punch
 
 from traceability.presence.atlas import Lane, Map, Position, Zone, names_of
 from traceability.presence.bindings import Binding
 from traceability.presence.contacts import contacts, second_degree
 from traceability.presence.coverage import Sign
+from traceability.presence.crowding import gatherings, peaks
 from traceability.presence.facts import Fact
 from traceability.presence.memory import Presence
 from traceability.presence.moments import Span
 from traceability.presence.roster import headcount, roster
-from traceability.presence.trajectory import LOOKBACK_MS, trajectory
+from traceability.presence.trajectory import KNOWN_MS, trajectory
+from traceability.presence.visits import places_of, visitors
 
 DAY = Span(at(0), at(300))
 
@@ -79,7 +82,7 @@ def test_who_went_out_before_the_window_is_outside_when_it_begins() -> None:
     presence = Presence([*stay("k1:a", -30, -20), *stay("k1:a", 10, 20)])
     assert [leg.kind for leg in trajectory(presence, "card/k1:a", DAY).legs] == ["outside", "stay", "outside"]
     assert contacts(presence, "card/k1:a", DAY).unknown == ()
-    later = Span(at(30) + LOOKBACK_MS, at(60) + LOOKBACK_MS)
+    later = Span(at(30) + KNOWN_MS, at(60) + KNOWN_MS)
     assert [leg.kind for leg in trajectory(presence, "card/k1:a", later).legs] == ["unknown"]
 
 
@@ -109,3 +112,68 @@ def test_a_contact_of_somebody_whose_exit_is_missing_is_a_possible_second_one() 
     assert [each.subject for each in told.first.possible] == ["card/k1:b"]
     assert [each.subject for each in told.second] == []
     assert [(each.subject, each.by) for each in told.possible] == [("card/k1:c", "card/k1:b")]
+
+
+def one_watched(*facts: Fact) -> Presence:
+    """`hq` was watched for some days, but not in the minutes 500 to 520, when its gateway was dead."""
+    presence = Presence(facts)
+    presence.chart(Map(zones=names_of([Zone("hq", "lobby")])))
+    for seq, (minute, kind) in enumerate(
+        [(-3000, "gateway.started"), (-2999, "device.up"), (500, "punch"), (520, "gateway.started"),
+         (520.1, "device.up"), (4000, "punch")],
+        1,
+    ):  # fmt: skip
+        presence.watch(Sign(f"hq/e/e/{seq}", 0, at(minute), "hq", "e", "e", seq, kind, lane="gate", device="reader"))
+    return presence
+
+
+ASKED = {
+    "roster": lambda view, window: roster(view, "hq", window.end_ms),
+    "headcount": lambda view, window: headcount(view, "hq", window.end_ms),
+    "visitors": lambda view, window: visitors(view, "hq", None, window),
+    "places": lambda view, window: places_of(view, "card/k1:a", window),
+    "peaks": lambda view, window: peaks(view, "hq", "lobby", window),
+    "gatherings": lambda view, window: gatherings(view, "hq", 0, 1, window),
+    "trajectory": lambda view, window: trajectory(view, "card/k1:a", window),
+    "contacts": lambda view, window: contacts(view, "card/k1:a", window),
+}
+
+
+@pytest.mark.parametrize("question", ASKED)
+def test_who_is_taken_to_have_stayed_until_he_was_seen_later_may_have_been_missed_until_then(question: str) -> None:
+    presence = one_watched(*stay("k1:a", 10, 600))
+    told = ASKED[question](presence, Span(at(100), at(200)))
+    assert [gap.state for gap in told.scope.gaps] == ["blind", "blind"]
+    assert not told.scope.complete
+    assert told.scope.looked_at.end_ms == at(600)
+
+
+@pytest.mark.parametrize("question", ASKED)
+def test_what_was_not_watched_behind_the_last_who_left_is_of_no_matter(question: str) -> None:
+    told = ASKED[question](one_watched(*stay("k1:a", 10, 400)), Span(at(100), at(200)))
+    assert (told.scope.gaps, told.scope.complete) == ((), True)
+
+
+@pytest.mark.parametrize("question", sorted(ASKED.keys() - {"roster", "headcount"}))
+def test_who_came_before_the_window_may_have_been_missed_since_then(question: str) -> None:
+    told = ASKED[question](one_watched(*stay("k1:a", 10, 800)), Span(at(600), at(700)))
+    assert [gap.state for gap in told.scope.gaps] == ["blind", "blind"]
+    assert told.scope.looked_at == Span(at(10), at(800))
+
+
+def test_no_further_than_a_day_beside_the_window_is_looked() -> None:
+    told = trajectory(one_watched(*stay("k1:a", -2000, 3000)), "card/k1:a", Span(at(100), at(200)))
+    assert told.scope.looked_at == Span(at(100 - 1440), at(200 + 1440))
+
+
+def test_a_contact_may_have_left_unseen_behind_the_window() -> None:
+    presence = one_watched(*stay("k1:a", 10, 150), *stay("k1:b", 20, 600))
+    assert contacts(presence, "card/k1:a", Span(at(100), at(200))).scope.looked_at == Span(at(10), at(600))
+
+
+def test_who_was_out_before_the_window_may_have_come_in_elsewhere_since_then() -> None:
+    presence = charted(*stay("k1:a", 10, 90))
+    told = trajectory(presence, "card/k1:a", Span(at(125), at(200)))
+    assert [leg.span for leg in told.legs] == [Span(at(125), at(200))]
+    assert any(gap.span.begin_ms < at(125) for gap in told.elsewhere)
+    assert all(gap.span.begin_ms >= at(90) for gap in told.elsewhere)

@@ -18,7 +18,8 @@ from gateway.simulation.city.truth import TruePerson, Truth
 from gateway.simulation.city.walk import TrueStay
 
 WINDOW = (0, 10 * HOUR)
-NO_SCOPE = {"as_of_ms": 3 * HOUR, "sites": ["s01"], "gaps": []}
+LOOKED_AT = {"begin_ms": -DAY, "end_ms": DAY}
+NO_SCOPE = {"as_of_ms": 3 * HOUR, "sites": ["s01"], "looked_at": LOOKED_AT, "gaps": []}
 DEAD = {"site": "s01", "lane": "gate", "span": {"begin_ms": 2 * HOUR, "end_ms": 3 * HOUR}, "state": "blind"}
 
 
@@ -47,6 +48,10 @@ def kinds(tally: Tally) -> dict[str, int]:
 
 
 ANN, BOB = entry("person/ann"), entry("card/k1:bob")
+BOB_OUT = entry("person/bob", "b2", seen_ms=8 * HOUR)
+BEFORE = DEAD | {"span": {"begin_ms": -2 * HOUR, "end_ms": -HOUR}}
+BEHIND = DEAD | {"span": {"begin_ms": 11 * HOUR, "end_ms": 12 * HOUR}}
+LATE = DEAD | {"span": {"begin_ms": 6 * HOUR, "end_ms": 7 * HOUR}}
 
 
 @pytest.mark.parametrize(
@@ -62,6 +67,7 @@ ANN, BOB = entry("person/ann"), entry("card/k1:bob")
         (roster(ANN, BOB, entry("person/cid")), {"agreed": 1, "careful": 1, "unflagged": 1}),
         (roster(ANN, entry("person/bob"), entry("person/cid", is_open=True)), {"agreed": 2, "flagged": 1}),
         (roster(ANN, scope=NO_SCOPE | {"gaps": [DEAD]}), {"careful": 1, "flagged": 1}),
+        (roster(ANN, BOB_OUT, scope=NO_SCOPE | {"gaps": [LATE]}), {"agreed": 1, "flagged": 1}),
     ],
 )
 def test_each_person_of_a_roster_is_a_claim(answer: dict[str, Any], expected: dict[str, int]) -> None:
@@ -114,6 +120,11 @@ def way(*legs: dict[str, Any], **more: Any) -> dict[str, Any]:
             {"agreed": 6, "careful": 3, "flagged": 1},
         ),
         (way(leg("outside", 0, 10), elsewhere=[DEAD]), {"agreed": 1, "careful": 5, "flagged": 4}),
+        (way(leg("outside", 0, 10), elsewhere=[BEFORE]), {"careful": 6, "flagged": 4}),
+        (
+            way(leg("outside", 0, 1), leg("stay", 1, 10), scope=NO_SCOPE | {"gaps": [BEHIND]}),
+            {"agreed": 1, "careful": 4, "flagged": 5},
+        ),
     ],
 )
 def test_a_way_is_weighed_by_its_time(answer: dict[str, Any], expected: dict[str, int]) -> None:

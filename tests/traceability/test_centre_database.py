@@ -10,8 +10,9 @@ import pytest
 from centre_bench import Wall
 from sqlalchemy import inspect, select
 
+from gateway.errors import NotDurable
 from traceability.database import Database, tables
-from traceability.database.base import VERSION
+from traceability.database.base import MISTAKE, VERSION
 from traceability.database.portable import add, append_lines, put
 from traceability.ledger import Ledger
 from traceability.streams import plain
@@ -98,6 +99,24 @@ def test_what_raises_in_the_middle_leaves_nothing(database: Database, wall: Wall
     with pytest.raises(KeyError):
         cut()
     assert Ledger(database, "centre-1", wall).open() == before
+
+
+def test_rows_that_contradict_each_other_are_not_blamed_on_the_disk(database: Database, wall: Wall) -> None:
+    Ledger(database, "centre-1", wall).open()
+    row = {
+        "site": "hq",
+        "gateway": "edge-01",
+        "epoch": "0" * 16,
+        "receipt": 0,
+        "held": 0,
+        "expired": 0,
+        "first_ms": 1,
+    }
+    with pytest.raises(NotDurable) as told, database.writing() as connection:
+        connection.execute(tables.streams.insert(), [row | {"id": 1}, row | {"id": 1}])
+    assert told.value.remedy == MISTAKE
+    with database.reading() as connection:
+        assert not connection.execute(select(tables.streams)).all()
 
 
 def test_text_that_no_database_takes_becomes_one_that_any_does() -> None:

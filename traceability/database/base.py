@@ -8,10 +8,16 @@ from pathlib import Path
 
 from sqlalchemy.engine import Connection
 
-__all__ = ["VERSION", "Connection", "Database"]
+__all__ = ["MISTAKE", "VERSION", "Connection", "Database"]
 
 VERSION = 9
 """Of the tables: the number of the last revision in `migrations`."""
+
+
+MISTAKE = (
+    "not the disk: two rows contradict each other, a mistake of punchgate; nothing was written, please report it"
+)
+"""The remedy where a database says that a row cannot be."""
 
 
 class Database(ABC):

@@ -22,16 +22,17 @@ from pathlib import Path
 from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool
 
 from gateway.errors import NotDurable, Unavailable
 from gateway.whole_file import open_of_service
-from traceability.database.base import VERSION, Connection, Database
+from traceability.database.base import MISTAKE, VERSION, Connection, Database
 
 APPLICATION_ID = 0x70676C67
 BUSY_TIMEOUT_S = 10.0
 CACHE_KIB = 16_384
+LOOK = "look at the disk: free space, permissions, kernel log"
 
 
 class SqliteFile(Database):
@@ -63,9 +64,8 @@ class SqliteFile(Database):
                     self._discard()
                     raise
         except (DBAPIError, sqlite3.Error, OSError) as error:
-            raise NotDurable(
-                f"{self.path}: {_reason(error)}", remedy="look at the disk: free space, permissions, kernel log"
-            ) from error
+            remedy = MISTAKE if isinstance(error, IntegrityError) else LOOK
+            raise NotDurable(f"{self.path}: {_reason(error)}", remedy=remedy) from error
 
     @contextmanager
     def reading(self, *, at_once: bool = False) -> Iterator[Connection]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from gateway.errors import Misconfigured, NotDurable, PunchgateError
 from traceability.database.address import Address
+from traceability.database.base import MISTAKE
 
 RIGHTS = "give the database to the centre's user: ALTER DATABASE … OWNER TO …"
 AGAIN = "is the server running, and is centre.database right? The centre tries again"
@@ -31,6 +32,9 @@ PASSING = {
     "57P03": ("the server is starting or stopping", AGAIN),
 }
 
+CONTRADICTION = "23"
+"""SQLSTATE class of rows that cannot be beside those there are."""
+
 
 def of_driver(error: BaseException, address: Address) -> PunchgateError:
     """What an error of the driver, or below it, means; Misconfigured if only a person can mend it."""
@@ -50,7 +54,8 @@ def _refused(code: str, said: str, address: Address) -> PunchgateError:
     if code in BY_PERSON:
         meaning, remedy = BY_PERSON[code]
         return Misconfigured(f"{address}: {meaning} ({said})", remedy=remedy)
-    meaning, remedy = PASSING.get(code, ("the server refuses", "look into the server's log"))
+    other = ("the server refuses", MISTAKE if code.startswith(CONTRADICTION) else "look into the server's log")
+    meaning, remedy = PASSING.get(code, other)
     return NotDurable(f"{address}: {meaning} ({said})", remedy=remedy)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from traceability.presence.answers import Scope, scope_of
 from traceability.presence.moments import HOUR_MS, Span
-from traceability.presence.trajectory import Leg, legs_of
+from traceability.presence.trajectory import Leg, way_of
 from traceability.presence.view import View
 
 
@@ -50,9 +50,9 @@ def breaches(view: View, allowances: Iterable[Allowance], window: Span) -> Breac
     for allowance in sorted(allowances, key=lambda each: (each.subject, each.span)):
         span = allowance.span.cut(window)
         if span.length_ms:
-            stays, legs = legs_of(view, allowance.subject, span)
-            sites |= {*(stay.site for stay in stays), *allowance.sites}
-            found += (breach for leg in legs for breach in _breach(allowance, leg, span))
+            way = way_of(view, allowance.subject, span)
+            sites |= {*way.sites, *allowance.sites}
+            found += (breach for leg in way.legs for breach in _breach(allowance, leg, span))
     return Breaches(scope_of(view, sites, window, window.end_ms), window, tuple(found))
 
 

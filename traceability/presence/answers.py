@@ -9,6 +9,7 @@ from typing import Any
 from gateway.wire import compact
 from traceability.presence.coverage import Covered, State
 from traceability.presence.moments import DAY_MS, MINUTE_MS, Span, merged
+from traceability.presence.stays import Stay
 from traceability.presence.view import View
 
 LOOKBACK_MS = DAY_MS
@@ -22,6 +23,7 @@ ALL_LANES = "*"
 class Scope:
     """What an answer rests on. `complete`: all lanes of all its sites were observed over `looked_at`, but for the
     end, of which a gateway that lives has not spoken yet (FRESH_MS). `gaps`: where they were not, that included.
+    `looked_at` is what was asked for, and as much beside it as `rests_on` says.
     A read point on wheels is one of the site it stood at, under the name of its own site.
 
     `known_at_ms` None: all that has arrived.
@@ -92,6 +94,20 @@ def _is_fresh(gap: Covered, looked_at: Span) -> bool:
 def until(as_of_ms: int, back_ms: int = LOOKBACK_MS) -> Span:
     """The time before a moment, the moment included."""
     return Span(as_of_ms - back_ms, as_of_ms + 1)
+
+
+def rests_on(window: Span, stays: Iterable[Stay]) -> Span:
+    """The window, and beside it the time since the stays that meet it likely began and until they ended, as far as
+    LOOKBACK_MS: who went in before it and out behind it is taken to have been there since nobody saw otherwise.
+    """
+    begin_ms, end_ms = window.begin_ms, window.end_ms
+    for stay in stays:
+        if stay.is_likely:
+            since_ms = stay.start.when.best_ms
+            until_ms = window.end_ms if stay.end is None else stay.end.when.best_ms
+            if since_ms < window.end_ms and window.begin_ms < until_ms:
+                begin_ms, end_ms = min(begin_ms, since_ms), max(end_ms, until_ms)
+    return Span(max(begin_ms, window.begin_ms - LOOKBACK_MS), min(end_ms, window.end_ms + LOOKBACK_MS))
 
 
 def moment(at_ms: int) -> Span:

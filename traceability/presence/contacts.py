@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from traceability.presence.answers import Scope, elsewhere, scope_of
+from traceability.presence.answers import Scope, elsewhere, rests_on, scope_of
 from traceability.presence.atlas import Atlas
 from traceability.presence.coverage import Covered
 from traceability.presence.moments import HOUR_MS, MINUTE_MS, Level, Span, covered_ms, merged
 from traceability.presence.stays import AGED_MS, Stay
-from traceability.presence.trajectory import away, legs_of
+from traceability.presence.trajectory import way_of
 from traceability.presence.view import Place, View
 
 Near = Literal["zone", "building", "site"]
@@ -122,17 +122,16 @@ class SecondDegree:
 def contacts(view: View, subject: str, window: Span, rules: Rules | None = None) -> Contacts:
     """Everybody who can have been with a subject in a window."""
     rules = rules or Rules()
-    mine, legs = legs_of(view, subject, window, rules.aged_ms)
-    likely, possible = _met(view, subject, mine, window, rules)
-    sites = {stay.site for stay in mine}
+    way = way_of(view, subject, window, rules.aged_ms)
+    likely, possible, beside = _met(view, subject, way.stays, window, rules)
     return Contacts(
-        scope_of(view, sites, window, window.end_ms),
+        scope_of(view, way.sites, rests_on(window, [*way.stays, *beside]), window.end_ms),
         subject,
         window,
         tuple(likely),
         tuple(possible),
-        tuple(merged(leg.span for leg in legs if leg.kind == "unknown")),
-        elsewhere(view, sites, away(legs)),
+        tuple(merged(leg.span for leg in way.legs if leg.kind == "unknown")),
+        elsewhere(view, way.sites, way.away),
     )
 
 
@@ -148,7 +147,11 @@ def second_degree(
     possible: dict[str, SecondContact] = {}
     for link in sorted((*first.contacts, *first.possible), key=lambda each: (each.first_ms, each.subject)):
         later = _before(Span(link.first_ms, window.end_ms), until.get(link.subject))
-        met = _met(view, link.subject, view.of_subject(link.subject, later), later, rules) if later.length_ms else ()
+        met = (
+            _met(view, link.subject, view.of_subject(link.subject, later), later, rules)[:2]
+            if later.length_ms
+            else ()
+        )
         for found, others in zip((second if link.subject in likely else possible, possible), met, strict=False):
             for each in others:
                 held = found.get(each.subject)
@@ -158,7 +161,7 @@ def second_degree(
     sites = set(first.scope.sites)
     sites |= {shared.site for each in ordered for shared in each.contact.zones}
     return SecondDegree(
-        scope_of(view, sites, window, window.end_ms),
+        scope_of(view, sites, first.scope.looked_at, window.end_ms),
         subject,
         first,
         tuple(ordered),
@@ -172,8 +175,11 @@ def _by_time(each: SecondContact) -> tuple[int, str]:
 
 def _met(
     view: View, subject: str, mine: Sequence[Stay], window: Span, rules: Rules
-) -> tuple[list[Contact], list[Contact]]:
-    """Whom the subject of these stays met likely, and possibly; the longest first."""
+) -> tuple[list[Contact], list[Contact], list[Stay]]:
+    """Whom the subject of these stays met likely, and possibly, the longest first; and their stays that reach out of
+    the window.
+    """
+    beside: list[Stay] = []
     shared: dict[str, dict[Place, Together]] = {}
     asked = [(_near(view.atlas, stay, rules.near), stay.extent("possible").cut(window)) for stay in mine]
     for stay, others in zip(mine, view.in_zones_each(asked), strict=True):
@@ -182,6 +188,8 @@ def _met(
             if other.subject != subject:
                 common = _common(reaches, other, rules.aged_ms)
                 if common:
+                    if _reaches_out(other, window):
+                        beside.append(other)
                     of_place = shared.setdefault(other.subject, {}).setdefault(place, ([], [], []))
                     for spans, pair in zip(of_place, common, strict=False):
                         spans.append(pair)
@@ -193,7 +201,12 @@ def _met(
     least_ms = max(1, rules.threshold_ms)
     likely = [each for each in found if each.likely_ms >= least_ms or each.brushes]
     possible = [each for each in found if each.likely_ms < least_ms <= each.possible_ms and not each.brushes]
-    return likely, possible
+    return likely, possible, beside
+
+
+def _reaches_out(stay: Stay, window: Span) -> bool:
+    is_over = stay.end is None or stay.end.when.best_ms > window.end_ms
+    return is_over or stay.start.when.best_ms < window.begin_ms
 
 
 def band_of(ms: int) -> Band:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from traceability.presence.answers import LOOKBACK_MS, Scope, scope_of
+from traceability.presence.answers import LOOKBACK_MS, Scope, rests_on, scope_of
 from traceability.presence.moments import Span
 from traceability.presence.roster import crosses, headcount
-from traceability.presence.stays import AGED_MS
+from traceability.presence.stays import AGED_MS, Stay
 from traceability.presence.view import Place, View
 
 
@@ -90,11 +90,12 @@ def density(view: View, site: str, zone: str, as_of_ms: int, back_ms: int = LOOK
 def peaks(view: View, site: str, zone: str, window: Span, back_ms: int = LOOKBACK_MS) -> Peaks:
     """The peak of a zone in a window, and where it was above its capacity."""
     capacity = view.atlas.at(window.begin_ms).zone(site, zone).capacity
-    levels = list(levels_of(view, site, zone, window, back_ms))
+    stays = _stays_in(view, site, zone, window)
+    levels = list(_levels(view, site, zone, stays, window, back_ms))
     top = max(levels, key=lambda level: (level.people, -level.span.begin_ms))
     over = [] if capacity is None else list(_runs(levels, capacity))
     return Peaks(
-        scope_of(view, [site], window, window.end_ms),
+        scope_of(view, [site], rests_on(window, stays), window.end_ms),
         site,
         zone,
         capacity,
@@ -108,22 +109,31 @@ def gatherings(
     view: View, site: str, more_than: int, for_ms: int, window: Span, back_ms: int = LOOKBACK_MS
 ) -> Gatherings:
     """Zones of a site in which more than so many people were together for that long, or longer."""
-    zones = {stay.zone for stay in view.in_site(site, window)}
+    everybody = view.in_site(site, window)
+    zones = {stay.zone for stay in everybody}
     zones |= {zone for step in view.flows(site, window) for zone in (step.to_zone,) if zone not in {None, "outside"}}
     found = [
         (zone, _crowd(view, site, zone, run))
         for zone in sorted(zone for zone in zones if zone is not None)
-        for run in _runs(list(levels_of(view, site, zone, window, back_ms)), more_than)
+        for run in _runs(
+            list(_levels(view, site, zone, _stays_in(view, site, zone, window), window, back_ms)), more_than
+        )
         if run.span.length_ms >= for_ms
     ]
-    return Gatherings(scope_of(view, [site], window, window.end_ms), site, tuple(found))
+    return Gatherings(scope_of(view, [site], rests_on(window, everybody), window.end_ms), site, tuple(found))
 
 
-def levels_of(view: View, site: str, zone: str, window: Span, back_ms: int) -> Iterator[Level]:
+def _stays_in(view: View, site: str, zone: str, window: Span) -> Sequence[Stay]:
+    """In a zone, and in what lies within it."""
+    zones = view.atlas.at(window.begin_ms).under(site, zone)
+    return view.in_zones({Place(site, each) for each in zones}, window)
+
+
+def _levels(view: View, site: str, zone: str, stays: Sequence[Stay], window: Span, back_ms: int) -> Iterator[Level]:
     """How many people were in a zone, as spans over the whole window."""
     zones = view.atlas.at(window.begin_ms).under(site, zone)
     changes: dict[int, int] = {window.begin_ms: 0}
-    for stay in view.in_zones({Place(site, each) for each in zones}, window):
+    for stay in stays:
         span = stay.extent("likely", AGED_MS).cut(window)
         if span.length_ms:
             changes[span.begin_ms] = changes.get(span.begin_ms, 0) + stay.count
@@ -163,7 +173,6 @@ def _runs(levels: Sequence[Level], more_than: int) -> Iterator[Level]:
 
 
 def _crowd(view: View, site: str, zone: str, run: Level) -> Crowd:
-    zones = view.atlas.at(run.span.begin_ms).under(site, zone)
-    stays = view.in_zones({Place(site, each) for each in zones}, run.span)
+    stays = _stays_in(view, site, zone, run.span)
     there = {stay.subject for stay in stays if stay.extent("likely", AGED_MS).cut(run.span).length_ms}
     return Crowd(run.span, run.people, tuple(sorted(there)))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from traceability.presence.answers import LOOKBACK_MS, Scope, moment, scope_of, until
+from traceability.presence.answers import LOOKBACK_MS, Scope, moment, rests_on, scope_of, until
 from traceability.presence.bindings import CARD
 from traceability.presence.moments import Span
 from traceability.presence.stays import AGED_MS, Flag, Stay, Step
@@ -87,7 +87,7 @@ def roster(view: View, site: str, as_of_ms: int, aged_ms: int = AGED_MS) -> Rost
     """Who is on the site; both lists by subject."""
     present, possible = _sorted_out(view, view.in_site(site, moment(as_of_ms)), as_of_ms, aged_ms)
     return Roster(
-        scope_of(view, [site], until(as_of_ms), as_of_ms),
+        scope_of(view, [site], rests_on(until(as_of_ms), present), as_of_ms),
         site,
         tuple(_present(view, stay, as_of_ms, aged_ms) for stay in present),
         tuple(_present(view, stay, as_of_ms, aged_ms) for stay in possible),
@@ -108,7 +108,7 @@ def headcount(
     unnamed = unnamed_in(view, site, zones, as_of_ms, back_ms, _doubtful(present, possible))
     named_possible = named + sum(stay.count for stay in possible)
     return Headcount(
-        scope_of(view, [site], until(as_of_ms, back_ms), as_of_ms),
+        scope_of(view, [site], rests_on(until(as_of_ms, back_ms), present), as_of_ms),
         site,
         named,
         named_possible,

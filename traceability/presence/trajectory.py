@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
-from traceability.presence.answers import Scope, elsewhere, scope_of
+from traceability.presence.answers import LOOKBACK_MS, Scope, elsewhere, rests_on, scope_of
 from traceability.presence.coverage import Covered
 from traceability.presence.facts import OUTSIDE
 from traceability.presence.moments import DAY_MS, Span
 from traceability.presence.stays import AGED_MS, Flag, Stay
 from traceability.presence.view import View
 
-LOOKBACK_MS = 31 * DAY_MS
+KNOWN_MS = 31 * DAY_MS
 """Of whom nothing is known for so long before a window, of him it is not known where he was when it began."""
 
 
@@ -85,18 +85,17 @@ class ImpossibleMoves:
 
 def trajectory(view: View, subject: str, window: Span, aged_ms: int = AGED_MS) -> Trajectory:
     """Where a subject was; stays are cut to the window, and no moment of it is without a leg."""
-    stays, legs = legs_of(view, subject, window, aged_ms)
+    way = way_of(view, subject, window, aged_ms)
     dwell: dict[tuple[str, str], int] = {}
-    for leg in legs:
+    for leg in way.legs:
         if leg.kind == "stay" and leg.site is not None and leg.zone is not None:
             dwell[leg.site, leg.zone] = dwell.get((leg.site, leg.zone), 0) + leg.span.length_ms
     steps = view.steps_of(subject, window)
-    sites = {stay.site for stay in stays}
     return Trajectory(
-        scope_of(view, sites, window, window.end_ms),
+        scope_of(view, way.sites, way.rests, window.end_ms),
         subject,
-        legs,
-        elsewhere(view, sites, away(legs)),
+        way.legs,
+        elsewhere(view, way.sites, way.away),
         tuple(
             Sighting(step.when.best_ms, step.site, step.lane, step.from_zone, step.outcome, step.id)
             for step in steps
@@ -128,23 +127,37 @@ def outside_between(before: Stay | None, after: Stay | None) -> bool:
     return after is None or (after.start.how != "unknown" and after.start.zone in {OUTSIDE, None})
 
 
-def legs_of(view: View, subject: str, window: Span, aged_ms: int = AGED_MS) -> tuple[Sequence[Stay], tuple[Leg, ...]]:
-    """The stays of a subject that meet the window, and its way through it."""
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The stays of a subject that meet a window, and its way through it. `rests`: the time it rests on, see
+    `rests_on`; `away`: when the subject is taken to be on no site, since it went out, or nobody knows where it was.
+    """
+
+    stays: tuple[Stay, ...]
+    legs: tuple[Leg, ...]
+    rests: Span
+    away: tuple[Span, ...]
+
+    @property
+    def sites(self) -> frozenset[str]:
+        return frozenset(stay.site for stay in self.stays)
+
+
+def way_of(view: View, subject: str, window: Span, aged_ms: int = AGED_MS) -> Way:
+    """The way of a subject through a window."""
     stays = view.of_subject(subject, window)
     likely = [stay for stay in stays if stay.is_likely]
     before = [stay for stay in likely if stay.start.when.best_ms < window.begin_ms]
     if not before:
-        earlier = view.of_subject(subject, Span(window.begin_ms - LOOKBACK_MS, window.begin_ms))
+        earlier = view.of_subject(subject, Span(window.begin_ms - KNOWN_MS, window.begin_ms))
         before = [stay for stay in earlier if stay.is_likely and stay.start.when.best_ms < window.begin_ms]
     way = (*before[-1:], *(stay for stay in likely if stay.start.when.best_ms >= window.begin_ms), None)
-    gaps = [gap for pair in pairwise((None, *way)) for gap in _between(*pair, window, aged_ms)]
-    legs = [*gaps, *(_leg(stay, window, aged_ms) for stay in stays)]
-    return stays, tuple(sorted(legs, key=lambda leg: leg.span))
-
-
-def away(legs: Sequence[Leg]) -> list[Span]:
-    """When a subject is taken to be on no site, or nobody knows."""
-    return [leg.span for leg in legs if leg.kind in {"outside", "unknown"}]
+    around = Span(window.begin_ms - LOOKBACK_MS, window.end_ms)
+    between = [gap for pair in pairwise((None, *way)) for gap in _between(*pair, around, aged_ms)]
+    gaps = [(gap, replace(gap, span=gap.span.cut(window))) for gap in between if gap.span.cut(window).length_ms]
+    legs = [*(cut for _, cut in gaps), *(_leg(stay, window, aged_ms) for stay in stays)]
+    away = (gap.span if gap.kind == "outside" else cut.span for gap, cut in gaps)
+    return Way(tuple(stays), tuple(sorted(legs, key=lambda leg: leg.span)), rests_on(window, stays), tuple(away))
 
 
 def _leg(stay: Stay, window: Span, aged_ms: int) -> Leg:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from traceability.presence.answers import Scope, scope_of
+from traceability.presence.answers import Scope, rests_on, scope_of
 from traceability.presence.moments import LEVELS, Span, merged, total_ms
 from traceability.presence.stays import AGED_MS, Flag, Stay
 from traceability.presence.view import Place, View
@@ -73,7 +73,7 @@ def visitors(view: View, site: str, zone: str | None, window: Span, aged_ms: int
         of.setdefault(stay.subject, []).append(stay)
     found = [_visitor(view, subject, of[subject], window, aged_ms) for subject in sorted(of)]
     return Visitors(
-        scope_of(view, [site], window, window.end_ms),
+        scope_of(view, [site], rests_on(window, stays), window.end_ms),
         site,
         tuple(sorted(zones or ())),
         window,
@@ -89,7 +89,7 @@ def places_of(view: View, subject: str, window: Span, aged_ms: int = AGED_MS) ->
     for stay in mine:
         of.setdefault(Place(stay.site, stay.zone), []).append(stay)
     return PlacesInvolved(
-        scope_of(view, {stay.site for stay in mine}, window, window.end_ms),
+        scope_of(view, {stay.site for stay in mine}, rests_on(window, mine), window.end_ms),
         subject,
         window,
         tuple(_involved(view, subject, place, of[place], window, aged_ms) for place in sorted(of)),

@@ -56,7 +56,8 @@ class Judge:
             who = self.bearers(entry["subject"], at_ms)
             named |= who
             is_right = any(here.get(person) == entry["zone"] for person in who)
-            doubts = {*entry["flags"], *entry_doubts(entry), *states(gaps, None, (entry["since_ms"], at_ms + 1))}
+            rests_on = entry["since_ms"], max(at_ms + 1, entry["seen_ms"])
+            doubts = {*entry["flags"], *entry_doubts(entry), *states(gaps, None, rests_on)}
             zones = {person: here.get(person) for person in sorted(who)}
             tally.add(is_right, doubts, f"{entry} at {site} {at_ms}: is {zones}", beyond=self.beyond(who, at_ms))
         possible = {person: entry for entry in answer["possible"] for person in self.bearers(entry["subject"], at_ms)}
@@ -76,7 +77,7 @@ class Judge:
         tally, site, at_ms = self.tally(name), answer["site"], answer["scope"]["as_of_ms"]
         count = self.truth.headcount(site, at_ms, zone)
         low, high = answer["total_low"], answer["total_high"]
-        doubts = states(answer["scope"]["gaps"], None, (at_ms - DAY, at_ms + 1))
+        doubts = states(answer["scope"]["gaps"], None, looked_at(answer))
         if low < high and low <= count <= high:
             doubts.add("bounds")
         words = f"{site} {zone} at {at_ms}: {count}, not {low} to {high} ({answer['named']} by name)"
@@ -94,7 +95,7 @@ class Judge:
         """The time of the window, weighed in ms."""
         tally, person = self.tally("trajectory"), next(iter(self.bearers(answer["subject"], window[0])))
         for begin_ms, end_ms in _cut(window, [*self._ends(person, window), *_leg_ends(answer["legs"])]):
-            claimed, doubts = _claim(answer, begin_ms, end_ms)
+            claimed, doubts = _claim(answer, window, begin_ms, end_ms)
             place = self.truth.place_of(person, begin_ms)
             is_right = claimed == {place} or end_ms - begin_ms <= SLACK_MS
             words = f"{person} is at {place} from {begin_ms} to {end_ms}, not at {claimed}"
@@ -162,6 +163,12 @@ def states(gaps: Iterable[Answer], sites: set[str] | None, window: Window) -> se
     }
 
 
+def looked_at(answer: Answer) -> Window:
+    """What an answer rests on, more than what was asked for."""
+    span: Answer = answer["scope"]["looked_at"]
+    return span["begin_ms"], span["end_ms"]
+
+
 def entry_doubts(entry: Answer) -> Iterator[str]:
     """Of somebody in a roster."""
     if entry["is_open"]:
@@ -188,7 +195,7 @@ def _leg_ends(legs: Iterable[Answer]) -> Iterator[int]:
                 yield from (span["begin_ms"], span["end_ms"])
 
 
-def _claim(answer: Answer, begin_ms: int, end_ms: int) -> tuple[set[Place | None], set[str]]:
+def _claim(answer: Answer, window: Window, begin_ms: int, end_ms: int) -> tuple[set[Place | None], set[str]]:
     """Where somebody is said to be in a piece, and what is said against it."""
     claimed: set[Place | None] = set()
     doubts: set[str] = set()
@@ -197,7 +204,7 @@ def _claim(answer: Answer, begin_ms: int, end_ms: int) -> tuple[set[Place | None
         if is_likely:
             claimed.add((leg["site"], leg["zone"]) if leg["kind"] == "stay" else None)
             doubts |= {*leg["flags"], *_leg_doubts(leg, begin_ms)}
-            since = (leg["span"]["begin_ms"], end_ms)
+            since = _rests_on(answer, window, leg, end_ms)
             if leg["kind"] == "outside":
                 doubts |= states(answer["scope"]["gaps"], None, since) | states(answer["elsewhere"], None, since)
             else:
@@ -207,6 +214,18 @@ def _claim(answer: Answer, begin_ms: int, end_ms: int) -> tuple[set[Place | None
         elif leg["possible"] is not None and _holds(leg["possible"], begin_ms):
             doubts.add("possible")
     return claimed, doubts or (set() if claimed else {"unsaid"})
+
+
+def _rests_on(answer: Answer, window: Window, leg: Answer, end_ms: int) -> Window:
+    """When it matters for a piece of a leg that somebody may have been missed: since the leg began, which may have
+    been before the window; of a stay that goes on behind the window until it ended.
+    """
+    begin_ms, until_ms = leg["span"]["begin_ms"], leg["span"]["end_ms"]
+    goes_on = leg["kind"] == "stay" and until_ms == window[1]
+    return (
+        window[0] - DAY if begin_ms == window[0] else begin_ms,
+        looked_at(answer)[1] if goes_on else end_ms,
+    )
 
 
 def _leg_doubts(leg: Answer, at_ms: int) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gateway.simulation.city.judge import CARD, SLACK_MS, Answer, Judge, Window, states
+from gateway.simulation.city.judge import CARD, SLACK_MS, Answer, Judge, Window, looked_at, states
 from gateway.simulation.city.layout import Place
 
 Others = Mapping[str, Any]
@@ -27,7 +27,7 @@ def judge_contacts(judge: Judge, answer: Answer, window: Window, least_ms: int) 
     for other, place in sorted(claims):
         true_ms = met.get((other, place), 0)
         shared = _at(said.get(other), place)
-        doubts = _doubts(answer, window, shared, true_ms)
+        doubts = _doubts(answer, shared, true_ms)
         if any(subject.startswith(CARD) for subject in said.get(other, NOBODY)["subjects"]):
             doubts.add("unresolved")
         ms = 0 if shared is None else shared["likely_ms"]
@@ -42,12 +42,12 @@ def _at(contact: Answer | None, place: Place) -> Answer | None:
     return next((zone for zone in zones if _place(zone) == place), None)
 
 
-def _doubts(answer: Answer, window: Window, shared: Answer | None, true_ms: int) -> set[str]:
+def _doubts(answer: Answer, shared: Answer | None, true_ms: int) -> set[str]:
     """What is said against the time of one pair in one zone, or against there being none."""
     if shared is None:
-        return scope_doubts(answer, window)
+        return scope_doubts(answer)
     others = set(answer["scope"]["sites"]) - {shared["site"]}
-    doubts = states([gap for gap in answer["scope"]["gaps"] if gap["site"] not in others], None, window)
+    doubts = states([gap for gap in answer["scope"]["gaps"] if gap["site"] not in others], None, looked_at(answer))
     doubts |= {"unknown"} if answer["unknown"] else set()
     is_within = shared["sure_ms"] - SLACK_MS <= true_ms <= shared["possible_ms"] + SLACK_MS
     if is_within and shared["sure_ms"] < shared["possible_ms"] - SLACK_MS:
@@ -68,7 +68,7 @@ def judge_second_degree(judge: Judge, answer: Answer, window: Window, least_ms: 
     }
     possible = by_person(judge, [each["contact"] for each in answer["possible"]], window)
     for other in sorted(truth.keys() | likely.keys()):
-        doubts = scope_doubts(answer["first"], window) | scope_doubts(answer, window)
+        doubts = scope_doubts(answer["first"]) | scope_doubts(answer)
         doubts |= {"possible"} if other in possible or (other in close and other not in likely) else set()
         if other in likely:
             links = [likely[other], *(close[who] for who in judge.bearers(by[other], window[0]) if who in close)]
@@ -105,8 +105,8 @@ def _place(zone: Answer) -> Place:
     return zone["site"], zone["zone"]
 
 
-def scope_doubts(answer: Answer, window: Window) -> set[str]:
+def scope_doubts(answer: Answer) -> set[str]:
     """What an answer says of itself as a whole."""
-    doubts = states(answer["scope"]["gaps"], None, window)
-    doubts |= {f"{state}_elsewhere" for state in states(answer.get("elsewhere", ()), None, window)}
+    doubts = {gap["state"] for gap in answer["scope"]["gaps"]}
+    doubts |= {f"{gap['state']}_elsewhere" for gap in answer.get("elsewhere", ())}
     return doubts | ({"unknown"} if answer.get("unknown") else set())

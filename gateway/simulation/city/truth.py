@@ -22,8 +22,10 @@ from gateway.simulation.city.settings import DAY
 from gateway.simulation.city.walk import TrueStay
 
 END = 2**62
-UNNAMED = frozenset({"tailgate", "one_sided", "fire_door"})
-"""Why somebody passes unnamed though all is well: no gap of the coverage tells of it."""
+UNNAMED = frozenset({"tailgate", "one_sided", "fire_door", "silent_sensor"})
+"""Why somebody passes unnamed though all seems well: no gap of the coverage tells of it, of a silent sensor none
+until it is found.
+"""
 
 
 @dataclass(frozen=True, slots=True)
