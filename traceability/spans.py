@@ -8,7 +8,7 @@ that time: what is still missing has been missing since then.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
@@ -138,6 +138,20 @@ def holes(spans: Iterable[Span], tail: Tail | None) -> Iterator[Hole]:
         end = span.last
     if tail is not None and tail.newest > end:
         yield Hole(end + 1, tail.newest, tail.since_ms, end)
+
+
+def without(ranges: Iterable[tuple[int, int]], others: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """What is left of ranges without others, both ends included; both in order, of the others by their beginnings."""
+    for first, last in ranges:
+        at = first
+        for low, high in others:
+            if high < at or low > last:
+                continue
+            if low > at:
+                yield at, low - 1
+            at = high + 1
+        if at <= last:
+            yield at, last
 
 
 def runs(seqs: Iterable[int]) -> Iterator[tuple[int, int]]:

@@ -139,15 +139,21 @@ def show_flaws(
     upto_seq: int | None,
     as_json: bool,
 ) -> int:
-    """Compute the hash chain of the stored lines anew. 1: a line was changed, or does not follow the one before."""
+    """Compute the hash chain of the stored lines anew. 1: a line was changed, is gone, or does not follow the one
+    before; or there was nothing to check."""
+    if upto_seq is not None and upto_seq < since_seq:
+        raise click.BadParameter(f"{upto_seq} is before --since-seq {since_seq}", param_hint="--upto-seq")
     _, database = open_ledger(config)
     from traceability import export, verify
 
-    wanted, flawed = export.Wanted(site, gateway, epoch, since_seq), False
+    wanted, flawed, lines = export.Wanted(site, gateway, epoch, since_seq), False, 0
     for checked in verify.verify(database, wanted, upto_seq):
         flawed = flawed or bool(checked.flaws)
+        lines += checked.lines + checked.expired
         click.echo(json.dumps(checked.as_dict()) if as_json else "\n".join(checked.text()))
-    return EXIT_FAILED if flawed else 0
+    if not lines:
+        click.echo("no line was checked: the ledger has none of what was asked for", err=True)
+    return EXIT_FAILED if flawed or not lines else 0
 
 
 @command.command("times")

@@ -6,18 +6,19 @@ import json
 from pathlib import Path
 
 import pytest
-from centre_lines import EPOCH, chain
+from centre_lines import EPOCH, chain, loss
 from click.testing import CliRunner
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from gateway.commands.centre import command
 from gateway.wire import line_hash
 from traceability.database import Database, tables
 from traceability.export import Wanted
 from traceability.ledger import Ledger
-from traceability.verify import Flaw, verify
+from traceability.verify import Flaw, Missing, verify
 
 LINES = chain(30)
+HOLE = "not here, so the chain is not shown to hold over it; `centre coverage` tells why"
 
 
 @pytest.fixture
@@ -48,6 +49,31 @@ def flaws(database: Database, since_seq: int = 1) -> list[Flaw]:
 def test_an_untouched_ledger_has_no_flaw_and_a_hole_is_none(kept: Database) -> None:
     (checked,) = verify(kept, Wanted())
     assert (checked.epoch, checked.lines, checked.links, checked.flaws) == (EPOCH, 29, 28, [])
+    assert (checked.missing, checked.holds) == ([Missing(20, 20)], False), "nothing is shown over a hole"
+
+
+def test_a_range_without_a_hole_holds_and_one_beyond_what_is_here_does_not(kept: Database) -> None:
+    ranges = ((1, 19), (21, 30), (25, 33), (31, 40))
+    told = [next(verify(kept, Wanted(since_seq=first), last)) for first, last in ranges]
+    assert [each.holds for each in told] == [True, True, False, False]
+    assert [each.missing for each in told[2:]] == [[Missing(31, 33)], [Missing(31, 40)]]
+
+
+@pytest.mark.parametrize("first, last", [(7, 9), (30, 30), (1, 2), (19, 21)])
+def test_a_line_that_was_taken_out_of_the_ledger_is_gone(kept: Database, first: int, last: int) -> None:
+    with kept.writing() as connection:
+        connection.execute(delete(tables.records).where(tables.records.c.seq.between(first, last)))
+    (checked,) = verify(kept, Wanted())
+    told = [Flaw(first, 19, "gone"), Flaw(21, last, "gone")] if first < 20 < last else [Flaw(first, last, "gone")]
+    assert (checked.flaws, checked.missing) == (told, [Missing(20, 20)])
+
+
+def test_what_was_refused_or_declared_lost_is_missing_and_not_gone(ledger: Ledger) -> None:
+    said = loss(4, "0" * 64, epoch=EPOCH, first=2, last=3, count=2, cause="quota")
+    with ledger.group([("hq", "edge-01")]) as group:
+        group.take("hq", "edge-01", [LINES[0], said])
+    (checked,) = verify(ledger.database, Wanted())
+    assert (checked.flaws, checked.missing) == ([], [Missing(2, 3)])
 
 
 def test_changed_bytes_are_found_with_their_range(kept: Database) -> None:
@@ -70,7 +96,10 @@ def test_the_command_says_where_and_fails(kept: Database, place: str, tmp_path: 
     file = tmp_path / "centre.toml"
     file.write_text(f'[centre]\nurl = "mqtt://127.0.0.1:1"\ndatabase = "{place}"\n')
     clean = CliRunner().invoke(command, ["verify", "-c", str(file)], standalone_mode=False)
-    assert (clean.return_value, clean.output) == (0, f"hq/edge-01/{EPOCH}  29 lines, 28 links: no flaw\n")
+    assert (clean.return_value, clean.output) == (
+        0,
+        f"hq/edge-01/{EPOCH}  29 lines, 28 links: no flaw\n  20: {HOLE}\n",
+    )
     change(kept, 5)
     told = CliRunner().invoke(command, ["verify", "-c", str(file), "--json"], standalone_mode=False)
     assert told.return_value == 1
@@ -78,4 +107,5 @@ def test_the_command_says_where_and_fails(kept: Database, place: str, tmp_path: 
     words = CliRunner().invoke(command, ["verify", "-c", str(file)], standalone_mode=False).output
     assert "  5: not the bytes that arrived" in words
     elsewhere = CliRunner().invoke(command, ["verify", "-c", str(file), "--site", "x"], standalone_mode=False)
-    assert (elsewhere.return_value, elsewhere.output) == (0, "")
+    assert (elsewhere.return_value, elsewhere.stdout) == (1, "")
+    assert "no line was checked" in elsewhere.stderr

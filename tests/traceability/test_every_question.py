@@ -226,6 +226,11 @@ def test_the_chain_is_checked_over_a_range(server: Server, shell: Callable[..., 
     assert [json.loads(row) for row in rows] == told["checked"]
 
 
+@pytest.mark.parametrize("of", ["hq/chain", "hq/chain?gateway=edge-9", "elsewhere/chain", "hq/chain?since_seq=50"])
+def test_a_chain_with_a_hole_or_of_nothing_is_not_said_to_hold(server: Server, of: str) -> None:
+    assert not json.loads(get(server, f"/sites/{of}"))["holds"]
+
+
 def test_coverage_is_what_the_shell_prints(server: Server, shell: Callable[..., str]) -> None:
     told = json.loads(get(server, "/coverage"))
     assert json.loads(shell("coverage", "--json", exit_code=1)) == told, "1: a number is missing"

@@ -26,7 +26,9 @@ LastSeq = Annotated[int | None, Query(ge=1, lt=2**53, description="The last one;
 
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """Each epoch that was checked; `holds`: there is no flaw."""
+    """Each epoch that was checked. `holds`: there was something to check, in each of them nothing is wrong, and no line
+    of what was asked for is missing.
+    """
 
     holds: bool
     checked: list[verify.Checked]
@@ -50,7 +52,7 @@ def audits(database: Database) -> APIRouter:
             raise Refusal(422, "malformed", words, "upto_seq is not before since_seq")
         with told():
             checked = list(verify.verify(database, Wanted(site, gateway, epoch, since_seq), upto_seq))
-            return JSONResponse(asdict(Chains(not any(each.flaws for each in checked), checked)))
+            return JSONResponse(asdict(Chains(bool(checked) and all(each.holds for each in checked), checked)))
 
     return router
 

@@ -20,6 +20,7 @@ from traceability.database import tables as ledger
 from traceability.presence.answers import Scope, scope_of
 from traceability.presence.facts import MOVES_COUNT, MOVES_PERSON
 from traceability.presence.moments import DAY_MS, HOUR_MS, MINUTE_MS, Span
+from traceability.spans import without
 from traceability.whereabouts import tables
 from traceability.whereabouts.deriver import IN_FLIGHT_MS
 from traceability.whereabouts.view import TableView
@@ -193,7 +194,7 @@ class _Counting:
         query = select(func.min(rows.seq), func.max(rows.seq)).group_by(rows.island).order_by(func.min(rows.seq))
         islands = [(low, high) for low, high in self.connection.execute(query)]
         holes = list(_between(islands))
-        left = list(_without(holes, self._declared(stream)))
+        left = list(without(holes, self._declared(stream)))
         whole, open_ = (sum(high - low + 1 for low, high in each) for each in (holes, left))
         return whole - open_, [Hole(stream.epoch, *each) for each in left]
 
@@ -229,20 +230,6 @@ class _Counting:
 def _between(islands: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     for (_, before), (behind, _) in pairwise(islands):
         yield before + 1, behind - 1
-
-
-def _without(holes: Iterable[tuple[int, int]], declared: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """What is left of ranges without others; both in order."""
-    for first, last in holes:
-        at = first
-        for low, high in declared:
-            if high < at or low > last:
-                continue
-            if low > at:
-                yield at, low - 1
-            at = high + 1
-        if at <= last:
-            yield at, last
 
 
 def _share(part: int, whole: int) -> float | None:

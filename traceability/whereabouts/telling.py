@@ -11,6 +11,7 @@ from typing import Any
 from traceability.presence.answers import Scope
 from traceability.presence.contacts import Contact, Contacts, SecondContact, SecondDegree
 from traceability.presence.coverage import Covered
+from traceability.presence.crowding import Gatherings
 from traceability.presence.moments import FUTURE, MINUTE_MS, PAST, Span
 from traceability.presence.roster import Headcount, Present, Roster, Unnamed
 from traceability.presence.trajectory import Leg, Trajectory
@@ -37,7 +38,7 @@ def _(answer: Roster) -> Iterator[str]:
 @lines.register
 def _(answer: Headcount) -> Iterator[str]:
     yield f"{answer.site}: {answer.total_low} to {answer.total_high} people"
-    yield f"with a name {answer.named}, at most {answer.named_possible}"
+    yield f"with a name {answer.named}, possibly {answer.named_possible - answer.named} more"
     yield _unnamed(answer.unnamed)
     for title, counts in (("kind", answer.by_kind), ("employer", answer.by_employer), ("zone", answer.by_zone)):
         yield from (f"by {title}  {name}  {count}" for name, count in counts)
@@ -51,23 +52,31 @@ def _(answer: Trajectory) -> Iterator[str]:
     yield from (f"seen     {clock(each.at_ms)}  {each.site}/{each.lane}  {each.outcome}" for each in answer.sightings)
     yield from (f"dwell    {site}/{zone}  {minutes(ms)}" for site, zone, ms in answer.dwell_ms)
     yield from scope(answer.scope)
-    yield from _gaps(answer.elsewhere, "meanwhile not seen")
+    yield from _elsewhere(answer.elsewhere)
 
 
 @lines.register
 def _(answer: Contacts) -> Iterator[str]:
     yield f"{answer.subject}: {len(answer.contacts)} contacts, {len(answer.possible)} possibly"
     yield from _both(_contact, answer.contacts, answer.possible)
-    yield from (f"not known where: {span(each)}" for each in answer.unknown)
+    yield from (f"nobody knows where it was  {span(each)}" for each in answer.unknown)
     yield from scope(answer.scope)
-    yield from _gaps(answer.elsewhere, "meanwhile not seen")
+    yield from _elsewhere(answer.elsewhere)
 
 
 @lines.register
 def _(answer: SecondDegree) -> Iterator[str]:
     yield from lines(answer.first)
     yield f"of the second degree: {len(answer.second)}, {len(answer.possible)} possibly"
-    yield from _both(_met, answer.second, answer.possible)
+    yield from _both(_second, answer.second, answer.possible)
+    yield from scope(answer.scope)
+
+
+@lines.register
+def _(answer: Gatherings) -> Iterator[str]:
+    yield f"{answer.site}: {len(answer.gatherings)} gatherings"
+    for zone, crowd in answer.gatherings:
+        yield f"{zone}  {span(crowd.span)}  at most {crowd.people}: {', '.join(crowd.subjects)}"
     yield from scope(answer.scope)
 
 
@@ -99,14 +108,18 @@ def scope(told: Scope) -> Iterator[str]:
         return
     if not told.gaps:
         yield "no lane of it is known"
-    yield from _gaps(told.gaps, "not seen")
+    for gap in told.gaps[:MAX_GAPS]:
+        yield f"not seen: {gap.site}/{gap.lane}  {span(gap.span)}  {gap.state}{f': {gap.why}' if gap.why else ''}"
+    if len(told.gaps) > MAX_GAPS:
+        yield f"not seen: … and {len(told.gaps) - MAX_GAPS} more; --json lists all"
 
 
-def _gaps(gaps: Sequence[Covered], title: str) -> Iterator[str]:
-    for gap in gaps[:MAX_GAPS]:
-        yield f"{title}: {gap.site}/{gap.lane}  {span(gap.span)}  {gap.state}{f': {gap.why}' if gap.why else ''}"
-    if len(gaps) > MAX_GAPS:
-        yield f"{title}: … and {len(gaps) - MAX_GAPS} more; --json lists all"
+def _elsewhere(told: Sequence[Covered]) -> Iterator[str]:
+    """Where it may have been unseen, while it is taken to have been on no site."""
+    for gap in told[:MAX_GAPS]:
+        yield f"may have been at {gap.site} unseen  {span(gap.span)}  {gap.state}"
+    if len(told) > MAX_GAPS:
+        yield f"may have been elsewhere unseen: … and {len(told) - MAX_GAPS} more; --json lists all"
 
 
 def clock(at_ms: int) -> str:
@@ -146,10 +159,6 @@ def _unnamed(told: Unnamed) -> str:
     return f"without a name {told.low} to {told.high}: {told.passed_in} in, {told.passed_out} out"
 
 
-def _met(each: SecondContact) -> str:
-    return f"{_contact(each.contact)}  by {each.by}, met {clock(each.met_ms)}"
-
-
 def _leg(leg: Leg) -> str:
     where = f"{leg.site}/{leg.zone}" if leg.site else ""
     still = "  still" if leg.is_open else ""
@@ -161,6 +170,10 @@ def _contact(each: Contact) -> str:
     brushes = f"  {len(each.brushes)} times at one lane" if each.brushes else ""
     times = f"{minutes(each.likely_ms)} ({minutes(each.sure_ms)} to {minutes(each.possible_ms)})"
     return f"{each.subject}  {times}  {each.band}  {zones}{brushes}"
+
+
+def _second(each: SecondContact) -> str:
+    return f"{_contact(each.contact)}  by {each.by}, met {clock(each.met_ms)}"
 
 
 def _visitor(each: Visitor) -> str:
@@ -185,8 +198,12 @@ def _words(told: Any, indent: str) -> Iterator[str]:
 
 def _rows(name: str, values: Iterable[Any], indent: str) -> Iterator[str]:
     for value in values:
-        yield f"{indent}- {name.removesuffix('s')}"
+        yield f"{indent}- {_one(name)}"
         yield from _words(value, indent + "  ")
+
+
+def _one(names: str) -> str:
+    return f"{names[:-3]}y" if names.endswith("ies") else names.removesuffix("s")
 
 
 def _value(name: str, value: Any) -> str:
