@@ -99,11 +99,13 @@ ENTRIES = (person, bind, chart, move, count, correct)
 def _say(config: Path, kind: Kind, words: dict[str, Any] | str) -> None:
     """Check it against all that was said, write it down, and print its id."""
     _, database = open_ledger(config)
+    from traceability.database.portable import hold_desk
     from traceability.whereabouts.desk import Entry, said_so_far, say
 
     name, body = ("map", words) if isinstance(words, str) else (words["id"], json.dumps(words, ensure_ascii=False))
-    now_ms = time.time_ns() // 1_000_000
     with database.writing() as connection:
+        hold_desk(connection)
+        now_ms = time.time_ns() // 1_000_000
         desk = said_so_far(connection, now_ms)
         what = desk.take(Entry(0, name, kind, body, None), now_ms)
         if clashes := desk.clashes(what):

@@ -21,19 +21,23 @@ if TYPE_CHECKING:
 
 
 def question(name: str) -> Callable[[Command], click.Command]:
-    """A command that answers: `-c`, `--json`, `--known-at`."""
+    """A command that answers: `-c`, `--json`, `--as-known-at`."""
 
     def decorate(function: Command) -> click.Command:
         function = click.option("--json", "as_json", is_flag=True, help="For programs; times are unix ms.")(function)
-        function = moment_option("--known-at", help="As it was known then; without it: now.")(function)
+        function = moment_option(
+            "--as-known-at", "--known-at", "known_at", help="As it was known then; without it: now."
+        )(function)
         return click.command(name)(centre_option(function))
 
     return decorate
 
 
 def at_option(function: Command) -> Command:
-    """`--at`: the moment that is asked about."""
-    return moment_option("--at", default="now", show_default=True, help="The moment asked about.")(function)
+    """`--as-of`: the moment that is asked about."""
+    return moment_option("--as-of", "--at", "at", default="now", show_default=True, help="The moment asked about.")(
+        function
+    )
 
 
 def window_options(function: Command) -> Command:

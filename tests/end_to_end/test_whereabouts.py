@@ -78,7 +78,7 @@ def test_an_answer_can_be_asked_for_again_as_it_was_given(doors: dict[str, Reade
     for words in (("person", "p-17", "--kind", "guard"), ("bind", token(HERS), "p-17", "--from", "-1h")):
         assert _centre(site, *words).returncode == 0
     doors["out"].swipe(HERS)
-    assert ask("roster", "hq", "--at", at, "--known-at", str(known_at)) == then
+    assert ask("roster", "hq", "--as-of", at, "--as-known-at", str(known_at)) == then
     now = ask("roster", "hq", "--at", at)
     assert [(each["subject"], each["kind"]) for each in now["present"]] == [("person/p-17", "guard")]
 

@@ -25,7 +25,7 @@ HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 WINDOW = ("--from", str(DAY_MS), "--to", str(DAY_MS + HOUR_MS))
 OVER = f"from={DAY_MS}&to={DAY_MS + HOUR_MS}"
-AT, ON = ("--at", str(DAY_MS + HOUR_MS // 2)), f"at={DAY_MS + HOUR_MS // 2}"
+AT, ON = ("--as-of", str(DAY_MS + HOUR_MS // 2)), f"as_of={DAY_MS + HOUR_MS // 2}"
 LATER = str(DAY_MS + 20 * MINUTE_MS)
 RECORD = "hq/edge-0/5c1f0a9be2d74f11/5"
 ASKED: dict[str, tuple[tuple[str, ...], str]] = {
@@ -141,8 +141,8 @@ def test_shell_and_http_give_the_same_bytes(both: Both, server: Server, shell: C
     words, path = ASKED[name]
     command = COMMANDS.get(name, name.partition(" ")[0])
     known = str(both.turns[-1])
-    told = shell(command, *words, "--known-at", known, "--json")
-    assert told.rstrip("\n").encode() == get(server, f"{path}&known_at={known}")
+    told = shell(command, *words, "--as-known-at", known, "--json")
+    assert told.rstrip("\n").encode() == get(server, f"{path}&as_known_at={known}")
     assert shell(command, *words).splitlines()[-1]
 
 

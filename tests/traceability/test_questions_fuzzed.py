@@ -22,8 +22,8 @@ GOOD: dict[str, tuple[str, ...]] = {
     "site": ("hq", "dorm"),
     "zone": ("lobby", "nowhere"),
     "subject": ("card/k1:a", "person/p1", "card/ä ?#%/x"),
-    "at": (str(DAY_MS), "2026-11-23T08:00:00+08:00", "1970-01-01T00:00:00Z"),
-    "known_at": (str(DAY_MS + 36_100_000), "0"),
+    "as_of": (str(DAY_MS), "2026-11-23T08:00:00+08:00", "1970-01-01T00:00:00Z"),
+    "as_known_at": (str(DAY_MS + 36_100_000), "0"),
     "from": (str(DAY_MS),),
     "to": (str(DAY_MS + 3_600_000), "2199-12-31T23:59:59.999999Z"),
     "lane": ("gate",),
@@ -148,9 +148,13 @@ def test_every_key_that_says_something_wrong_is_named_with_what_it_said_and_what
 @pytest.mark.parametrize(
     ("path", "said", "remedy"),
     [
-        ("/sites/hq/roster?att=0", "query.att: this question has no such parameter", "at?"),
-        ("/sites/hq/roster?at=0&at=0", "query.at: given 2 times", "give it once"),
-        ("/sites/hq/roster?at=20261123", "not as described: query.at = 20261123", "at: unix ms has 12 or 13 digits"),
+        ("/sites/hq/roster?as_off=0", "query.as_off: this question has no such parameter", "as_of?"),
+        ("/sites/hq/roster?as_of=0&as_of=0", "query.as_of: given 2 times", "give it once"),
+        (
+            "/sites/hq/roster?as_of=20261123",
+            "not as described: query.as_of = 20261123",
+            "as_of: unix ms has 12 or 13 digits",
+        ),
         ("/sites/HQ/roster", "not as described: path.site = HQ", "site: string should match pattern"),
         ("/sites/hq/gatherings?minutes=inf&more_than=1", "query.minutes = inf", "minutes: input should be a finite"),
         ("/sites/hq/gatherings?minutes=1", "not as described: query.more_than", "more_than: field required"),

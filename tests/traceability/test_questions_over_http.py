@@ -17,7 +17,7 @@ from traceability.api.server import Server
 from traceability.database import open_database
 
 KEY = "0123456789abcdef"
-AT = f"at={DAY_MS + 1_800_000}"
+AT = f"as_of={DAY_MS + 1_800_000}"
 WINDOW = f"from={DAY_MS}&to={DAY_MS + 3_600_000}"
 QUESTIONS = (
     f"/sites/hq/roster?{AT}",
@@ -84,7 +84,7 @@ def test_each_question_is_answered_with_what_it_rests_on_and_again_as_it_was_kno
     assert (status, headers.get("punchgate-behind")) == (200, "0")
     answer = json.loads(body)
     known_at = answer.get("scope", answer.get("first", {}).get("scope"))["known_at_ms"]
-    assert get(local, f"{path}&known_at={known_at}")[2] == body
+    assert get(local, f"{path}&as_known_at={known_at}")[2] == body
 
 
 def test_the_roster_has_who_came_in(local: Server) -> None:
@@ -93,8 +93,8 @@ def test_the_roster_has_who_came_in(local: Server) -> None:
 
 
 def test_moments_may_be_written_as_people_write_them_but_not_without_an_offset(local: Server) -> None:
-    assert get(local, "/sites/hq/roster?at=2026-11-23T08:30:00%2B08:00")[0] == 200
-    assert get(local, "/sites/hq/roster?at=2026-11-23T08:30:00")[0] == 422
+    assert get(local, "/sites/hq/roster?as_of=2026-11-23T08:30:00%2B08:00")[0] == 200
+    assert get(local, "/sites/hq/roster?as_of=2026-11-23T08:30:00")[0] == 422
     assert get(local, f"/trajectory/card/k1:a?from={DAY_MS + 5}&to={DAY_MS}")[0] == 422
 
 

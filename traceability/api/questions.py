@@ -1,7 +1,7 @@
 """The questions of the traceability service over HTTP; the answers are the bytes the shell prints with --json.
 
 Moments are RFC 3339 with an offset, or unix ms as answers say them. Every answer names the moment of knowledge it was
-given at (`scope.known_at_ms`); asked for again with `known_at`, it is the same to the byte.
+given at (`scope.known_at_ms`); asked for again with `as_known_at`, it is the same to the byte.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ LineRow = tuple[int, int, bytes, bytes]
 """Stream, seq, SHA-256, line."""
 LINE_COLUMNS = ("stream", "seq", "hash", "line", "at_ms")
 
-LEDGER, DERIVATION = 0x70676C67, 0x70676C69
+LEDGER, DERIVATION, DESK = 0x70676C67, 0x70676C69, 0x70676C6A
 """The locks of the ledger itself and of what is derived from it; far from what `number` gives, of all 63 bits."""
 
 _HEAD = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)

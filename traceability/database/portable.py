@@ -157,6 +157,12 @@ def hold_derivation(connection: Connection) -> None:
         bulk.lock(connection, [bulk.DERIVATION])
 
 
+def hold_desk(connection: Connection) -> None:
+    """Until the end of the transaction no other operator says anything; to be asked before what was said is read."""
+    if is_server(connection):
+        bulk.lock(connection, [bulk.DESK])
+
+
 @cache
 def _adding(table: Table, dialect: str) -> Any:
     return insert(table, dialect).on_conflict_do_nothing()

@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Text, and_, bindparam, column, func, select
+from sqlalchemy import Text, and_, bindparam, column, func, select, true
 
 from gateway.errors import Misconfigured, Rejected
 from traceability.database import Connection
@@ -157,11 +157,11 @@ def _told(dialect: str) -> Any:
 
 
 def said_so_far(connection: Connection, now_ms: int) -> Desk:
-    """All that was said, also what is not taken into account yet."""
-    desk = desk_at(connection, now_ms)
-    for entry in waiting(connection):
+    """All that was said, also what is not taken into account yet; in one look: a turn may come between two."""
+    desk = Desk()
+    for entry in _entries(connection, true()):
         with suppress(Rejected):
-            desk.take(entry, now_ms)
+            desk.take(entry, now_ms if entry.known_ms is None else entry.known_ms)
     return desk
 
 

@@ -1,0 +1,33 @@
+"""What operators said before is known to who says something now, whatever the deriver has made of it meanwhile."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from centre_bench import Wall
+
+from traceability.database import Database
+from traceability.ledger import Ledger
+from traceability.whereabouts.deriver import Deriver
+from traceability.whereabouts.desk import Entry, said_so_far, say
+
+
+@pytest.mark.parametrize("turns_ahead_ms", [None, 0, 1, 60_000])
+def test_a_card_that_is_somebodys_clashes_from_the_moment_on_it_was_said(
+    ledger: Ledger, database: Database, wall: Wall, turns_ahead_ms: int | None
+) -> None:
+    """Not taken into account yet; or by a turn whose moment is later than this operator's clock."""
+    now_ms = wall()
+    with database.writing() as connection:
+        say(connection, "binding", "b1", bound("b1", "p-1", now_ms), now_ms)
+    if turns_ahead_ms is not None:
+        Deriver(database, lambda: now_ms + turns_ahead_ms).turn()
+    with database.writing() as connection:
+        desk = said_so_far(connection, now_ms)
+        other = desk.take(Entry(0, "b2", "binding", bound("b2", "p-2", now_ms - 3_600_000), None), now_ms)
+        assert [clash.split()[-1] for clash in desk.clashes(other)] == ["b1"]
+
+
+def bound(name: str, person: str, from_ms: int) -> str:
+    return json.dumps({"id": name, "token": "k1:aa", "person": person, "from_ms": from_ms, "to_ms": None})
