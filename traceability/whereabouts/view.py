@@ -47,6 +47,9 @@ class TableView:
     def atlas(self) -> Atlas:
         return self._desk.atlas
 
+    def sites(self) -> list[str]:
+        return sorted(self._connection.scalars(select(ledger.streams.c.site).distinct()))
+
     def person(self, subject: str) -> Person | None:
         if subject not in self._asked:
             self._met |= {subject}
