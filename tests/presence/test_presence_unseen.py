@@ -110,7 +110,8 @@ def test_a_move_that_is_impossible_from_the_one_before_the_window_is_told() -> N
 
 
 def test_completeness_of_a_site_names_the_cards_of_that_site_alone() -> None:
-    presence = Presence([*stay("k1:a", 10, 20), *stay("k1:b", 10, 20, site="dorm"), punch(30, "k1:c", outcome="denied")])
+    facts = [*stay("k1:a", 10, 20), *stay("k1:b", 10, 20, site="dorm")]
+    presence = Presence([*facts, punch(30, "k1:c", outcome="denied")])
     assert completeness(presence, ["hq"], DAY).unresolved == ("card/k1:a", "card/k1:c")
 
 
