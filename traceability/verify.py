@@ -76,7 +76,7 @@ class Checked:
         for flaw in self.flaws:
             yield f"  {_range(flaw)}: {_MEANING[flaw.kind]}"
         for hole in self.missing:
-            yield f"  {_range(hole)}: not here, so the chain is not shown to hold over it; `centre coverage` tells why"
+            yield f"  {_range(hole)}: not here, so nothing is shown over it; `centre coverage` tells why"
 
 
 _MEANING: dict[Kind, str] = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.commands.moments import Moment
+from gateway.commands.names import MINUTES, NAME, SUBJECT, Amount
 from gateway.commands.questions import question, span, tell, window_options
 
 if TYPE_CHECKING:
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
 
 
 @question("breaches")
-@click.argument("subjects", nargs=-1, required=True, metavar="SUBJECT…")
-@click.option("--site", "sites", multiple=True, required=True, help="Where they may be; may be there several times.")
-@click.option("--way", type=click.FloatRange(0), default=120.0, show_default=True, help="Minutes on the way at most.")
+@click.argument("subjects", type=SUBJECT, nargs=-1, required=True, metavar="SUBJECT…")
+@click.option(
+    "--site", "sites", type=NAME, multiple=True, required=True, help="Where they may be; may be there several times."
+)
+@click.option("--way", type=MINUTES, default=120.0, show_default=True, help="Minutes on the way at most.")
 @window_options
 def breaches(
     config: Path,
@@ -33,7 +36,7 @@ def breaches(
 
 
 @question("gateways")
-@click.argument("site")
+@click.argument("site", type=NAME)
 @window_options
 def gateways(config: Path, site: str, begin: Moment, end: Moment, **how: Any) -> None:
     """What came of each gateway of SITE: received, missing, again, how late, how sure of time and people."""
@@ -41,7 +44,7 @@ def gateways(config: Path, site: str, begin: Moment, end: Moment, **how: Any) ->
 
 
 @question("corrections")
-@click.argument("site")
+@click.argument("site", type=NAME)
 @window_options
 def corrections(config: Path, site: str, begin: Moment, end: Moment, **how: Any) -> None:
     """What operators corrected on SITE, and what stood there."""
@@ -49,10 +52,10 @@ def corrections(config: Path, site: str, begin: Moment, end: Moment, **how: Any)
 
 
 @question("pairing")
-@click.argument("site")
-@click.argument("lane")
-@click.option("--pass-timeout", type=click.FloatRange(0, 300, min_open=True), help="Seconds a read waits.")
-@click.option("--reorder", type=click.FloatRange(0, 30), help="Seconds a passage may overtake its read by.")
+@click.argument("site", type=NAME)
+@click.argument("lane", type=NAME)
+@click.option("--pass-timeout", type=Amount(0, 300, min_open=True), help="Seconds a read waits.")
+@click.option("--reorder", type=Amount(0, 30), help="Seconds a passage may overtake its read by.")
 @click.option("--mode", type=click.Choice(["controlled", "free"]), help="Whether one needs a card to pass.")
 @click.option("--sensor/--no-sensor", default=None, help="Whether passages are believed.")
 @window_options

@@ -101,13 +101,16 @@ def _say(config: Path, kind: Kind, words: dict[str, Any] | str) -> None:
     _, database = open_ledger(config)
     from traceability.database.portable import hold_desk
     from traceability.whereabouts.desk import Entry, said_so_far, say
+    from traceability.whereabouts.vetting import Vetting
 
     name, body = ("map", words) if isinstance(words, str) else (words["id"], json.dumps(words, ensure_ascii=False))
     with database.writing() as connection:
         hold_desk(connection)
         now_ms = time.time_ns() // 1_000_000
         desk = said_so_far(connection, now_ms)
+        before = Vetting(connection, said_so_far(connection, now_ms))
         what = desk.take(Entry(0, name, kind, body, None), now_ms)
+        before.vet(what)
         if clashes := desk.clashes(what):
             raise Rejected(f"binding {name}: {clashes[0]}", remedy="end the other one first: --id ID --to TIME")
         say(connection, kind, name, body, now_ms)

@@ -14,6 +14,10 @@ Command = Callable[..., Any]
 Moment = int
 """Unix ms."""
 
+END_MS = 7_258_118_400_000
+"""The year 2200."""
+UNIX_MS_DIGITS = (12, 13)
+"""Fewer would be seconds."""
 _AGO = re.compile(r"-(\d+)([smhd])")
 _UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -24,13 +28,18 @@ def moment_option(*names: str, **words: Any) -> Callable[[Command], Command]:
 
 
 def moment_of(text: str, now_ms: int) -> Moment | None:
-    """Unix ms; None if it cannot be read."""
+    """Unix ms from 1970 up to 2200; None if it cannot be read."""
+    moment = _read_any(text, now_ms)
+    return moment if moment is not None and 0 <= moment < END_MS else None
+
+
+def _read_any(text: str, now_ms: int) -> Moment | None:
     if text == "now":
         return now_ms
     if ago := _AGO.fullmatch(text):
         return now_ms - int(ago[1]) * _UNITS_MS[ago[2]]
     if text.isdecimal() and len(text) > 8:
-        return int(text)
+        return int(text) if len(text) in UNIX_MS_DIGITS else None
     try:
         return round(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
     except (ValueError, OverflowError, OSError):

@@ -15,6 +15,7 @@ import click
 
 from gateway.commands.centre_options import centre_option, open_ledger
 from gateway.commands.moments import Command, Moment, moment_of, moment_option
+from gateway.commands.names import MINUTES, NAME, SUBJECT, is_subject
 
 if TYPE_CHECKING:
     from traceability.whereabouts.inquiry import Inquiry
@@ -48,7 +49,7 @@ def window_options(function: Command) -> Command:
 
 def subject_argument(function: Command) -> Command:
     """`person/ID`, or `card/TOKEN` for a card that is nobody's."""
-    return click.argument("subject")(function)
+    return click.argument("subject", type=SUBJECT)(function)
 
 
 def read_isolated(_: click.Context, option: click.Parameter, told: tuple[str, ...]) -> dict[str, Moment]:
@@ -57,14 +58,14 @@ def read_isolated(_: click.Context, option: click.Parameter, told: tuple[str, ..
     for each in told:
         subject, _equals, text = each.rpartition("=")
         at_ms = moment_of(text, time.time_ns() // 1_000_000)
-        if at_ms is None or not subject:
+        if at_ms is None or not is_subject(subject):
             raise click.BadParameter(f"{each!r} is not SUBJECT=TIME, as person/8f3a=-2h", param=option)
         until[subject] = min(at_ms, until.get(subject, at_ms))
     return until
 
 
 @question("roster")
-@click.argument("site")
+@click.argument("site", type=NAME)
 @at_option
 def roster(config: Path, site: str, at: Moment, **how: Any) -> None:
     """Who is on SITE, and who possibly is."""
@@ -72,8 +73,8 @@ def roster(config: Path, site: str, at: Moment, **how: Any) -> None:
 
 
 @question("headcount")
-@click.argument("site")
-@click.option("--zone", help="Only this zone and what lies within it.")
+@click.argument("site", type=NAME)
+@click.option("--zone", type=NAME, help="Only this zone and what lies within it.")
 @at_option
 def headcount(config: Path, site: str, zone: str | None, at: Moment, **how: Any) -> None:
     """How many are on SITE: by kind, employer and zone, and those without a name."""
@@ -92,7 +93,7 @@ def trajectory(config: Path, subject: str, begin: Moment, end: Moment, **how: An
 @subject_argument
 @window_options
 @click.option("--near", type=click.Choice(["zone", "building", "site"]), default="zone", show_default=True)
-@click.option("--minutes", type=click.FloatRange(0), default=0.0, show_default=True, help="At least so long.")
+@click.option("--minutes", type=MINUTES, default=0.0, show_default=True, help="At least so long.")
 @click.option("--second", is_flag=True, help="Also whom the contacts met afterwards.")
 @click.option("--isolated", multiple=True, metavar="SUBJECT=TIME", callback=read_isolated, help="Met nobody since.")
 def contacts(
@@ -131,8 +132,8 @@ def places(config: Path, subject: str, begin: Moment, end: Moment, **how: Any) -
 
 
 @question("visitors")
-@click.argument("site")
-@click.argument("zone", required=False)
+@click.argument("site", type=NAME)
+@click.argument("zone", type=NAME, required=False)
 @window_options
 def visitors(config: Path, site: str, zone: str | None, begin: Moment, end: Moment, **how: Any) -> None:
     """Who was on SITE, or in its ZONE, in a window."""
@@ -140,8 +141,8 @@ def visitors(config: Path, site: str, zone: str | None, begin: Moment, end: Mome
 
 
 @question("density")
-@click.argument("site")
-@click.argument("zone")
+@click.argument("site", type=NAME)
+@click.argument("zone", type=NAME)
 @at_option
 def density(config: Path, site: str, zone: str, at: Moment, **how: Any) -> None:
     """How full ZONE of SITE is, of what it may hold."""
@@ -149,8 +150,8 @@ def density(config: Path, site: str, zone: str, at: Moment, **how: Any) -> None:
 
 
 @question("peaks")
-@click.argument("site")
-@click.argument("zone")
+@click.argument("site", type=NAME)
+@click.argument("zone", type=NAME)
 @window_options
 def peaks(config: Path, site: str, zone: str, begin: Moment, end: Moment, **how: Any) -> None:
     """How full ZONE of SITE was at most, and when it held more than it may."""
@@ -158,9 +159,9 @@ def peaks(config: Path, site: str, zone: str, begin: Moment, end: Moment, **how:
 
 
 @question("gatherings")
-@click.argument("site")
+@click.argument("site", type=NAME)
 @click.option("--more-than", type=click.IntRange(1), required=True, help="So many people.")
-@click.option("--minutes", type=click.FloatRange(0), required=True, help="For so long.")
+@click.option("--minutes", type=MINUTES, required=True, help="For so long.")
 @window_options
 def gatherings(
     config: Path, site: str, more_than: int, minutes: float, begin: Moment, end: Moment, **how: Any
@@ -170,7 +171,7 @@ def gatherings(
 
 
 @question("oddities")
-@click.argument("site")
+@click.argument("site", type=NAME)
 @window_options
 def oddities(config: Path, site: str, begin: Moment, end: Moment, **how: Any) -> None:
     """In without out, out without in, never punched out on SITE; each with its likely cause."""
@@ -178,7 +179,7 @@ def oddities(config: Path, site: str, begin: Moment, end: Moment, **how: Any) ->
 
 
 @question("impossible")
-@click.argument("subject", required=False)
+@click.argument("subject", type=SUBJECT, required=False)
 @window_options
 def impossible(config: Path, subject: str | None, begin: Moment, end: Moment, **how: Any) -> None:
     """Moves nobody can have made, of SUBJECT or of all: a card lent or copied, a wrong binding, a wrong clock."""
@@ -186,7 +187,7 @@ def impossible(config: Path, subject: str | None, begin: Moment, end: Moment, **
 
 
 @question("completeness")
-@click.argument("site")
+@click.argument("site", type=NAME)
 @window_options
 def completeness(config: Path, site: str, begin: Moment, end: Moment, **how: Any) -> None:
     """How much of SITE was watched in a window, and what was not understood."""

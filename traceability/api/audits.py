@@ -26,8 +26,8 @@ LastSeq = Annotated[int | None, Query(ge=1, lt=2**53, description="The last one;
 
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """Each epoch that was checked. `holds`: there was something to check, in each of them nothing is wrong, and no line
-    of what was asked for is missing.
+    """Each epoch that was checked. `holds`: there was something to check, and in each of them nothing is wrong, and
+    nothing of what was asked for missing.
     """
 
     holds: bool

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from traceability.presence.answers import Scope, scope_of
+from traceability.presence.answers import Scope, scope_of_all
 from traceability.presence.moments import HOUR_MS, Span
 from traceability.presence.trajectory import Leg, way_of
 from traceability.presence.view import View
@@ -51,9 +51,9 @@ def breaches(view: View, allowances: Iterable[Allowance], window: Span) -> Breac
         span = allowance.span.cut(window)
         if span.length_ms:
             way = way_of(view, allowance.subject, span)
-            sites |= {*way.sites, *allowance.sites}
+            sites |= {*allowance.sites}
             found += (breach for leg in way.legs for breach in _breach(allowance, leg, span))
-    return Breaches(scope_of(view, sites, window, window.end_ms), window, tuple(found))
+    return Breaches(scope_of_all(view, window, window.end_ms, sites), window, tuple(found))
 
 
 def _breach(allowance: Allowance, leg: Leg, span: Span) -> Iterator[Breach]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from gateway.wire import compact
+from traceability.presence.bindings import CARD
 from traceability.presence.coverage import Covered, State
 from traceability.presence.moments import DAY_MS, MINUTE_MS, Span, merged
 from traceability.presence.stays import Stay
@@ -38,11 +39,24 @@ class Scope:
 
 
 def scope_of(view: View, sites: Iterable[str], looked_at: Span, as_of_ms: int) -> Scope:
-    """The coverage of these sites. A site of which no lane is known is not complete."""
+    """The coverage of these sites. A site of which no lane is known is not complete, and neither is no site."""
     names = tuple(sorted(set(sites)))
+    return _scope(view, names, view.coverages(names, looked_at), looked_at, as_of_ms)
+
+
+def scope_of_all(view: View, looked_at: Span, as_of_ms: int, besides: Iterable[str] = ()) -> Scope:
+    """The coverage of all sites of which a lane is known, and of these: for what may have happened anywhere."""
+    asked = set(besides)
+    watched = view.coverages({*view.sites(), *asked}, looked_at)
+    names = tuple(site for site in sorted(watched) if watched[site] or site in asked)
+    return _scope(view, names, watched, looked_at, as_of_ms)
+
+
+def _scope(
+    view: View, names: tuple[str, ...], watched: Mapping[str, Sequence[Covered]], looked_at: Span, as_of_ms: int
+) -> Scope:
     gaps: list[Covered] = []
-    complete = True
-    watched = view.coverages(names, looked_at)
+    complete = bool(names)
     for site in names:
         covered = [*watched[site], *_on_wheels(view, site, looked_at)]
         gaps += (each for each in covered if each.state != "observed")
@@ -54,10 +68,11 @@ def scope_of(view: View, sites: Iterable[str], looked_at: Span, as_of_ms: int) -
 def _on_wheels(view: View, site: str, window: Span) -> Iterator[Covered]:
     """Read points of other sites, for as long as they stood at this one."""
     stood: dict[str, dict[str, list[Span]]] = {}
-    for lane in view.atlas.at(window.begin_ms).lanes.values():
-        spans = [position.span.cut(window) for position in lane.positions if position.site == site != lane.site]
-        if any(span.length_ms for span in spans):
-            stood.setdefault(lane.site, {})[lane.id] = spans
+    for part, chart in view.atlas.over(window):
+        for lane in chart.lanes.values():
+            spans = [position.span.cut(part) for position in lane.positions if position.site == site != lane.site]
+            if any(span.length_ms for span in spans):
+                stood.setdefault(lane.site, {}).setdefault(lane.id, []).extend(spans)
     for owner in sorted(stood):
         for covered in view.coverage(owner, window):
             for span in stood[owner].get(covered.lane, ()):
@@ -67,12 +82,12 @@ def _on_wheels(view: View, site: str, window: Span) -> Iterator[Covered]:
 
 def elsewhere(view: View, sites: Iterable[str], spans: Sequence[Span]) -> tuple[Covered, ...]:
     """Where and when nobody would have seen a subject that is taken to be on no site in these spans: for all sites of
-    the map but these, by site, all lanes of a site (`*`) together.
+    which records have come but these, by site, all lanes of a site (`*`) together.
     """
     if not any(span.length_ms for span in spans):
         return ()
     window = Span(min(span.begin_ms for span in spans), max(span.end_ms for span in spans))
-    others = {zone.site for zone in view.atlas.at(window.begin_ms).zones.values()} - set(sites)
+    others = set(view.sites()) - set(sites)
     watched = view.coverages(sorted(others), window)
     return tuple(gap for site in sorted(others) for gap in _unwatched(site, watched[site], spans))
 
@@ -148,16 +163,22 @@ class Completeness:
 def completeness(view: View, sites: Iterable[str], window: Span) -> Completeness:
     """How much of these sites was watched in a window, and what was not understood."""
     names = tuple(sorted(set(sites)))
+    here = {stay.subject for site in names for stay in view.in_site(site, window)}
     spent: dict[State, int] = {}
     for site in names:
         for covered in view.coverage(site, window):
             spent[covered.state] = spent.get(covered.state, 0) + covered.span.length_ms
     whole = sum(spent.values()) or 1
-    unplaced = view.unplaced()
+    unplaced = [each for each in view.unplaced() if each.id.partition("/")[0] in names]
     return Completeness(
         scope_of(view, names, window, window.end_ms),
         tuple(Watched(state, spent[state], round(spent[state] / whole, 6)) for state in sorted(spent)),
         tuple(each.id for each in unplaced if each.why == "undated"),
         tuple(each.id for each in unplaced if each.why == "unreadable"),
-        tuple(subject for subject in view.subjects(window) if subject.startswith("card/")),
+        tuple(
+            subject
+            for subject in view.subjects(window)
+            if subject.startswith(CARD)
+            and (subject in here or any(step.site in names for step in view.steps_of(subject, window)))
+        ),
     )

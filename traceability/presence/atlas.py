@@ -120,6 +120,15 @@ class Atlas:
         held = [each for each in self.maps if each.from_ms <= at_ms]
         return max(held, key=lambda each: (each.from_ms, each.known_ms), default=NO_MAP)
 
+    def over(self, window: Span) -> list[tuple[Span, Map]]:
+        """The versions in force in a window, each with its part of it; in order, the whole window."""
+        cuts = {each.from_ms for each in self.maps if window.begin_ms < each.from_ms < window.end_ms}
+        begins = [window.begin_ms, *sorted(cuts)]
+        return [
+            (Span(begin_ms, end_ms), self.at(begin_ms))
+            for begin_ms, end_ms in zip(begins, [*begins[1:], window.end_ms], strict=True)
+        ]
+
     def having(self, new: Map) -> Atlas:
         """With one more version; the same again changes nothing."""
         return self if new in self.maps else Atlas((*self.maps, new))

@@ -65,7 +65,7 @@ class Brush:
 class Contact:
     """One other subject. `band` by the likely time: up to 15 min, up to 4 h, longer; `band_possible` by the most.
 
-    `first_ms`: the first moment they can have been together.
+    `first_ms`: the first moment they can have been together, `first_likely_ms`: they likely were (None: never).
     """
 
     subject: str
@@ -75,6 +75,7 @@ class Contact:
     band: Band
     band_possible: Band
     first_ms: int
+    first_likely_ms: int | None
     zones: tuple[Shared, ...]
     brushes: tuple[Brush, ...]
 
@@ -109,7 +110,7 @@ class SecondContact:
 @dataclass(frozen=True, slots=True)
 class SecondDegree:
     """Whom the contacts met after they had met the subject, until they were isolated. `possible`: one of the two
-    meetings, or both, is no more than possible.
+    meetings, or both, or that they were in this order, is no more than possible.
     """
 
     scope: Scope
@@ -145,21 +146,20 @@ def second_degree(
     known = {subject, *likely}
     second: dict[str, SecondContact] = {}
     possible: dict[str, SecondContact] = {}
+    sites = set(first.scope.sites)
     for link in sorted((*first.contacts, *first.possible), key=lambda each: (each.first_ms, each.subject)):
         later = _before(Span(link.first_ms, window.end_ms), until.get(link.subject))
-        met = (
-            _met(view, link.subject, view.of_subject(link.subject, later), later, rules)[:2]
-            if later.length_ms
-            else ()
-        )
+        if not later.length_ms:
+            continue
+        stays = view.of_subject(link.subject, later)
+        sites |= {stay.site for stay in stays}
+        met = _met(view, link.subject, stays, later, rules, link.first_likely_ms)[:2]
         for found, others in zip((second if link.subject in likely else possible, possible), met, strict=False):
             for each in others:
                 held = found.get(each.subject)
                 if each.subject not in known and (held is None or each.first_ms < held.contact.first_ms):
                     found[each.subject] = SecondContact(each.subject, link.subject, link.first_ms, each)
     ordered = sorted(second.values(), key=_by_time)
-    sites = set(first.scope.sites)
-    sites |= {shared.site for each in ordered for shared in each.contact.zones}
     return SecondDegree(
         scope_of(view, sites, first.scope.looked_at, window.end_ms),
         subject,
@@ -174,16 +174,17 @@ def _by_time(each: SecondContact) -> tuple[int, str]:
 
 
 def _met(
-    view: View, subject: str, mine: Sequence[Stay], window: Span, rules: Rules
+    view: View, subject: str, mine: Sequence[Stay], window: Span, rules: Rules, likely_ms: int | None = None
 ) -> tuple[list[Contact], list[Contact], list[Stay]]:
     """Whom the subject of these stays met likely, and possibly, the longest first; and their stays that reach out of
-    the window.
+    the window. `likely_ms`: what was before that moment is no more than possible.
     """
+    since_ms = window.begin_ms if likely_ms is None else likely_ms
     beside: list[Stay] = []
     shared: dict[str, dict[Place, Together]] = {}
     asked = [(_near(view.atlas, stay, rules.near), stay.extent("possible").cut(window)) for stay in mine]
     for stay, others in zip(mine, view.in_zones_each(asked), strict=True):
-        place, reaches = Place(stay.site, stay.zone), _reaches(stay, window, rules.aged_ms)
+        place, reaches = Place(stay.site, stay.zone), _reaches(stay, window, since_ms, rules.aged_ms)
         for other in others:
             if other.subject != subject:
                 common = _common(reaches, other, rules.aged_ms)
@@ -199,9 +200,17 @@ def _met(
     ]
     found.sort(key=lambda each: (-each.likely_ms, -each.possible_ms, each.subject))
     least_ms = max(1, rules.threshold_ms)
-    likely = [each for each in found if each.likely_ms >= least_ms or each.brushes]
-    possible = [each for each in found if each.likely_ms < least_ms <= each.possible_ms and not each.brushes]
+    likely, possible = [], []
+    for each in found:
+        if each.likely_ms >= least_ms or any(_moment(brush) >= since_ms for brush in each.brushes):
+            likely.append(each)
+        elif each.possible_ms >= least_ms or each.brushes:
+            possible.append(each)
     return likely, possible, beside
+
+
+def _moment(brush: Brush) -> int:
+    return max(brush.at_ms, brush.other_ms)
 
 
 def _reaches_out(stay: Stay, window: Span) -> bool:
@@ -229,10 +238,12 @@ def _near(atlas: Atlas, stay: Stay, near: Near) -> set[Place]:
     return here | {Place(zone.site, zone.id) for zone in same}
 
 
-def _reaches(stay: Stay, window: Span, aged_ms: int) -> list[Pair]:
-    """Of a stay within the window, by WIDEST."""
-    reaches = (stay.reach(level, aged_ms) for level in WIDEST)
-    return [(max(begin, window.begin_ms), min(end, window.end_ms)) for begin, end in reaches]
+def _reaches(stay: Stay, window: Span, likely_ms: int, aged_ms: int) -> list[Pair]:
+    """Of a stay within the window, by WIDEST; more than possible only from `likely_ms` on."""
+    reaches = zip(
+        (window.begin_ms, likely_ms, likely_ms), (stay.reach(level, aged_ms) for level in WIDEST), strict=True
+    )
+    return [(max(begin, since_ms), min(end, window.end_ms)) for since_ms, (begin, end) in reaches]
 
 
 def _common(reaches: Sequence[Pair], other: Stay, aged_ms: int) -> list[Pair]:
@@ -251,7 +262,8 @@ def _contact(subject: str, zones: Mapping[Place, Together], brushes: Sequence[Br
     possible, likely, sure = ([pair for each in zones.values() for pair in each[at]] for at in range(len(WIDEST)))
     likely_ms, possible_ms = covered_ms(likely), covered_ms(possible)
     begins = [begin_ms for begin_ms, _ in possible]
-    begins += [max(brush.at_ms, brush.other_ms) for brush in brushes]
+    begins += map(_moment, brushes)
+    likely_begins = [*(begin_ms for begin_ms, _ in likely), *map(_moment, brushes)]
     return Contact(
         subject,
         covered_ms(sure),
@@ -260,6 +272,7 @@ def _contact(subject: str, zones: Mapping[Place, Together], brushes: Sequence[Br
         band_of(likely_ms),
         band_of(possible_ms),
         min(begins, default=0),
+        min(likely_begins, default=None),
         tuple(
             Shared(place.site, place.zone, *(covered_ms(pairs) for pairs in reversed(zones[place])))
             for place in sorted(zones)

@@ -5,10 +5,12 @@ Counted are likely stays, and people without a name where they pass. A zone hold
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, groupby
 
 from traceability.presence.answers import LOOKBACK_MS, Scope, rests_on, scope_of
+from traceability.presence.atlas import is_inside
 from traceability.presence.moments import Span
 from traceability.presence.roster import crosses, headcount
 from traceability.presence.stays import AGED_MS, Stay
@@ -41,7 +43,7 @@ class Crowd:
 
 @dataclass(frozen=True, slots=True)
 class Peaks:
-    """The fullest moment of a window, and the spans above the capacity."""
+    """The fullest moment of a window, and the spans above the capacity of their time; `capacity`: at its end."""
 
     scope: Scope
     site: str
@@ -88,20 +90,23 @@ def density(view: View, site: str, zone: str, as_of_ms: int, back_ms: int = LOOK
 
 
 def peaks(view: View, site: str, zone: str, window: Span, back_ms: int = LOOKBACK_MS) -> Peaks:
-    """The peak of a zone in a window, and where it was above its capacity."""
-    capacity = view.atlas.at(window.begin_ms).zone(site, zone).capacity
-    stays = _stays_in(view, site, zone, window)
-    levels = list(_levels(view, site, zone, stays, window, back_ms))
+    """The peak of a zone in a window, and where it was above its capacity, by the maps of their time."""
+    levels, stays = _levels(view, site, zone, window, back_ms)
     top = max(levels, key=lambda level: (level.people, -level.span.begin_ms))
-    over = [] if capacity is None else list(_runs(levels, capacity))
+    capacities = [(part, chart.zone(site, zone).capacity) for part, chart in view.atlas.over(window)]
+
+    def is_over(level: Level) -> bool:
+        most = next(most for part, most in capacities if part.holds(level.span.begin_ms))
+        return most is not None and level.people > most
+
     return Peaks(
         scope_of(view, [site], rests_on(window, stays), window.end_ms),
         site,
         zone,
-        capacity,
+        capacities[-1][1],
         top.people,
         top.span.begin_ms,
-        tuple(_crowd(view, site, zone, run) for run in over),
+        tuple(_crowd(view, site, zone, run) for run in _runs(levels, is_over)),
     )
 
 
@@ -110,41 +115,47 @@ def gatherings(
 ) -> Gatherings:
     """Zones of a site in which more than so many people were together for that long, or longer."""
     everybody = view.in_site(site, window)
-    zones = {stay.zone for stay in everybody}
-    zones |= {zone for step in view.flows(site, window) for zone in (step.to_zone,) if zone not in {None, "outside"}}
+    entered = {step.to_zone for step in view.flows(site, Span(window.begin_ms - back_ms, window.end_ms))}
+    inmost = {stay.zone for stay in everybody} | {zone for zone in entered if is_inside(zone) and zone is not None}
+    maps = [chart for _, chart in view.atlas.over(window)]
+    zones = {zone for inner in inmost for chart in maps for zone in chart.chain(site, inner)}
     found = [
         (zone, _crowd(view, site, zone, run))
-        for zone in sorted(zone for zone in zones if zone is not None)
-        for run in _runs(
-            list(_levels(view, site, zone, _stays_in(view, site, zone, window), window, back_ms)), more_than
-        )
+        for zone in sorted(zones)
+        for run in _runs(_levels(view, site, zone, window, back_ms)[0], lambda level: level.people > more_than)
         if run.span.length_ms >= for_ms
     ]
     return Gatherings(scope_of(view, [site], rests_on(window, everybody), window.end_ms), site, tuple(found))
 
 
-def _stays_in(view: View, site: str, zone: str, window: Span) -> Sequence[Stay]:
-    """In a zone, and in what lies within it."""
-    zones = view.atlas.at(window.begin_ms).under(site, zone)
-    return view.in_zones({Place(site, each) for each in zones}, window)
+def _levels(view: View, site: str, zone: str, window: Span, back_ms: int) -> tuple[list[Level], list[Stay]]:
+    """How many people were in a zone and in what lies within it by the maps of their time, as spans over the whole
+    window; and the stays that were counted.
+    """
+    changes: dict[int, int] = {}
+    counted: list[Stay] = []
 
+    def change(at_ms: int, by: int) -> None:
+        changes[at_ms] = changes.get(at_ms, 0) + by
 
-def _levels(view: View, site: str, zone: str, stays: Sequence[Stay], window: Span, back_ms: int) -> Iterator[Level]:
-    """How many people were in a zone, as spans over the whole window."""
-    zones = view.atlas.at(window.begin_ms).under(site, zone)
-    changes: dict[int, int] = {window.begin_ms: 0}
-    for stay in stays:
-        span = stay.extent("likely", AGED_MS).cut(window)
-        if span.length_ms:
-            changes[span.begin_ms] = changes.get(span.begin_ms, 0) + stay.count
-            changes[span.end_ms] = changes.get(span.end_ms, 0) - stay.count
-    for at_ms, change in _unnamed(view, site, zones, window, back_ms):
-        changes[at_ms] = changes.get(at_ms, 0) + change
-    people = 0
+    for part, chart in view.atlas.over(window):
+        zones = chart.under(site, zone)
+        change(part.begin_ms, 0)
+        for stay in view.in_zones({Place(site, each) for each in zones}, part):
+            span = stay.extent("likely", AGED_MS).cut(part)
+            counted.append(stay)
+            if span.length_ms:
+                change(span.begin_ms, stay.count)
+                change(span.end_ms, -stay.count)
+        unnamed = 0
+        for at_ms, by in _unnamed(view, site, zones, part, back_ms):
+            change(at_ms, by)
+            unnamed += by
+        change(part.end_ms, -unnamed)
     times = sorted(at_ms for at_ms in changes if at_ms < window.end_ms)
-    for at_ms, end_ms in zip(times, [*times[1:], window.end_ms], strict=True):
-        people += changes[at_ms]
-        yield Level(Span(at_ms, end_ms), people)
+    people = accumulate(changes[at_ms] for at_ms in times)
+    spans = map(Span, times, [*times[1:], window.end_ms])
+    return [Level(span, number) for span, number in zip(spans, people, strict=True)], counted
 
 
 def _unnamed(view: View, site: str, zones: frozenset[str], window: Span, back_ms: int) -> Iterator[tuple[int, int]]:
@@ -157,22 +168,19 @@ def _unnamed(view: View, site: str, zones: frozenset[str], window: Span, back_ms
         people = now
 
 
-def _runs(levels: Sequence[Level], more_than: int) -> Iterator[Level]:
-    """Neighbouring spans with more people than that, as one with the most there were."""
-    run: Level | None = None
-    for level in levels:
-        if level.people > more_than:
-            begin_ms = level.span.begin_ms if run is None else run.span.begin_ms
-            most = level.people if run is None else max(run.people, level.people)
-            run = Level(Span(begin_ms, level.span.end_ms), most)
-        elif run is not None:
-            yield run
-            run = None
-    if run is not None:
-        yield run
+def _runs(levels: Sequence[Level], is_over: Callable[[Level], bool]) -> Iterator[Level]:
+    """Neighbouring spans that are over a limit, as one with the most people there were."""
+    for over, together in groupby(levels, is_over):
+        run = list(together)
+        if over:
+            yield Level(Span(run[0].span.begin_ms, run[-1].span.end_ms), max(level.people for level in run))
 
 
 def _crowd(view: View, site: str, zone: str, run: Level) -> Crowd:
-    stays = _stays_in(view, site, zone, run.span)
-    there = {stay.subject for stay in stays if stay.extent("likely", AGED_MS).cut(run.span).length_ms}
+    there = {
+        stay.subject
+        for part, chart in view.atlas.over(run.span)
+        for stay in view.in_zones({Place(site, each) for each in chart.under(site, zone)}, part)
+        if stay.extent("likely", AGED_MS).cut(part).length_ms
+    }
     return Crowd(run.span, run.people, tuple(sorted(there)))

@@ -123,6 +123,9 @@ class Presence:
         """The steps and stays of one of them. LookupError for a stranger."""
         return self._lines[subject]
 
+    def sites(self) -> list[str]:
+        return sorted({site for site, _ in self.watches.gateways})
+
     def person(self, subject: str) -> Person | None:
         return self.bindings.person_of(subject)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
-from traceability.presence.answers import LOOKBACK_MS, Scope, elsewhere, rests_on, scope_of
+from traceability.presence.answers import LOOKBACK_MS, Scope, elsewhere, rests_on, scope_of, scope_of_all
 from traceability.presence.coverage import Covered
 from traceability.presence.facts import OUTSIDE
 from traceability.presence.moments import DAY_MS, Span
@@ -106,18 +106,22 @@ def trajectory(view: View, subject: str, window: Span, aged_ms: int = AGED_MS) -
 
 
 def impossible_moves(view: View, subjects: Sequence[str], window: Span) -> ImpossibleMoves:
-    """Moves of these subjects in a window that contradict each other. One site is not far from itself."""
+    """Moves of these subjects in a window that contradict each other, or the move before it. One site is not far from
+    itself.
+    """
     found: list[Impossible] = []
     for subject in sorted(set(subjects)):
-        moves = [step for step in view.steps_of(subject, window) if step.role == "moved"]
+        around = Span(window.begin_ms - LOOKBACK_MS, window.end_ms)
+        moves = [step for step in view.steps_of(subject, around) if step.role == "moved"]
         for before, after in pairwise(moves):
+            if not window.holds(after.when.best_ms):
+                continue
             travel = view.atlas.at(before.when.best_ms).travel
             if travel.contradicts(before, after):
                 apart_ms = after.when.last_ms - before.when.first_ms
                 needed_ms = travel.needed_ms(before.site, after.site)
                 found.append(Impossible(subject, before.id, after.id, before.site, after.site, apart_ms, needed_ms))
-    sites = {site for each in found for site in (each.from_site, each.to_site)}
-    return ImpossibleMoves(scope_of(view, sites, window, window.end_ms), tuple(found))
+    return ImpossibleMoves(scope_of_all(view, window, window.end_ms), tuple(found))
 
 
 def outside_between(before: Stay | None, after: Stay | None) -> bool:

@@ -43,6 +43,9 @@ class View(Protocol):
     @property
     def atlas(self) -> Atlas: ...
 
+    def sites(self) -> Sequence[str]:
+        """All sites of which records have come, by name; also since `known_at_ms`: of those nothing is covered."""
+
     def person(self, subject: str) -> Person | None:
         """None for an unresolved card, and for a person of whom nothing is told."""
 

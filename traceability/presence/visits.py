@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from traceability.presence.answers import Scope, rests_on, scope_of
+from traceability.presence.answers import Scope, elsewhere, rests_on, scope_of
+from traceability.presence.coverage import Covered
 from traceability.presence.moments import LEVELS, Span, merged, total_ms
 from traceability.presence.stays import AGED_MS, Flag, Stay
+from traceability.presence.trajectory import way_of
 from traceability.presence.view import Place, View
 
 
@@ -54,28 +56,34 @@ class Involved:
 
 @dataclass(frozen=True, slots=True)
 class PlacesInvolved:
-    """All places of a subject, by site and zone."""
+    """All places of a subject, by site and zone. It may have been at others besides: `unknown` is when nobody knows
+    where it was, `elsewhere` when nobody would have seen it at a site that is not in the scope.
+    """
 
     scope: Scope
     subject: str
     window: Span
     places: tuple[Involved, ...]
+    unknown: tuple[Span, ...]
+    elsewhere: tuple[Covered, ...]
 
 
 def visitors(view: View, site: str, zone: str | None, window: Span, aged_ms: int = AGED_MS) -> Visitors:
     """Who was on a site, or in one zone of it and what lies within that; by subject."""
-    zones = None if zone is None else view.atlas.at(window.begin_ms).under(site, zone)
-    stays = (
-        view.in_site(site, window) if zones is None else view.in_zones({Place(site, each) for each in zones}, window)
-    )
-    of: dict[str, list[Stay]] = {}
-    for stay in stays:
-        of.setdefault(stay.subject, []).append(stay)
+    zones: set[str] = set()
+    of: dict[str, list[tuple[Stay, Span]]] = {}
+    stays: list[Stay] = []
+    for part, within in [(window, None)] if zone is None else _within(view, site, zone, window):
+        here = view.in_site(site, part) if within is None else view.in_zones({Place(site, it) for it in within}, part)
+        zones |= within or frozenset()
+        stays += here
+        for stay in here:
+            of.setdefault(stay.subject, []).append((stay, part))
     found = [_visitor(view, subject, of[subject], window, aged_ms) for subject in sorted(of)]
     return Visitors(
         scope_of(view, [site], rests_on(window, stays), window.end_ms),
         site,
-        tuple(sorted(zones or ())),
+        tuple(sorted(zones)),
         window,
         tuple(each for each in found if each.likely_ms),
         tuple(each for each in found if each.possible_ms and not each.likely_ms),
@@ -85,20 +93,28 @@ def visitors(view: View, site: str, zone: str | None, window: Span, aged_ms: int
 def places_of(view: View, subject: str, window: Span, aged_ms: int = AGED_MS) -> PlacesInvolved:
     """The places a subject was in, and who was there at the same time."""
     of: dict[Place, list[Stay]] = {}
-    mine = view.of_subject(subject, window)
-    for stay in mine:
+    way = way_of(view, subject, window, aged_ms)
+    for stay in way.stays:
         of.setdefault(Place(stay.site, stay.zone), []).append(stay)
     return PlacesInvolved(
-        scope_of(view, {stay.site for stay in mine}, rests_on(window, mine), window.end_ms),
+        scope_of(view, way.sites, way.rests, window.end_ms),
         subject,
         window,
         tuple(_involved(view, subject, place, of[place], window, aged_ms) for place in sorted(of)),
+        tuple(merged(leg.span for leg in way.legs if leg.kind == "unknown")),
+        elsewhere(view, way.sites, way.away),
     )
 
 
-def _visitor(view: View, subject: str, stays: Sequence[Stay], window: Span, aged_ms: int) -> Visitor:
+def _within(view: View, site: str, zone: str, window: Span) -> Iterator[tuple[Span, frozenset[str] | None]]:
+    """What lies within a zone, by the maps in force in parts of a window."""
+    for part, chart in view.atlas.over(window):
+        yield part, chart.under(site, zone)
+
+
+def _visitor(view: View, subject: str, stays: Sequence[tuple[Stay, Span]], window: Span, aged_ms: int) -> Visitor:
     person = view.person(subject)
-    extents = {level: [stay.extent(level, aged_ms).cut(window) for stay in stays] for level in LEVELS}
+    extents = {level: [stay.extent(level, aged_ms).cut(part) for stay, part in stays] for level in LEVELS}
     possible = [span for span in extents["possible"] if span.length_ms] or [Span(window.begin_ms, window.begin_ms)]
     sure_ms, likely_ms, possible_ms = (total_ms(extents[level]) for level in LEVELS)
     return Visitor(
@@ -111,7 +127,7 @@ def _visitor(view: View, subject: str, stays: Sequence[Stay], window: Span, aged
         possible_ms,
         min(span.begin_ms for span in possible),
         max(span.end_ms for span in possible),
-        tuple(sorted({flag for stay in stays for flag in stay.flags})),
+        tuple(sorted({flag for stay, _ in stays for flag in stay.flags})),
     )
 
 

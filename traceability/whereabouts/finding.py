@@ -137,6 +137,13 @@ def zones_of(connection: Connection, site: str) -> list[str]:
     return sorted({zone for zone in found if zone is not None})
 
 
+def was_anybody_in(connection: Connection, place: Place, known_at_ms: int) -> bool:
+    """Whether anybody ever stayed in a zone, as known then; by the same indices."""
+    here = (S.site == place.site, S.zone == place.zone, S.known_from <= known_at_ms, S.known_to > known_at_ms)
+    parts = (select(S.zone).where(*here, part).limit(1) for part in (_PASSES, _STAYS, _LASTS))
+    return any(connection.scalar(each) is not None for each in parts)
+
+
 @cache
 def _zones() -> Any:
     site: ColumnElement[str] = bindparam("wanted", type_=Text)

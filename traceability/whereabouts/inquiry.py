@@ -7,7 +7,7 @@ deriver, and the answer says when that was, so that it can be asked for again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from traceability.database import Database
@@ -16,6 +16,7 @@ from traceability.presence import contacts as meeting
 from traceability.presence import oddities as odd
 from traceability.presence import roster as presence
 from traceability.presence import trajectory as way
+from traceability.presence.coverage import Covered
 from traceability.presence.moments import Span
 from traceability.presence.trial import Trial
 from traceability.whereabouts import corrections as correcting
@@ -26,6 +27,7 @@ from traceability.whereabouts.progress import behind
 from traceability.whereabouts.view import TableView
 
 Answer = TypeVar("Answer")
+OfZone = TypeVar("OfZone", presence.Headcount, visits.Visitors, crowding.Density, crowding.Peaks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Inquiry:
 
     def headcount(self, site: str, as_of_ms: int, zone: str | None = None) -> presence.Headcount:
         """How many, by kind, employer and zone, and how many without a name."""
-        return self._ask(lambda view: presence.headcount(view, site, as_of_ms, zone=zone))
+        return self._ask_of(site, zone, lambda view: presence.headcount(view, site, as_of_ms, zone=zone))
 
     def trajectory(self, subject: str, window: Span) -> way.Trajectory:
         """Where somebody was, and for how long; where nobody knows."""
@@ -74,15 +76,15 @@ class Inquiry:
 
     def visitors(self, site: str, zone: str | None, window: Span) -> visits.Visitors:
         """Who was at a place in a window."""
-        return self._ask(lambda view: visits.visitors(view, site, zone, window))
+        return self._ask_of(site, zone, lambda view: visits.visitors(view, site, zone, window))
 
     def density(self, site: str, zone: str, as_of_ms: int) -> crowding.Density:
         """How full a place is."""
-        return self._ask(lambda view: crowding.density(view, site, zone, as_of_ms))
+        return self._ask_of(site, zone, lambda view: crowding.density(view, site, zone, as_of_ms))
 
     def peaks(self, site: str, zone: str, window: Span) -> crowding.Peaks:
         """How full a place was at most, and when it held more than it may."""
-        return self._ask(lambda view: crowding.peaks(view, site, zone, window))
+        return self._ask_of(site, zone, lambda view: crowding.peaks(view, site, zone, window))
 
     def gatherings(self, site: str, more_than: int, for_ms: int, window: Span) -> crowding.Gatherings:
         """Where more than so many were together for so long."""
@@ -117,6 +119,22 @@ class Inquiry:
         with self.database.reading(at_once=True) as connection:
             return correcting.corrections(connection, TableView(connection, self.as_known_at_ms), site, window)
 
+    def _ask_of(self, site: str, zone: str | None, question: Callable[[TableView], OfZone]) -> OfZone:
+        """Of a zone: an answer about one of which nothing is known says so, or a misspelt one were an empty one."""
+
+        def answer(view: TableView) -> OfZone:
+            told: OfZone = question(view)
+            if zone is None or view.knows_zone(site, zone, told.scope.looked_at):
+                return told
+            return replace(told, scope=_without_zone(told.scope, site, zone))
+
+        return self._ask(answer)
+
     def _ask(self, question: Callable[[TableView], Answer]) -> Answer:
         with self.database.reading(at_once=True) as connection:
             return question(TableView(connection, self.as_known_at_ms))
+
+
+def _without_zone(scope: answers.Scope, site: str, zone: str) -> answers.Scope:
+    gap = Covered(site, answers.ALL_LANES, scope.looked_at, "unknown", f"no zone {zone} is known")
+    return replace(scope, complete=False, gaps=(gap, *scope.gaps))

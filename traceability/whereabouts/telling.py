@@ -59,7 +59,7 @@ def _(answer: Trajectory) -> Iterator[str]:
 def _(answer: Contacts) -> Iterator[str]:
     yield f"{answer.subject}: {len(answer.contacts)} contacts, {len(answer.possible)} possibly"
     yield from _both(_contact, answer.contacts, answer.possible)
-    yield from (f"nobody knows where it was  {span(each)}" for each in answer.unknown)
+    yield from _unknown(answer.unknown)
     yield from scope(answer.scope)
     yield from _elsewhere(answer.elsewhere)
 
@@ -96,7 +96,9 @@ def _(answer: PlacesInvolved) -> Iterator[str]:
         yield f"{place.site}/{place.zone}  {minutes(place.likely_ms)}, at most {minutes(place.possible_ms)}  {when}"
         yield from (f"  with {other}" for other in place.others)
         yield from (f"  possibly with {other}" for other in place.others_possible)
+    yield from _unknown(answer.unknown)
     yield from scope(answer.scope)
+    yield from _elsewhere(answer.elsewhere)
 
 
 def scope(told: Scope) -> Iterator[str]:
@@ -104,14 +106,20 @@ def scope(told: Scope) -> Iterator[str]:
     known = "" if told.known_at_ms is None else f", as known at {clock(told.known_at_ms)} ({told.known_at_ms})"
     yield f"as of {clock(told.as_of_ms)}{known}"
     if told.complete:
-        yield "all lanes were watched"
+        yield f"all lanes of {', '.join(told.sites)} were watched"
         return
-    if not told.gaps:
+    if not told.sites:
+        yield "no site is in it: nothing was watched for this answer"
+    elif not told.gaps:
         yield "no lane of it is known"
     for gap in told.gaps[:MAX_GAPS]:
         yield f"not seen: {gap.site}/{gap.lane}  {span(gap.span)}  {gap.state}{f': {gap.why}' if gap.why else ''}"
     if len(told.gaps) > MAX_GAPS:
         yield f"not seen: … and {len(told.gaps) - MAX_GAPS} more; --json lists all"
+
+
+def _unknown(told: Sequence[Span]) -> Iterator[str]:
+    yield from (f"nobody knows where it was  {span(each)}" for each in told)
 
 
 def _elsewhere(told: Sequence[Covered]) -> Iterator[str]:

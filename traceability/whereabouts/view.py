@@ -24,7 +24,7 @@ from traceability.presence.stays import Stay, Step
 from traceability.presence.view import Passing, Place
 from traceability.whereabouts import tables
 from traceability.whereabouts.desk import Desk, desk_at, people_at
-from traceability.whereabouts.finding import Knowledge, Sought, passing, stays_in, zones_of
+from traceability.whereabouts.finding import Knowledge, Sought, passing, stays_in, was_anybody_in, zones_of
 from traceability.whereabouts.progress import progress
 from traceability.whereabouts.rows import stays_of, steps_of
 from traceability.whereabouts.watching import coverage_of
@@ -46,6 +46,9 @@ class TableView:
     @property
     def atlas(self) -> Atlas:
         return self._desk.atlas
+
+    def sites(self) -> list[str]:
+        return sorted(self._connection.scalars(select(ledger.streams.c.site).distinct()))
 
     def person(self, subject: str) -> Person | None:
         if subject not in self._asked:
@@ -111,6 +114,14 @@ class TableView:
             for site, gateway, epoch, seq, known_ms, why in self._connection.execute(query)
         ]
         return sorted((each for each in found if each.id not in self._desk.void), key=lambda each: each.id)
+
+    def knows_zone(self, site: str, zone: str, window: Span) -> bool:
+        """Whether a map has it, anybody was ever in it, or somebody without a name went through its doors then."""
+        return (
+            any((site, zone) in chart.zones for chart in self.atlas.maps)
+            or was_anybody_in(self._connection, Place(site, zone), self.known_at_ms)
+            or any(zone in {step.from_zone, step.to_zone} for step in self.flows(site, window))
+        )
 
     def coverage(self, site: str, window: Span) -> Sequence[Covered]:
         return self.coverages([site], window)[site]
