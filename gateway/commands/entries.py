@@ -108,9 +108,9 @@ def _say(config: Path, kind: Kind, words: dict[str, Any] | str) -> None:
         hold_desk(connection)
         now_ms = time.time_ns() // 1_000_000
         desk = said_so_far(connection, now_ms)
-        before = Vetting(connection, said_so_far(connection, now_ms))
-        what = desk.take(Entry(0, name, kind, body, None), now_ms)
-        before.vet(what)
+        entry = Entry(0, name, kind, body, None)
+        Vetting(connection, desk).vet(entry.said(now_ms))
+        what = desk.take(entry, now_ms)
         if clashes := desk.clashes(what):
             raise Rejected(f"binding {name}: {clashes[0]}", remedy="end the other one first: --id ID --to TIME")
         say(connection, kind, name, body, now_ms)
