@@ -20,11 +20,13 @@ from traceability.database import driver, open_database
 from traceability.database.address import read_address
 from traceability.ledger import Ledger
 from traceability.streams import Key
+from traceability.whereabouts.deriver import IN_FLIGHT_MS, Deriver
 
 pytestmark = pytest.mark.needs("postgres")
 
 SITE = ("hq", "edge-01")
 KEY = Key(*SITE, EPOCH)
+HELD = 4_000
 
 
 @pytest.fixture
@@ -238,6 +240,40 @@ def test_a_database_without_a_ledger_of_another_program_or_of_a_later_version_sa
     postgres.sql("UPDATE alembic_version SET version_num = 'cafe'", "ledger")
     with pytest.raises(NotDurable, match="another program"):
         coverage.survey(database, 0)
+
+
+def test_a_message_takes_no_longer_the_more_the_ledger_holds(postgres: PostgresServer, wall: Wall) -> None:
+    """Neither it nor the turn that takes it into account reads any table from one end to the other."""
+    place, lines = postgres.fresh(), chain(HELD + 60)
+    filling = open_database(place)
+    ledger, deriver = Ledger(filling, "centre-1", wall), Deriver(filling, wall)
+    ledger.open()
+    put_in(ledger, lines[:HELD], 2000)
+    while deriver.turn():
+        pass
+    wall.ms += 2 * IN_FLIGHT_MS
+    put_in(ledger, lines[HELD : HELD + 20], 20)
+    assert deriver.turn()
+    with filling.writing() as connection:
+        connection.execute(text("ANALYZE"))
+    filling.close()
+    before = read_whole(place)
+    database = open_database(place)
+    ledger, deriver = Ledger(database, "centre-1", wall), Deriver(database, wall)
+    put_in(ledger, lines[HELD + 20 :], 20)
+    assert deriver.turn()
+    database.close()
+    rows = {table: count - before[table] for table, count in read_whole(place).items()}
+    assert {table: count for table, count in rows.items() if count > HELD} == {}
+
+
+def read_whole(place: str) -> dict[str, int]:
+    """How many rows of each table were read from one end on."""
+    database = open_database(place)
+    with database.reading() as connection:
+        rows = connection.execute(text("SELECT relname, seq_tup_read FROM pg_stat_user_tables")).all()
+    database.close()
+    return {table: count for table, count in rows}
 
 
 def test_a_question_cannot_change_anything(postgres: PostgresServer, wall: Wall) -> None:

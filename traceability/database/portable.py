@@ -117,21 +117,6 @@ def execute(
     return connection.execute(statement, {"given": json.dumps(rows, separators=(",", ":")), **words})
 
 
-def by_index(connection: Connection) -> None:
-    """Until the end of the transaction a server looks up what is `given` row by row in an index, as SQLite does. It
-    cannot know how short the stretches asked for are, and would read whole tables instead."""
-    if is_server(connection):
-        connection.exec_driver_sql(_BY_INDEX)
-
-
-_BY_INDEX = "SELECT " + ", ".join(
-    f"set_config('{name}', '{value}', true)"
-    for name, value in (
-        ("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("jit", "off"),
-        ("max_parallel_workers_per_gather", "0"), ("work_mem", "32MB"),
-    )
-)  # fmt: skip
-
 # --- turns
 
 

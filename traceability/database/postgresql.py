@@ -31,6 +31,16 @@ SILENCE_S = 60.0
 LOCK_MS = 20_000
 IDLE_MS = 30_000
 """A centre that stands still in the middle of a transaction holds its gateways no longer than this."""
+BY_INDEX = {
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+    "max_parallel_workers_per_gather": "0",
+    "work_mem": "32MB",
+}
+"""What is `given` (see `portable`) is looked up row by row in an index, as SQLite does. The server cannot know how few
+rows that are, nor how short the stretches that are asked for, and would read whole tables instead: each message would
+take longer the more the ledger holds."""
 MIGRATING = 0x70676C68
 """The lock of who makes or changes the tables."""
 
@@ -140,7 +150,12 @@ class PostgresServer(Database):
             "database": address.database,
             "application_name": "punchgate",
             "timeout": silence_s,
-            "startup_params": {"synchronous_commit": "on", "plan_cache_mode": "force_custom_plan", **settings},
+            "startup_params": {
+                "synchronous_commit": "on",
+                "plan_cache_mode": "force_custom_plan",
+                **BY_INDEX,
+                **settings,
+            },
             "ssl_context": address.tls(),
         }
         wanted |= {"unix_sock": address.socket} if address.socket else {"host": address.host}

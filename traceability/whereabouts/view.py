@@ -14,7 +14,6 @@ from sqlalchemy import ColumnElement, Table, and_, or_, select, union
 
 from traceability.database import Connection
 from traceability.database import tables as ledger
-from traceability.database.portable import by_index
 from traceability.presence.atlas import Atlas
 from traceability.presence.bindings import PERSON, Bindings, Person
 from traceability.presence.coverage import Covered
@@ -35,7 +34,6 @@ class TableView:
 
     def __init__(self, connection: Connection, known_at_ms: int | None = None) -> None:
         self._connection = connection
-        by_index(connection)
         self._latest_ms = progress(connection)[1]
         self.known_at_ms: int = self._latest_ms if known_at_ms is None else min(known_at_ms, self._latest_ms)
         self._people = Bindings()
