@@ -59,6 +59,8 @@ class Terminal:
             assert 0 < size <= 16_000
             self.bytes_read += size
             events += pull.take(data[start : start + size], 0.0)
+            if pull.awaits_time:
+                events += pull.date(0.0)
         self.cursor, self.width = pull.cursor, pull.width
         self.mark = next((event.mark for event in reversed(events) if event.mark is not None), self.mark)
         return events
