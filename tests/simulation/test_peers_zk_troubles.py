@@ -198,9 +198,10 @@ def test_entries_around_a_clock_that_is_set_are_dated_within_their_error(by_s: f
 
 def until_asked(desk: Desk, *commands: int) -> None:
     """Let time pass until it has been asked these, one after the other."""
-    orders, start = desk.terminal.orders, len(desk.terminal.orders)
-    while not all(command in orders[start:] for command in commands):
-        desk.run(desk.now + 0.001)
+    for command in commands:
+        start = len(desk.terminal.orders)
+        while command not in desk.terminal.orders[start:]:
+            desk.run(desk.now + 0.001)
 
 
 @pytest.mark.parametrize("has_chunks", [True, False])
