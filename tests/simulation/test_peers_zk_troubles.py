@@ -265,27 +265,33 @@ def test_entries_read_from_a_terminal_that_falls_silent_before_it_tells_the_time
 
 
 class Busy(Zk):
-    """It does not tell its time between its log and the next connect."""
+    """It does not tell its time for a second after its log was asked for."""
+
+    busy_until = 0.0
 
     def _obey(self, command: int, data: bytes, reply: int, at: float) -> list[bytes]:
-        if command in (CONNECT, QUERY):
-            self.refuses = {TIME} if command == QUERY else set()
+        self.refuses = {TIME} if at < self.busy_until else set()
+        if command == QUERY:
+            self.busy_until = at + 1.0
         return super()._obey(command, data, reply, at)
 
 
-def test_a_terminal_that_never_tells_its_time_behind_its_log_is_read_with_an_error_that_covers_a_clock_set_then() -> None:
+def test_a_terminal_that_never_tells_its_time_behind_its_log_is_read_with_an_error_that_covers_a_set_clock() -> None:
     desk = Desk(Busy(before=900, tells_live=False), history=1)
     done: dict[str, float] = {}
     desk.run(10.0)
     for n in range(40):
         desk.run(desk.now + 7.0)
+        if n == 20:
+            until_asked(desk, TIME)
+            desk.terminal.wrong_s -= 8.0
         user = str(10_000 + n)
         done[user] = desk.now
         desk.terminal.do(user, desk.now)
     desk.run(desk.now + 200.0)
     assert [read.value for read in desk.reads] == list(done)
     desk.check_dates(done)
-    assert desk.reasons("fault") == ["the terminal does not tell its time"]
+    assert desk.reasons("fault") == ["the terminal does not tell its time", "the terminal's clock was set: -8 s"]
 
 
 @pytest.mark.parametrize("is_booted", [False, True])
@@ -406,9 +412,7 @@ STEPS = st.lists(
 def test_each_entry_that_was_there_to_be_read_is_told_once_in_order_and_within_its_error(
     steps: list[tuple[str, int]], seed: int, room: int, tells_live: bool, has_sizes: bool
 ) -> None:
-    """Punches, breaks, reboots, refusals, clocks set (`race`: while the log is read), full logs, cleared and shortened
-    ones.
-    """
+    """Punches, breaks, reboots, refusals, clocks set (`race`: just then), full logs, cleared and shortened ones."""
     randomness = random.Random(seed)
     peer = Zk(room=room, tells_live=tells_live, has_sizes=has_sizes)
     desk = Desk(peer, pull_s=10.0)
