@@ -70,8 +70,8 @@ def build(units: Sequence[Options], /) -> Driver:
 
 
 def _latency_s(options: Options, line: Sequence[Options]) -> float:
-    """The log is read every `pull_s`, in four questions."""
-    return options.pull_s + 4 * ANSWER_S
+    """The log is read every `pull_s`, in at most six questions, the last one for the time behind it."""
+    return options.pull_s + 6 * ANSWER_S
 
 
 DRIVER = DriverSpec(

@@ -5,8 +5,11 @@ and a clock that is wrong by the same amount both times drops out. A clock that 
 kept that the clock showed since the log was read last; a punch between two of these readings is dated by both, and
 what they say together is its error:
 
-    a ──────── punch ──────── b ──────── now      by a, if that is before b; by b, if that is after a; else it was
-                                                  made on a clock that nobody has read
+    a ──────── punch ──────── b      by a, if that is before b; by b, if that is after a; else it was made on a clock
+                                     that nobody has read
+
+The last reading is made behind the log, so that each entry has one behind it. If it cannot be made, what the clock
+was set to since the one before is not known, and each entry may have come since then.
 
 What fits no reading is bounded by what is known otherwise: an entry found by this pull and not by the one before is
 younger than that pull, and an entry is not older than the one before it in the log.
@@ -52,12 +55,13 @@ class Reading:
 class Ages:
     """The ages of the entries of one pull, in the order of the log.
 
-    `readings` are in the order of time, the last one is this pull's. `since`: the monotonic second at which all was
-    told that was in the log; None: not known.
+    `readings` are in the order of time. `since`: the monotonic second at which all was told that was in the log;
+    None: not known. `is_open`: the last reading was made before the log was read, not behind it.
     """
 
-    def __init__(self, readings: Sequence[Reading], since: float | None) -> None:
+    def __init__(self, readings: Sequence[Reading], since: float | None, *, is_open: bool = False) -> None:
         self._readings = readings
+        self._is_open = is_open
         self._earliest = -inf if since is None else since - SLACK_S
         self._older = self._earliest
 
@@ -86,4 +90,4 @@ class Ages:
                 spans.append((max(low, after), min(high, before)))
             if reading.is_sure:
                 after = max(after, reading.at - reading.took_s)
-        return spans
+        return [*spans, (after, at)] if spans and self._is_open else spans

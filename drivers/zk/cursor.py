@@ -135,6 +135,17 @@ class Index:
         newer = (i for i, stamp in enumerate(self.stamps) if stamp >= told.newest)
         return [i for i in newer if self.key(i) not in told.at and self.key(i) not in told.tail]
 
+    def in_full_log(self, found: Found, told: Cursor, start: int, latest: int) -> Found:
+        """What `find` has found, in a log that may be overwritten in place; of an empty place more may have come than
+        it has room for.
+        """
+        is_placed = found in ("in place", "moved")
+        if is_placed and not told.count:
+            return "cleared"
+        if is_placed:
+            return "unordered" if self.overwritten(told, start, latest) else found
+        return "unordered" if self.holds_newest(told) else found
+
     def overwritten(self, told: Cursor, start: int, latest: int) -> list[int]:
         """The entries before `start` that were not told, in a full log whose oldest ones are overwritten in place;
         usually none. What lies behind is new whatever the log does.

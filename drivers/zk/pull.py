@@ -9,16 +9,22 @@ are if old entries were dropped; only when they are not found there either the w
      │         └─not─> near ──found──> tell
      │                  └─not─> find ──> tell
      └─first pull, or thorough ──┘
+
+The clock was read before the terminal copied its log, and may have been set before the copy was made. So the first
+entries to be told wait until it has been read once more, behind the copy (`awaits_time`, `date`). All ranges come
+from that copy: the entries of the others are told as they come.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
 from drivers.events import DeviceChange, Event
-from drivers.zk.cursor import Cursor, Found, Index
+from drivers.zk.age import Ages
+from drivers.zk.cursor import Cursor, Index
 from drivers.zk.records import HEADER_BYTES, Entry, entry, records_in, to_stamp, width_of
 from drivers.zk.schedule import Sizes
 from drivers.zk.stream import read
@@ -51,14 +57,15 @@ class Pull:
         self.reading = watch.reading
         self._total = total
         self._watch = watch
-        self._ages = watch.ages()
-        self._clocks = watch.kept(whole=False), watch.kept(whole=True)
+        self._ages: Ages | None = None
+        self._has_grown = False
+        self._clocks = watch.kept(), watch.kept(self.reading)
         self._history: History = history
         self._sizes = sizes
         self._is_thorough = thoroughly
         self._index = Index()
         self._untold: list[int] | None = None  # in a log without order
-        self._held: list[Entry] = []  # those of them that have come
+        self._waiting: deque[Entry] = deque()  # read, and not told yet
         self._latest = to_stamp(self.reading.time + AHEAD)
         self._next = 0
         self.cursor = told
@@ -112,9 +119,48 @@ class Pull:
         elif self.phase == "near":
             events, found = self._look_near(found)
         if self.phase == "tell":
-            events += [event for one in found for event in self._tell(one, at)]
-            if self._next >= self.entries:
-                self.phase = "done"
+            self._wait(found)
+            events += self._told(at)
+        return events
+
+    @property
+    def awaits_time(self) -> bool:
+        """Whether entries are to be told, and the clock is to be read for them once more."""
+        return self._ages is None and bool(self._waiting) and self._is_ripe
+
+    def holds(self, most: int) -> bool:
+        """Whether so many entries wait that they are to be told before more is read."""
+        return self._untold is None and len(self._waiting) >= most
+
+    def date(self, at: float, *, is_behind: bool = True) -> list[Event]:
+        """The clock has been read behind the log, or cannot be (False): tell what has waited for it."""
+        self._ages = self._watch.ages(grown=self._has_grown, is_behind=is_behind)
+        self._clocks = self._watch.kept(), self._watch.kept(self.reading)
+        return self._told(at)
+
+    @property
+    def _is_ripe(self) -> bool:
+        """Without order there is no place in between: all are told when the last has come, and it moves the mark."""
+        return self._untold is None or len(self._waiting) == len(self._untold)
+
+    def _wait(self, found: list[Entry]) -> None:
+        untold = self._untold
+        for number, one in enumerate(found, self._next):
+            if untold is None or (not self._is_ripe and number == untold[len(self._waiting)]):
+                self._waiting.append(one)
+        self._next += len(found)
+        if self._next >= self.entries or (untold is not None and self._is_ripe):
+            self._next, self.phase = self.entries, "done"
+
+    def _told(self, at: float) -> list[Event]:
+        """What can be told of what waits."""
+        if self._ages is None or not self._is_ripe:
+            return []
+        if self._untold is not None:
+            return self._tell_unordered(self._ages, at)
+        events: list[Event] = []
+        while self._waiting:
+            events += self._tell(self._waiting.popleft(), self._ages, at)
         return events
 
     def _head(self, data: bytes) -> list[Event]:
@@ -156,7 +202,7 @@ class Pull:
         size = len(self.cursor.tail)
         if tuple(one.key for one in found[:size]) == self.cursor.tail:
             self._next, self.phase = self._next + size, "tell"
-            self._ages = self._watch.ages(grown=True)
+            self._has_grown = True
             return found[size:]
         self._next, self.phase = self._near(), "near"
         return []
@@ -183,9 +229,9 @@ class Pull:
 
     def _mark(self) -> str | None:
         """The place, with the clock; without order there is none before the last entry is told."""
-        if self.cursor is None or (self._untold is not None and len(self._held) < len(self._untold)):
+        if self.cursor is None or (self._untold is not None and not self._is_ripe):
             return None
-        return self.cursor.mark(self._clocks[self._next >= self.entries])
+        return self.cursor.mark(self._clocks[self._next >= self.entries and not self._waiting])
 
     def _note(self, found: list[Entry]) -> list[Event]:
         for one in found:
@@ -213,7 +259,7 @@ class Pull:
     def _again(self, told: Cursor) -> tuple[int, list[Event]]:
         found, start = self._index.find(told)
         if self._sizes.is_full:
-            found = self._in_full_log(found, told, start)
+            found = self._index.in_full_log(found, told, start, self._latest)
         if found == "cleared":
             self._next, self.cursor = 0, Cursor()
             reason = OVERTAKEN if self._sizes.is_full else CLEARED
@@ -226,21 +272,7 @@ class Pull:
         self._next, self.cursor = place.count, place
         return place.count, self._shortened(told, place.count)
 
-    def _in_full_log(self, found: Found, told: Cursor, start: int) -> Found:
-        """What was found in a log that may be overwritten in place; of an empty place more may have come than it has
-        room for.
-        """
-        is_placed = found in ("in place", "moved")
-        if is_placed and not told.count:
-            return "cleared"
-        if is_placed:
-            return "unordered" if self._index.overwritten(told, start, self._latest) else found
-        return "unordered" if self._index.holds_newest(told) else found
-
-    def _tell(self, one: Entry, at: float) -> list[Event]:
-        number, self._next = self._next, self._next + 1
-        if self._untold is not None:
-            return self._tell_unordered(one, number, self._untold, at)
+    def _tell(self, one: Entry, ages: Ages, at: float) -> list[Event]:
         assert self.cursor is not None
         key = one.key
         is_twice = key in self.cursor.tail
@@ -248,17 +280,12 @@ class Pull:
         if is_twice:
             return []
         self.told += 1
-        return [read(one, self._ages.origin(one, at), self._mark())]
+        return [read(one, ages.origin(one, at), self._mark())]
 
-    def _tell_unordered(self, one: Entry, number: int, untold: list[int], at: float) -> list[Event]:
-        """Without order there is no place in between: all are told when the last has come, and it moves the mark."""
-        if len(self._held) == len(untold) or number != untold[len(self._held)]:
-            return []
-        self._held.append(one)
-        if len(self._held) < len(untold):
-            return []
-        self._next, self.cursor = self.entries, self._index.place(self.entries, self._latest)
-        self.told = len(untold)
-        origins = [self._ages.origin(entry, at) for entry in self._held]
-        events: list[Event] = [read(*pair) for pair in zip(self._held[:-1], origins[:-1], strict=True)]
-        return [*events, read(one, origins[-1], self._mark())]
+    def _tell_unordered(self, ages: Ages, at: float) -> list[Event]:
+        self.cursor = self._index.place(self.entries, self._latest)
+        self.told = len(self._waiting)
+        events = [read(one, ages.origin(one, at)) for one in self._waiting]
+        self._waiting.clear()
+        self._untold = None
+        return [*events[:-1], replace(events[-1], mark=self._mark())]

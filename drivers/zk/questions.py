@@ -5,6 +5,7 @@ Only questions: there is no order here that disables, opens, clears or writes an
 
 from __future__ import annotations
 
+from struct import pack
 from typing import Literal
 
 from drivers.zk import packets
@@ -21,8 +22,9 @@ ROOM_AT = 64
 STATED_BYTES = 13
 """The answer to a query that says how much there is to fetch: 0, size, size, check."""
 MOST_LOG_BYTES = 64_000_000
+NO_TIME = "the terminal does not tell its time"
 
-Step = Literal["connect", "auth", "events", "time", "sizes", "query", "log", "chunk", "free", "idle"]
+Step = Literal["connect", "auth", "events", "time", "sizes", "query", "log", "chunk", "free", "behind", "idle"]
 QUESTIONS: dict[Step, tuple[int, bytes, float]] = {
     "connect": (packets.CONNECT, b"", ANSWER_S),
     "events": (packets.EVENT, b"\x01\0\0\0", ANSWER_S),
@@ -31,7 +33,21 @@ QUESTIONS: dict[Step, tuple[int, bytes, float]] = {
     "query": (packets.QUERY, packets.LOG_QUERY, QUERY_S),
     "log": (packets.READ_LOG, b"", QUERY_S),
     "free": (packets.FREE, b"", ANSWER_S),
+    "behind": (packets.GET_TIME, b"", ANSWER_S),
 }
+
+
+def question(step: Step, wanted: tuple[int, int], key: int, session: int) -> tuple[int, bytes, float]:
+    """Command, data and how long the answer may take; `wanted`: first byte and size of the next range."""
+    if step == "auth":
+        return packets.AUTH, packets.auth(key, session), ANSWER_S
+    return (packets.READY, pack("<II", *wanted), QUERY_S) if step == "chunk" else QUESTIONS[step]
+
+
+def time_in(packet: Packet) -> int | None:
+    """The time that the answer to `time` shows, encoded; None: it is a refusal."""
+    is_told = packet.command == packets.OK and len(packet.data) >= 4
+    return int.from_bytes(packet.data[:4], "little") if is_told else None
 
 
 def sizes_in(packet: Packet) -> Sizes:

@@ -27,6 +27,8 @@ HEADER_BYTES = 4
 STATES = frozenset({0, 1, 2, 3, 4, 5, 255})
 MOST_VERIFY = 30
 MOST_YEAR = 2100
+FIRST_YEAR = 2005
+"""Before there were such terminals: bytes that are something else are often dated 2000."""
 STRICT40 = rb"(?s:..(?=[!-~]{1,20}\0{4})[!-~\0]{24}[\0-\x1e].{4}[\0-\x05\xff].{4}[\0\xff]\0\0\0)"
 """One 40-byte record as strict as its fields allow: an id of 1..20 printable characters, NULs up to 24, …"""
 LOOSE40 = rb"(?s:..(?:(?=[!-~]{1,23}\0)[!-~\0]{24}.{6}|[!-~]{24}[\0-\x1e].{4}[\0-\x05\xff]).{8})"
@@ -90,6 +92,9 @@ def to_stamp(time: datetime) -> int:
     return days * _DAY + time.hour * 3600 + time.minute * 60 + time.second
 
 
+_FIRST = to_stamp(datetime(FIRST_YEAR, 1, 1))  # noqa: DTZ001 - the terminal's own clock
+
+
 def from_stamp(stamp: int) -> datetime | None:
     """The time of an encoded one; None: the 31st of a month that has 30 days, and the like."""
     days, second = divmod(stamp, _DAY)
@@ -146,14 +151,17 @@ def records_in(data: bytes, width: int) -> Iterator[bytes]:
 def width_of(data: bytes, total: int, count: int | None = None) -> int | None:
     """The size of a log's records: `data` is its beginning behind the header, `total` its bytes without the header.
 
-    `count`: how many entries the terminal says it holds; one more may have come since. None: nothing fits.
+    `count`: how many entries the terminal said it holds; more may have come since, so that what the records look like
+    counts for more. None: nothing fits.
     """
-    if count and total % count == 0 and total // count in WIDTHS:
-        return total // count
     fitting = [width for width in WIDTHS if total % width == 0 and total >= width]
-    for width in fitting:
-        if all(is_strict(record) for record in list(records_in(data, width))[:8]) and len(data) >= width:
-            return width
+    said = [width for width in fitting if count and total == count * width]
+    first = {width: list(records_in(data, width))[:8] for width in fitting}
+    strict = [width for width in fitting if first[width] and all(is_strict(record) for record in first[width])]
+    usual = [width for width in strict if all(entry(record).stamp >= _FIRST for record in first[width])]
+    for likely in (usual, strict, said):
+        if likely:
+            return next((width for width in likely if width in said), likely[0])
     return None
 
 

@@ -27,8 +27,6 @@ from drivers.zk.records import HEADER_BYTES, LOOSE40, STRICT40, Entry
 Form = Literal["auto", "tcp", "attlog"]
 FORMS = ("auto", "tcp", "attlog")
 RECORD_BYTES = 40
-FIRST_YEAR = 2005
-"""A bare record has no check; NULs would be a record of the year 2000."""
 OTHER_QUESTIONS = frozenset({7, 9, 11, 34, 64, 75})
 _EXAMPLE = bytes(2) + b"0" + bytes(37)
 _SHAPES = {"auto": re.compile(STRICT40), "attlog": re.compile(LOOSE40)}
@@ -79,7 +77,7 @@ class Line:
     def _record(self, record: bytes, form: str) -> Verdict:
         fits = records.is_loose if form == "attlog" else records.is_strict
         entry = records.entry(record) if fits(record) else None
-        if entry is None or entry.time is None or entry.time.year < FIRST_YEAR:
+        if entry is None or entry.time is None or entry.time.year < records.FIRST_YEAR:
             return Noise(1)
         return Good(RECORD_BYTES, (read(entry),))
 

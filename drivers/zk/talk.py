@@ -4,6 +4,9 @@
        ▲                                 ▲        └─ nothing new ────────────────────────>│
        └── something is not answered     └── a live event, or some seconds later ─────────┘
 
+Entries are told when the time has been asked once more (`behind`), after `free` or the first of many chunks; what was
+read and not told when the terminal falls silent is read again.
+
 A live event only says that there is something to read: it is lost while nobody listens, the log is not. It is
 acknowledged with the next question. When what is asked stands in `drivers.zk.schedule`, what the clock tells in
 `drivers.zk.watch`, how the log is read in `drivers.zk.pull`. Nothing is written to the terminal: no order to disable
@@ -14,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from struct import pack
 
 from drivers.asking import Heard, Request
 from drivers.contract import Command
@@ -24,14 +26,15 @@ from drivers.zk.answer import Coming
 from drivers.zk.cursor import Cursor, from_mark
 from drivers.zk.packets import Packet
 from drivers.zk.pull import History, Pull
-from drivers.zk.questions import ANSWER_S, MOST_LOG_BYTES, QUERY_S, QUESTIONS, STATED_BYTES, Step, sizes_in
+from drivers.zk.questions import ANSWER_S, MOST_LOG_BYTES, NO_TIME, STATED_BYTES, Step, question, sizes_in, time_in
 from drivers.zk.schedule import Schedule
 from drivers.zk.stream import Line, PacketFrame
 from drivers.zk.watch import Here, Watch
+from drivers.zk.whole import take_whole
 
 RETRY_S = 2.0
-SLICE = 2000
-"""Entries told at once of a log that came in one piece."""
+TRIES = 2
+"""Who does not tell the time behind the log so often in a row is not asked for it there any more."""
 
 
 class Talk:
@@ -45,7 +48,7 @@ class Talk:
         self._answers: dict[Step, Callable[[Packet, float], list[Event]]] = {
             "connect": self._connected, "auth": self._authorised, "events": self._enabled, "time": self._timed,
             "sizes": self._sized, "query": self._queried, "log": self._queried, "chunk": self._piece,
-            "free": self._freed,
+            "free": self._freed, "behind": self._timed_behind,
         }  # fmt: skip
         self.stop()
 
@@ -59,10 +62,12 @@ class Talk:
         self._schedule = Schedule(self._pull_s)
         self._watch = Watch(Here(0.0))
         self._cursor: Cursor | None = None
+        self._width: int | None = None
         self._pull: Pull | None = None
         self._coming: Coming | None = None
-        self._width: int | None = None
         self._log_step: Step = "query"
+        self._has_copy = False  # the terminal has made one, to be read in ranges and freed
+        self._untimed = 0  # times in a row that it did not tell its time behind its log
         self._faults: set[str] = set()
 
     def start(self, unit: int, mark: str | None, at: float) -> None:
@@ -89,22 +94,14 @@ class Talk:
             self._step = "time"
         if self._step == "connect":
             self._session = self._reply = 0
-        command, data, timeout_s = self._question()
+        wanted = (self._pull.wants() if self._pull is not None else None) or (0, 0)
+        command, data, timeout_s = question(self._step, wanted, self._key, self._session)
+        self._coming = Coming(wanted[1], inf) if self._step == "chunk" else None
         acks = packets.frame(packets.OK, session=self._session) * self._acks
         sent = packets.frame(command, data, session=self._session, reply=self._reply)
         self._asked, self._reply, self._acks = self._reply, self._reply % 0xFFFF + 1, 0
         self._asked_at = at
         return Request(acks + sent, timeout_s=timeout_s, expects=self._step)
-
-    def _question(self) -> tuple[int, bytes, float]:
-        if self._step == "auth":
-            return packets.AUTH, packets.auth(self._key, self._session), ANSWER_S
-        if self._step != "chunk":
-            return QUESTIONS[self._step]
-        wanted = self._pull.wants() if self._pull is not None else None
-        start, size = wanted or (0, 0)
-        self._coming = Coming(size, inf)
-        return packets.READY, pack("<II", start, size), QUERY_S
 
     def hear(self, event: Event, asked: Request | None, at: float) -> Heard:
         """A packet: an event, a piece of a long answer, or the answer to the question."""
@@ -125,6 +122,7 @@ class Talk:
 
     def miss(self, asked: Request, at: float) -> None:
         """Not answered: begin again with connect."""
+        self._untimed += self._step == "behind"
         self._fail(at)
 
     def order(self, command: Command, at: float) -> None:
@@ -184,9 +182,10 @@ class Talk:
         return self._go("time", at)
 
     def _timed(self, packet: Packet, at: float) -> list[Event]:
-        if packet.command != packets.OK or len(packet.data) < 4:
-            return self._refused("connect", at, "the terminal does not tell its time")
-        if self._watch.read(int.from_bytes(packet.data[:4], "little"), at, at - self._asked_at):
+        stamp = time_in(packet)
+        if stamp is None:
+            return self._refused("connect", at, NO_TIME)
+        if self._watch.read(stamp, at, at - self._asked_at):
             self._schedule.hurry()
         self._schedule.anew()
         if self._schedule.rests(at):
@@ -210,6 +209,7 @@ class Talk:
             total = int.from_bytes(packet.data[1:5], "little")
             if total > MOST_LOG_BYTES:
                 return self._refused("idle", at, "the log is said to be larger than a log can be")
+            self._has_copy = True
             return self._begin(total, at) + self._onward(at)
         if packet.command == packets.OK:
             return self._whole(b"", at)
@@ -229,9 +229,7 @@ class Talk:
         data, self._coming = bytes(self._coming.data), None
         if self._step != "chunk" or self._pull is None:
             return self._whole(data, at)
-        events = self._pull.take(data, at)
-        self._cursor = self._pull.cursor
-        return events + self._onward(at)
+        return self._pull.take(data, at) + self._onward(at)
 
     def _begin(self, total: int, at: float) -> list[Event]:
         """Read a log of `total` bytes."""
@@ -241,31 +239,41 @@ class Talk:
             total, self._cursor, self._watch, self._history,
             width=self._width, sizes=schedule.sizes, thoroughly=schedule.thoroughly,
         )  # fmt: skip
-        events = self._pull.begin()
-        self._cursor = self._pull.cursor
-        return events
+        return self._pull.begin()
 
     def _whole(self, data: bytes, at: float) -> list[Event]:
-        """A log that came in one piece. Of a long one only so much is told at once; the rest is read again."""
+        """A log that came in one piece."""
+        self._has_copy = False
         events = self._begin(len(data), at)
-        pull = self._pull
-        assert pull is not None
-        while (wanted := pull.wants()) is not None and pull.told < SLICE:
-            start, size = wanted
-            if len(data) < start + size:
-                pull.is_strange = True
-                break
-            events += pull.take(data[start : start + size], at)
-            self._cursor = pull.cursor
-        return events + self._finish(at)
+        assert self._pull is not None
+        return events + take_whole(self._pull, data, at) + self._onward(at)
 
     def _onward(self, at: float) -> list[Event]:
         """The next range, or what comes after the last."""
-        assert self._pull is not None
-        return self._go("free" if self._pull.wants() is None else "chunk", at)
+        pull = self._pull
+        assert pull is not None
+        self._cursor = pull.cursor
+        if self._has_copy and pull.wants() is None:
+            return self._go("free", at)
+        if pull.awaits_time and self._untimed < TRIES:
+            return self._go("behind", at)
+        events = pull.date(at, is_behind=False) if pull.awaits_time else []
+        self._cursor = pull.cursor
+        return events + (self._go("chunk", at) if self._has_copy else self._finish(at))
 
     def _freed(self, packet: Packet, at: float) -> list[Event]:
-        return self._finish(at)
+        self._has_copy = False
+        return self._onward(at)
+
+    def _timed_behind(self, packet: Packet, at: float) -> list[Event]:
+        stamp = time_in(packet)
+        if stamp is None:
+            self._untimed += 1
+            return self._refused("connect", at, NO_TIME)
+        self._untimed = 0
+        self._watch.read(stamp, at, at - self._asked_at)
+        assert self._pull is not None
+        return self._pull.date(at) + self._onward(at)
 
     def _finish(self, at: float) -> list[Event]:
         """The log has been read; when again?"""
@@ -282,4 +290,4 @@ class Talk:
         self._rest(at)
         if not is_whole or self._cursor is None:
             return []
-        return self._jumped(self._cursor.mark(self._watch.kept(whole=False)))
+        return self._jumped(self._cursor.mark(self._watch.kept()))

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 
 from drivers.zk.age import DRIFT, RESOLUTION_S, Ages, Reading
 from drivers.zk.records import from_stamp, to_stamp
@@ -25,6 +26,8 @@ MARGIN_S = 1.0
 """A terminal may show its last second a little longer."""
 WALL_SLACK_S = 2.0
 MOST_IN_A_ROW = 4
+LEAST_APART_S = 5.0
+"""Two readings in quick succession show no jump even if the clock stands still."""
 MOST_READINGS = 16
 MOST_KEPT = 6
 NO_TIME = datetime(2000, 1, 1)  # noqa: DTZ001 - a terminal whose clock shows no day at all
@@ -60,7 +63,10 @@ class Watch:
         before = self.reading
         self._readings = thinned([*self._readings, reading], MOST_READINGS)
         jump_s = 0.0 if before is None else jump(before, reading, MARGIN_S)
-        self._in_a_row = self._in_a_row + 1 if jump_s else 0
+        if jump_s:
+            self._in_a_row += 1
+        elif before is None or at - before.at >= LEAST_APART_S:
+            self._in_a_row = 0
         if before is None or not jump_s or self._in_a_row > MOST_IN_A_ROW:
             return False
         whose = "the terminal's clock was set" if before.is_sure else "the terminal's clock or ours was set"
@@ -68,12 +74,14 @@ class Watch:
         self._jumps.append("the terminal's clock does not keep time" if is_lame else f"{whose}: {jump_s:+.0f} s")
         return True
 
-    def ages(self, *, grown: bool = False) -> Ages:
-        """For the entries of a pull that begins now; `grown`: they were put behind all that were known before."""
+    def ages(self, *, grown: bool = False, is_behind: bool = True) -> Ages:
+        """For the entries of a log that has been read; `grown`: they were put behind all that were known before;
+        `is_behind`: the last reading was made behind them all.
+        """
         if grown and self._quiet is not None:
             later = [one for one in self._readings if one.at >= self._quiet.at]
-            return Ages(later, self._quiet.at)
-        return Ages(tuple(self._readings), self._since)
+            return Ages(later, self._quiet.at, is_open=not is_behind)
+        return Ages(tuple(self._readings), self._since, is_open=not is_behind)
 
     def quiet(self) -> None:
         """The log has the same size as when it was told completely."""
@@ -89,17 +97,20 @@ class Watch:
         jumps, self._jumps = self._jumps, []
         return jumps
 
-    def kept(self, *, whole: bool) -> dict[str, object] | None:
-        """What goes into a mark; `whole`: with it all is told that is in the log. None: there is nothing of use."""
+    def kept(self, told: Reading | None = None) -> dict[str, object] | None:
+        """What goes into a mark; `told`: with it all is told that was in the log at that reading. None: there is
+        nothing of use.
+        """
         here = self._here
         if here.boot is None and here.wall is None:
             return None
-        readings = self._readings[-1:] if whole else thinned(self._readings, MOST_KEPT)
+        since = -inf if told is None else told.at
+        readings = thinned([one for one in self._readings if one.at >= since], MOST_KEPT)
         rows = [
             [to_stamp(one.time), round(one.at, 3), _wall(one.at, here), round(one.took_s, 3), one.is_sure]
             for one in readings
         ]
-        is_whole = whole or (bool(readings) and readings[0].at == self._since)
+        is_whole = told is not None or (bool(readings) and readings[0].at == self._since)
         return {"since": here.boot, "whole": is_whole, "readings": rows}
 
 

@@ -14,7 +14,7 @@ from drivers.events import CardRead, DeviceChange, Event
 from drivers.zk.age import MOST_AGE_S, Ages, Reading
 from drivers.zk.cursor import TAIL, Cursor, Index, from_mark
 from drivers.zk.pull import OVERTAKEN, Pull
-from drivers.zk.records import Entry, entry, to_stamp
+from drivers.zk.records import Entry, entry, to_stamp, width_of
 from drivers.zk.schedule import Sizes
 from drivers.zk.watch import Here, Watch
 
@@ -59,6 +59,8 @@ class Terminal:
             assert 0 < size <= 16_000
             self.bytes_read += size
             events += pull.take(data[start : start + size], 0.0)
+            if pull.awaits_time:
+                events += pull.date(0.0)
         self.cursor, self.width = pull.cursor, pull.width
         self.mark = next((event.mark for event in reversed(events) if event.mark is not None), self.mark)
         return events
@@ -272,6 +274,39 @@ def test_each_entry_is_told_exactly_once_whatever_happens(operations: list[tuple
                 told.update(users(terminal.pull(clock)))
                 del terminal.log[: argument or len(terminal.log)]
     assert told == Counter(made)
+
+
+def record(width: int, user: int, verify: int, stamp: int, state: int) -> bytes:
+    when = stamp.to_bytes(4, "little")
+    if width == 8:
+        return user.to_bytes(2, "little") + bytes([verify]) + when + bytes([state])
+    if width == 16:
+        return user.to_bytes(4, "little") + when + bytes([verify, state]) + bytes(6)
+    return bytes(2) + str(user).encode().ljust(24, b"\0") + bytes([verify]) + when + bytes([state]) + bytes(8)
+
+
+PUNCHES = st.tuples(
+    st.integers(1, 65_535),
+    st.integers(0, 30),
+    st.datetimes(datetime(2012, 1, 1), datetime(2060, 1, 1)).map(to_stamp),  # noqa: DTZ001
+    st.sampled_from([0, 1, 2, 3, 4, 5, 255]),
+)
+
+
+@settings(max_examples=500)
+@given(st.sampled_from([40, 16, 8]), st.lists(PUNCHES, min_size=1, max_size=30), st.data())
+def test_the_size_of_records_is_found_however_many_came_since_the_terminal_said_how_many_there_are(
+    width: int, punches: list[tuple[int, int, int, int]], chance: st.DataObject
+) -> None:
+    log = b"".join(record(width, *punch) for punch in punches)
+    said = chance.draw(st.none() | st.integers(0, len(punches)))
+    assert width_of(log[:960], len(log), said) == width
+
+
+def test_two_short_records_of_a_log_that_had_one_are_not_taken_for_one_long_record() -> None:
+    stamp = to_stamp(NOON)
+    log = record(8, 20_417, 2, stamp, 0) + record(8, 31_007, 2, stamp + 5, 0)
+    assert width_of(log, len(log), 1) == 8
 
 
 def test_the_index_finds_no_key_across_two_others() -> None:

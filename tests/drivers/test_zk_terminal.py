@@ -235,6 +235,12 @@ class Talk:
         events = self.driver.feed(packets.frame(command, data, session=0x77, reply=reply), self.at)
         return [event for event in events if not isinstance(event, Frame)]
 
+    def tell(self, data: bytes, command: int = packets.DATA) -> list[Event]:
+        """A log, or its last piece, and the time behind it."""
+        events = self.say(command, data)
+        assert self.ask().command == packets.GET_TIME
+        return events + self.say(packets.OK, struct.pack("<I", NOW + int(self.at)))
+
     def until(self, command: int, log: bytes = b"") -> packets.Packet:
         """Answer as a good terminal until it is asked `command`."""
         answers = {
@@ -263,7 +269,7 @@ def test_the_talk_begins_with_connect_and_keeps_the_session_and_counts_replies()
 def test_an_entry_is_told_with_its_age_by_the_terminals_clock_and_a_mark() -> None:
     talk = Talk(history="all")
     talk.until(packets.QUERY, RECORD)
-    first, read = talk.say(packets.DATA, struct.pack("<I", 40) + RECORD)
+    first, read = talk.tell(struct.pack("<I", 40) + RECORD)
     assert isinstance(first, DeviceChange)
     assert isinstance(read, CardRead)
     assert read.origin is not None
@@ -311,7 +317,7 @@ def test_a_refused_key_is_a_fault_once_and_is_tried_again_later_each_time_and_ev
 def test_a_live_event_is_acknowledged_and_makes_the_log_be_read_at_once() -> None:
     talk = Talk(history="all")
     talk.until(packets.QUERY, RECORD)
-    talk.say(packets.DATA, struct.pack("<I", 40) + RECORD)
+    talk.tell(struct.pack("<I", 40) + RECORD)
     before = talk.at
     assert words(talk.driver.feed(LIVE, talk.at)) == ["event_attendance"]
     assert talk.ask().command == packets.GET_TIME
@@ -324,7 +330,7 @@ def test_a_live_event_is_acknowledged_and_makes_the_log_be_read_at_once() -> Non
 def test_an_entry_that_comes_late_into_the_log_is_looked_for_again_soon() -> None:
     talk = Talk(history="all")
     talk.until(packets.QUERY, RECORD)
-    talk.say(packets.DATA, struct.pack("<I", 40) + RECORD)
+    talk.tell(struct.pack("<I", 40) + RECORD)
     talk.driver.feed(LIVE, talk.at)
     for _ in range(3):
         before = talk.at
@@ -336,7 +342,7 @@ def test_an_entry_that_comes_late_into_the_log_is_looked_for_again_soon() -> Non
 def test_a_log_that_has_not_grown_is_not_read_and_its_time_is_asked_to_keep_the_connection() -> None:
     talk = Talk(history="all")
     talk.until(packets.QUERY, RECORD)
-    talk.say(packets.DATA, struct.pack("<I", 40) + RECORD)
+    talk.tell(struct.pack("<I", 40) + RECORD)
     asked = len(talk.asked)
     for _ in range(20):
         question = talk.ask()
@@ -354,7 +360,7 @@ def test_old_firmware_is_asked_for_the_log_with_13() -> None:
     data = struct.pack("<I", 40) + RECORD
     assert talk.say(packets.PREPARE, struct.pack("<II", len(data), 1024)) == []
     assert talk.say(packets.DATA, data[:20]) == []
-    assert words(talk.say(packets.DATA, data[20:])) == ["device", "card_read"]
+    assert words(talk.tell(data[20:])) == ["device", "card_read"]
 
 
 def test_a_log_that_is_refused_is_a_fault_once() -> None:

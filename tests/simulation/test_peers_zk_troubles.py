@@ -6,7 +6,7 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from drivers.contract import START, Command
@@ -172,9 +172,10 @@ def test_a_clock_that_drifts_is_not_said_to_have_been_set() -> None:
     assert desk.reasons("fault") == []
 
 
-def test_a_clock_that_stands_still_is_told_a_few_times_and_then_no_more() -> None:
+@pytest.mark.parametrize("punches", [0, 60])
+def test_a_clock_that_stands_still_is_told_a_few_times_and_then_no_more(punches: int) -> None:
     desk = Desk(Zk(drift=-1.0))
-    desk.run(2000.0)
+    desk.run(2000.0, [(20.0 + 31.0 * n, str(10_000 + n)) for n in range(punches)])
     assert desk.reasons("fault")[-1] == "the terminal's clock does not keep time"
     assert len(desk.reasons("fault")) == 4
 
@@ -193,6 +194,104 @@ def test_entries_around_a_clock_that_is_set_are_dated_within_their_error(by_s: f
     desk.run(200.0)
     assert len(desk.reads) == 8
     desk.check_dates(done)
+
+
+def until_asked(desk: Desk, *commands: int) -> None:
+    """Let time pass until it has been asked these, one after the other."""
+    for command in commands:
+        start = len(desk.terminal.orders)
+        while command not in desk.terminal.orders[start:]:
+            desk.run(desk.now + 0.001)
+
+
+@pytest.mark.parametrize("has_chunks", [True, False])
+@pytest.mark.parametrize("before", [0, 50])
+@pytest.mark.parametrize("by_s", [-86_400.0, -3600.0, -8.0, -3.0, -2.0, 2.0, 8.0, 3600.0, 86_400.0])
+def test_a_punch_on_a_clock_that_is_set_between_the_question_for_the_time_and_the_log_is_dated_within_its_error(
+    by_s: float, before: int, has_chunks: bool
+) -> None:
+    desk = Desk(Zk(before=before, has_chunks=has_chunks), history="none")
+    desk.run(300.0)
+    done = {"10000": 300.0}
+    desk._said(desk.terminal.do("10000", 300.0))
+    until_asked(desk, TIME)
+    desk.terminal.wrong_s += by_s
+    done["10001"] = desk.now
+    desk._said(desk.terminal.do("10001", desk.now))
+    desk.run(302.0)
+    assert [read.value for read in desk.reads] == ["10000", "10001"]
+    desk.check_dates(done)
+    assert max(read.origin.error_s for read in desk.reads if read.origin is not None) < 12.0
+    told = desk.reasons("fault")
+    assert len(told) <= 1
+    assert told or abs(by_s) < 5.0
+    desk.away()
+    desk.back()
+    desk.run(400.0)
+    assert (len(desk.reads), desk.reasons("fault")) == (2, told)
+
+
+def test_a_reading_of_the_log_that_finds_nothing_new_asks_no_time_behind_it_and_one_with_news_asks_it_once() -> None:
+    desk = Desk(Zk(before=3000, has_sizes=False, tells_live=False), pull_s=10.0)
+    desk.run(5.0)
+    assert len(desk.reads) == 3000
+    assert (asked(desk, TIME), asked(desk, QUERY)) == (2, 1)
+    desk.run(95.0)
+    assert asked(desk, TIME) == asked(desk, QUERY) + 1 > 8
+    desk.run(125.0, [(96.0, "10000")])
+    assert asked(desk, TIME) == asked(desk, QUERY) + 2
+
+
+@pytest.mark.parametrize("is_unplugged", [False, True])
+def test_entries_read_from_a_terminal_that_falls_silent_before_it_tells_the_time_behind_are_told_once_it_is_back(
+    is_unplugged: bool,
+) -> None:
+    desk = Desk(Zk())
+    done = {"10000": 50.0, "10001": 100.0}
+    desk.run(100.0, [(50.0, "10000"), (100.0, "10001")])
+    until_asked(desk, QUERY, TIME)
+    desk._wire.clear()
+    desk.is_silent = True
+    desk.terminal.wrong_s -= 3.0
+    if is_unplugged:
+        desk.away()
+        desk.back()
+    desk.run(1000.0)
+    assert [read.value for read in desk.reads] == ["10000"]
+    desk.is_silent = False
+    desk.run(1200.0)
+    assert [read.value for read in desk.reads] == ["10000", "10001"]
+    desk.check_dates(done)
+
+
+class Busy(Zk):
+    """It does not tell its time for a second after its log was asked for."""
+
+    busy_until = 0.0
+
+    def _obey(self, command: int, data: bytes, reply: int, at: float) -> list[bytes]:
+        self.refuses = {TIME} if at < self.busy_until else set()
+        if command == QUERY:
+            self.busy_until = at + 1.0
+        return super()._obey(command, data, reply, at)
+
+
+def test_a_terminal_that_never_tells_its_time_behind_its_log_is_read_with_an_error_that_covers_a_set_clock() -> None:
+    desk = Desk(Busy(before=900, tells_live=False), history=1)
+    done: dict[str, float] = {}
+    desk.run(10.0)
+    for n in range(40):
+        desk.run(desk.now + 7.0)
+        if n == 20:
+            until_asked(desk, TIME)
+            desk.terminal.wrong_s -= 8.0
+        user = str(10_000 + n)
+        done[user] = desk.now
+        desk.terminal.do(user, desk.now)
+    desk.run(desk.now + 200.0)
+    assert [read.value for read in desk.reads] == list(done)
+    desk.check_dates(done)
+    assert desk.reasons("fault") == ["the terminal does not tell its time", "the terminal's clock was set: -8 s"]
 
 
 @pytest.mark.parametrize("is_booted", [False, True])
@@ -240,7 +339,7 @@ def test_a_connection_that_breaks_amid_the_entries_of_a_set_clock_still_dates_th
     breaks = 0
     while len(desk.reads) < 2001:
         desk.back()
-        desk.run(desk.now + 0.1)
+        desk.run(desk.now + 0.11)
         desk.away()
         desk.now += 100.0
         breaks += 1
@@ -299,6 +398,7 @@ STEPS = st.lists(
         st.tuples(st.just("boot"), st.integers(60, 2000)),
         st.tuples(st.just("refuse"), st.sampled_from([CONNECT, TIME, SIZES, QUERY, CHUNK])),
         st.tuples(st.just("clock"), st.one_of(st.integers(-100_000, 100_000), st.integers(-8, 8))),
+        st.tuples(st.just("race"), st.one_of(st.integers(-100_000, 100_000), st.integers(-8, 8))),
         st.tuples(st.just("clear"), st.just(0)),
         st.tuples(st.just("shorten"), st.integers(1, 30)),
     ),
@@ -308,10 +408,11 @@ STEPS = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(STEPS, st.integers(0, 2**32), st.sampled_from([40, 70, 100_000]), st.booleans(), st.booleans())
+@example([("punch", 1), ("punch", 1), ("clear", 0), ("clock", -2)], 0, 40, True, True)
 def test_each_entry_that_was_there_to_be_read_is_told_once_in_order_and_within_its_error(
     steps: list[tuple[str, int]], seed: int, room: int, tells_live: bool, has_sizes: bool
 ) -> None:
-    """Punches, breaks, reboots, refusals, clocks set, full logs, cleared and shortened ones."""
+    """Punches, breaks, reboots, refusals, clocks set (`race`: just then), full logs, cleared and shortened ones."""
     randomness = random.Random(seed)
     peer = Zk(room=room, tells_live=tells_live, has_sizes=has_sizes)
     desk = Desk(peer, pull_s=10.0)
@@ -355,6 +456,15 @@ def test_each_entry_that_was_there_to_be_read_is_told_once_in_order_and_within_i
                     punch(desk.now)
                 peer.wrong_s += argument
                 if randomness.random() < 0.5:
+                    punch(desk.now)
+                settle()
+            case "race":
+                settle()
+                punch(desk.now)
+                desk.run(desk.now + randomness.uniform(0.0, 0.15))
+                peer.wrong_s += argument
+                for _ in range(randomness.randrange(3)):
+                    desk.run(desk.now + randomness.uniform(0.0, 0.03))
                     punch(desk.now)
                 settle()
             case "clear" | "shorten":
