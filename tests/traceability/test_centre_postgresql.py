@@ -273,7 +273,7 @@ def read_whole(place: str) -> dict[str, int]:
     with database.reading() as connection:
         rows = connection.execute(text("SELECT relname, seq_tup_read FROM pg_stat_user_tables")).all()
     database.close()
-    return {table: count for table, count in rows}
+    return dict(map(tuple, rows))
 
 
 def test_a_question_cannot_change_anything(postgres: PostgresServer, wall: Wall) -> None:
