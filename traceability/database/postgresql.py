@@ -39,8 +39,8 @@ BY_INDEX = {
     "work_mem": "32MB",
 }
 """What is `given` (see `portable`) is looked up row by row in an index, as SQLite does. The server cannot know how
-few rows that are, nor how short the stretches are, and would read whole tables instead: each message would take longer
-the more the ledger holds.
+few rows that are, nor how short the stretches are, and would read whole tables instead: each message would take
+longer the more the ledger holds.
 """
 MIGRATING = 0x70676C68
 """The lock of who makes or changes the tables."""
