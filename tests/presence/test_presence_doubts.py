@@ -184,3 +184,21 @@ def test_where_somebody_is_known_to_be_is_no_time_unknown_though_a_stay_of_a_mom
     told = trajectory(presence, "card/k1:a", Span(at(0), at(100)))
     away = [(leg.kind, leg.span) for leg in told.legs if leg.site is None]
     assert away == [("unknown", Span(at(0), at(10))), ("outside", Span(at(60), at(100)))]
+
+
+def test_who_came_in_by_a_card_that_was_bound_later_is_there_until_something_else_is_seen_of_him() -> None:
+    presence = Presence([punch(10, "k1:a")])
+    presence.bind(Binding("b1", 0, "k1:a", "ann", at(50)))
+    told = headcount(presence, "hq", at(60))
+    assert (told.named, told.total_low, told.total_high) == (1, 1, 1)
+
+
+def test_where_a_clock_leaves_the_order_of_two_moves_open_it_may_still_be_where_the_earlier_one_led() -> None:
+    facts = [punch(100, "k1:a", error_ms=80 * 60_000), punch(105, "k1:a", site="dorm")]
+    presence = Presence(facts)
+    assert [each.subject for each in roster(presence, "dorm", at(300)).present] == ["card/k1:a"]
+    [other] = roster(presence, "hq", at(300)).possible
+    assert (other.subject, other.flags) == ("card/k1:a", ("ambiguous",))
+    left = Presence([*facts, punch(400, "k1:a", "out", site="dorm")])
+    assert [each.subject for each in roster(left, "hq", at(300)).possible] == ["card/k1:a"]
+    assert roster(left, "hq", at(500)).possible == ()

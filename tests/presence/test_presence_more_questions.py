@@ -168,14 +168,20 @@ def test_a_time_in_which_nobody_watched_is_the_first_cause_to_be_thought_of() ->
 @pytest.mark.parametrize(("site", "expected"), [("dorm", []), ("mall", ["elsewhere"])])
 def test_home_and_work_are_allowed_and_nothing_else(site: str, expected: list[str]) -> None:
     presence = Presence([*stay("k1:a", 10, 20), *stay("k1:a", 40, 50, site=site)])
-    told = breaches(presence, [Allowance("card/k1:a", ("dorm", "hq"), DAY)], DAY)
+    told = breaches(presence, [Allowance("card/k1:a", ("dorm", "hq"), DAY, DAY.length_ms)], DAY)
     assert [breach.kind for breach in told.breaches] == expected
 
 
 def test_too_long_on_the_way_is_a_breach_too() -> None:
     presence = Presence([*stay("k1:a", 10, 20), *stay("k1:a", 200, 210, site="dorm")])
+    told = breaches(presence, [Allowance("card/k1:a", ("dorm", "hq"), DAY, 2 * HOUR_MS)], DAY).breaches
+    assert (told[0].kind, told[0].span) == ("too_long", Span(at(20), at(200)))
+
+
+def test_who_has_left_and_is_not_back_after_the_time_the_way_takes_is_told_before_he_comes() -> None:
+    presence = Presence(stay("k1:a", 10, 20))
     [told] = breaches(presence, [Allowance("card/k1:a", ("dorm", "hq"), DAY, 2 * HOUR_MS)], DAY).breaches
-    assert (told.kind, told.span) == ("too_long", Span(at(20), at(200)))
+    assert (told.kind, told.span) == ("not_back", Span(at(20), DAY.end_ms))
 
 
 # --- rows

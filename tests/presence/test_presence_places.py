@@ -11,7 +11,7 @@ from traceability.presence.bindings import Binding, Bindings
 from traceability.presence.map_file import read_map
 from traceability.presence.memory import Presence
 from traceability.presence.moments import Span
-from traceability.presence.stays import Travel
+from traceability.presence.travel import Travel
 
 MAP = """
 from = 2026-11-01T00:00:00+08:00

@@ -11,6 +11,7 @@ from traceability.presence.atlas import Map, Zone, names_of
 from traceability.presence.bindings import Binding, Person
 from traceability.presence.contacts import Rules, contacts, second_degree
 from traceability.presence.coverage import Sign
+from traceability.presence.crowding import peaks
 from traceability.presence.facts import Counted, Fact
 from traceability.presence.memory import Presence
 from traceability.presence.moments import MINUTE_MS, Span, exactly
@@ -82,6 +83,15 @@ def test_an_unnamed_exit_may_have_been_a_named_person_whose_exit_is_missing() ->
     told = headcount(Presence(facts), "hq", at(10))
     assert (told.unnamed.low, told.unnamed.high) == (0, 1)
     assert (told.total_low, told.total_high) == (1, 2)
+
+
+def test_a_count_of_a_zone_counts_for_what_lies_within_it_and_in_the_course_of_a_window() -> None:
+    presence = Presence([Counted("operator/c/1", at(5), exactly(at(5)), "hq", "floor", 3)])
+    zones = [Zone("hq", "floor"), Zone("hq", "lobby", within="floor")]
+    presence.chart(Map(zones=names_of(zones)))
+    assert headcount(presence, "hq", at(9), zone="floor").unnamed.low == 3
+    told = peaks(presence, "hq", "floor", Span(at(0), at(9)))
+    assert (told.peak, told.peak_at_ms) == (3, at(5))
 
 
 def test_an_operators_count_is_where_the_unnamed_are_counted_from() -> None:

@@ -22,12 +22,17 @@ class Allowance:
     way_ms: int = 2 * HOUR_MS
 
 
+Kind = Literal["elsewhere", "perhaps_elsewhere", "too_long", "not_back"]
+
+
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """`elsewhere`: in another site; `perhaps_elsewhere`: it cannot be excluded; `too_long`: on the way."""
+    """`elsewhere`: in another site; `perhaps_elsewhere`: it cannot be excluded; `too_long`: on the way; `not_back`:
+    the same, and not come yet.
+    """
 
     subject: str
-    kind: Literal["elsewhere", "perhaps_elsewhere", "too_long"]
+    kind: Kind
     site: str | None
     zone: str | None
     span: Span
@@ -57,11 +62,11 @@ def breaches(view: View, allowances: Iterable[Allowance], window: Span) -> Breac
 
 
 def _breach(allowance: Allowance, leg: Leg, span: Span) -> Iterator[Breach]:
-    """Who is away at the edge of the span is on no way between two points."""
+    """Where he was when the span began is not known if he had not come yet."""
     if leg.site is None:
-        is_between = span.begin_ms < leg.span.begin_ms and leg.span.end_ms < span.end_ms
-        if is_between and leg.span.length_ms > allowance.way_ms:
-            yield Breach(allowance.subject, "too_long", None, leg.zone, leg.span, ())
+        if span.begin_ms < leg.span.begin_ms and leg.span.length_ms > allowance.way_ms:
+            away: Kind = "too_long" if leg.span.end_ms < span.end_ms else "not_back"
+            yield Breach(allowance.subject, away, None, leg.zone, leg.span, ())
     elif leg.site not in allowance.sites:
-        kind: Literal["elsewhere", "perhaps_elsewhere"] = "elsewhere" if leg.kind == "stay" else "perhaps_elsewhere"
+        kind: Kind = "elsewhere" if leg.kind == "stay" else "perhaps_elsewhere"
         yield Breach(allowance.subject, kind, leg.site, leg.zone, leg.span, leg.records)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from traceability.presence.facts import OUTSIDE
 from traceability.presence.moments import PAST, Span
-from traceability.presence.stays import Travel
+from traceability.presence.travel import Travel
 
 Name = tuple[str, str]
 """A zone or lane, named within its site."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
+from operator import itemgetter
 
 from traceability.presence.answers import LOOKBACK_MS, Scope, rests_on, scope_of
 from traceability.presence.atlas import is_inside
 from traceability.presence.moments import Span
-from traceability.presence.roster import crosses, headcount
+from traceability.presence.roster import crosses, headcount, is_count_of
 from traceability.presence.stays import AGED_MS, Stay
 from traceability.presence.view import Place, View
 
@@ -160,11 +161,13 @@ def _levels(view: View, site: str, zone: str, window: Span, back_ms: int) -> tup
 
 def _unnamed(view: View, site: str, zones: frozenset[str], window: Span, back_ms: int) -> Iterator[tuple[int, int]]:
     """When the least number of people without a name changed, and by how much."""
-    people = 0
-    for step in view.flows(site, Span(window.begin_ms - back_ms, window.end_ms)):
-        now = max(0, people + crosses(step, zones) * step.count)
+    around, people = Span(window.begin_ms - back_ms, window.end_ms), 0
+    told = [(step.when.best_ms, 1, crosses(step, zones) * step.count) for step in view.flows(site, around)]
+    told += [(it.when.best_ms, 0, it.count) for it in view.counted(site, around) if is_count_of(it, view, zones)]
+    for at_ms, is_passing, number in sorted(told, key=itemgetter(0, 1)):
+        now = max(0, people + number) if is_passing else number
         if now != people:
-            yield max(window.begin_ms, step.when.best_ms), now - people
+            yield max(window.begin_ms, at_ms), now - people
         people = now
 
 

@@ -34,7 +34,7 @@ from gateway.errors import Misconfigured
 from traceability.presence.atlas import Lane, Map, Position, Zone
 from traceability.presence.facts import OUTSIDE
 from traceability.presence.moments import FUTURE, MINUTE_MS, Span
-from traceability.presence.stays import Travel
+from traceability.presence.travel import Travel
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
 

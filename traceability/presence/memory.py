@@ -25,8 +25,9 @@ from traceability.presence.facts import (
 from traceability.presence.index import Index
 from traceability.presence.moments import Span
 from traceability.presence.resolve import flow_of, step_of, token_of
-from traceability.presence.stays import Stay, Step, Travel
+from traceability.presence.stays import Stay, Step
 from traceability.presence.timeline import Delta, Timeline
+from traceability.presence.travel import Travel
 from traceability.presence.view import Passing, Place
 from traceability.presence.watch import Watches
 

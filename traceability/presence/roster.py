@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from traceability.presence.answers import LOOKBACK_MS, Scope, moment, rests_on, scope_of, until
 from traceability.presence.bindings import CARD
+from traceability.presence.facts import Counted
 from traceability.presence.moments import Span
 from traceability.presence.stays import AGED_MS, Flag, Stay, Step
 from traceability.presence.view import View
@@ -157,20 +158,27 @@ def _within(zone: str | None, zones: frozenset[str] | None) -> bool:
 def _base(view: View, site: str, zones: frozenset[str] | None, window: Span) -> tuple[int, int]:
     """The last time an operator counted exactly what is asked for, and the count."""
     for counted in reversed(view.counted(site, window)):
-        if counted.zone == WHOLE_SITE if zones is None else zones == {counted.zone}:
+        if is_count_of(counted, view, zones):
             return counted.when.best_ms, counted.count
     return window.begin_ms, 0
 
 
+def is_count_of(counted: Counted, view: View, zones: frozenset[str] | None) -> bool:
+    """Whether an operator counted these zones, all of them; None: all of the site."""
+    if counted.zone == WHOLE_SITE or zones is None:
+        return counted.zone == WHOLE_SITE and zones is None
+    return view.atlas.at(counted.when.best_ms).under(counted.site, counted.zone) == zones
+
+
 def _sorted_out(view: View, stays: Sequence[Stay], as_of_ms: int, aged_ms: int) -> tuple[list[Stay], list[Stay]]:
     """One stay of each subject: those that are likely, and of the other subjects the one that began last. A card that
-    came in and has become somebody's since is no longer a subject of its own.
+    came in and has become somebody's since is no longer a subject of its own once he was seen.
     """
     likely: dict[str, Stay] = {}
     possible: dict[str, Stay] = {}
     for stay in stays:
         begin_ms, end_ms = stay.reach("likely", aged_ms)
-        if begin_ms <= as_of_ms < end_ms and not _is_somebodys(view, stay.subject, as_of_ms):
+        if begin_ms <= as_of_ms < end_ms and not _is_somebodys(view, stay, as_of_ms):
             likely[stay.subject] = stay
         elif stay.extent("possible").holds(as_of_ms):
             possible[stay.subject] = stay
@@ -178,8 +186,12 @@ def _sorted_out(view: View, stays: Sequence[Stay], as_of_ms: int, aged_ms: int) 
     return [likely[subject] for subject in sorted(likely)], [possible[subject] for subject in left]
 
 
-def _is_somebodys(view: View, subject: str, at_ms: int) -> bool:
-    return subject.startswith(CARD) and view.owner(subject.removeprefix(CARD), at_ms) != subject
+def _is_somebodys(view: View, stay: Stay, at_ms: int) -> bool:
+    """Whether it is the stay of a card that is a person's by now, of whom something was seen since."""
+    subject = stay.subject
+    if not subject.startswith(CARD) or (owner := view.owner(subject.removeprefix(CARD), at_ms)) == subject:
+        return False
+    return bool(view.of_subject(owner, Span(stay.start.when.best_ms, at_ms + 1)))
 
 
 def _present(view: View, stay: Stay, as_of_ms: int, aged_ms: int) -> Present:

@@ -14,18 +14,20 @@ Where both zones of a broken gap are in one site, the subject did not leave the 
 stay is likely to have gone on until the move after. Else it is vouched for until it was last seen, and no longer.
 
 A punch that is `ambiguous` moves nobody, yet may have been a movement: it makes a stay that is possible, not likely.
-So does being seen in a zone to which no movement led.
+So does being seen in a zone to which no movement led, and a movement that may have come behind the next one: it may
+still be where the earlier one led.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
 
 from traceability.presence.facts import OUTSIDE, Order, order, stream_of
 from traceability.presence.moments import FUTURE, HOUR_MS, Level, Span, When
+from traceability.presence.travel import Travel
 
 Flag = Literal["no_exit", "no_entry", "assumed", "ambiguous", "corrected", "impossible"]
 How = Literal["passed", "assumed", "operator", "unknown"]
@@ -112,24 +114,6 @@ class Stay:
         return self.start.how != "unknown" or (self.end is not None and self.end.how != "unknown")
 
 
-@dataclass(frozen=True, slots=True)
-class Travel:
-    """How long it takes at least from one site to another, ms; `default_ms` where the map does not say."""
-
-    default_ms: int = 60_000
-    between: Mapping[tuple[str, str], int] = field(default_factory=dict)
-
-    def needed_ms(self, here: str, there: str) -> int:
-        if here == there:
-            return 0
-        return self.between.get((here, there), self.between.get((there, here), self.default_ms))
-
-    def contradicts(self, before: Step, after: Step) -> bool:
-        """Whether nobody can have made both moves, however wrong their clocks are within their bounds."""
-        apart_ms = after.when.last_ms - before.when.first_ms
-        return apart_ms < self.needed_ms(before.site, after.site)
-
-
 def stays_between(
     prior: Step | None, before: Step | None, between: Sequence[Step], after: Step | None, travel: Travel
 ) -> Iterator[Stay]:
@@ -203,10 +187,34 @@ class _Gap:
                 if zone is not None and zone != OUTSIDE and (step.site, zone) not in told:
                     told.add((step.site, zone))
                     yield self._unlikely(step, zone, when)
+        yield from self._swapped()
+
+    def _swapped(self) -> Iterator[Stay]:
+        """Where it is if the move before this gap was made before the one before that."""
+        prior, before = self.prior, self.before
+        if prior is None or before is None or not _order_in_doubt(prior, before) or not _inside(prior.to_zone):
+            return
+        assert prior.to_zone is not None
+        if (prior.site, prior.to_zone) != (before.site, before.to_zone):
+            start = End(prior.when, "unknown", (prior.id, before.id), None, prior.lane)
+            yield Stay(
+                prior.subject,
+                prior.site,
+                prior.to_zone,
+                start,
+                self._until(prior),
+                prior.when,
+                ("ambiguous",),
+                prior.count,
+            )
+
+    def _until(self, step: Step) -> End | None:
+        """Nobody knows when, before the move after."""
+        return None if self.after is None else End(step.when.until(self.after.when), "unknown", (self.after.id,))
 
     def _unlikely(self, step: Step, zone: str, when: When) -> Stay:
         start = End(when, "unknown", (step.id,), None, step.lane)
-        end = None if self.after is None else End(step.when.until(self.after.when), "unknown", (self.after.id,))
+        end = self._until(step)
         flags: set[Flag] = {"ambiguous"} if zone == step.to_zone else {"ambiguous", "no_entry"}
         return Stay(step.subject, step.site, zone, start, end, step.when, self._flags(flags), step.count)
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from traceability.presence.facts import Order
-from traceability.presence.stays import Stay, Step, Travel, stays_between
+from traceability.presence.stays import Stay, Step, stays_between
+from traceability.presence.travel import Travel
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from traceability.database import Connection
 from traceability.database.portable import append, ask, execute, given
 from traceability.database.tables import BIG
 from traceability.presence.moments import FUTURE, PAST
-from traceability.presence.stays import Stay, Step, Travel
+from traceability.presence.stays import Stay, Step
 from traceability.presence.timeline import Delta, Timeline
+from traceability.presence.travel import Travel
 from traceability.whereabouts import tables
 from traceability.whereabouts.rows import stay_row, stays_of, step_row, steps_of
 
