@@ -80,7 +80,14 @@ class Desk:
     moves: dict[str, Move] = field(default_factory=dict)
     counts: dict[str, Counted] = field(default_factory=dict)
     declarations: list[Declaration] = field(default_factory=list)
-    void: frozenset[str] = frozenset()
+    _void: frozenset[str] | None = None
+
+    @property
+    def void(self) -> frozenset[str]:
+        """Ids of what is declared wrong; worked out when it is asked for, since each declaration may change all."""
+        if self._void is None:
+            self._void = voided(self.declarations)
+        return self._void
 
     def take(self, entry: Entry, known_ms: int) -> Said:
         """One more. Raises Rejected, and then nothing has changed."""
@@ -98,7 +105,7 @@ class Desk:
                 self.counts[said.id] = said
             case Declaration():
                 self.declarations.append(said)
-                self.void = voided(self.declarations)
+                self._void = None
         return said
 
     def clashes(self, said: Said) -> list[str]:

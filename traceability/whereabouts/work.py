@@ -46,13 +46,13 @@ class Work:
     def hear(self, said: Iterable[Entry]) -> None:
         """Take entries into account; one that makes no sense is said aloud and changes nothing."""
         for entry in said:
-            void = self.desk.void
+            void = self.desk.void if entry.kind == "declaration" else None
             try:
                 what = self.desk.take(entry, self.known_ms)
             except Rejected as error:
                 structlog.get_logger("traceability").error("entry.refused", number=entry.number, reason=error.message)
                 continue
-            self._place_anew(self._touched(what) | (void ^ self.desk.void))
+            self._place_anew(self._touched(what) | (frozenset() if void is None else void ^ self.desk.void))
 
     def _touched(self, what: Said) -> set[str]:
         """The facts that may make another step now."""
