@@ -60,7 +60,7 @@ class Outage:
         self.site, self.broker = site, broker
         self.readers = [site.reader(f"reader-{number}", side="in") for number in range(READERS)]
         self.seconds = seconds
-        self.killed_at = self.born_at = self.returned_at = 0.0
+        self.killed_at = self.dead_at = self.born_at = self.returned_at = 0.0
 
     def play(self) -> None:
         crowd = Crowd(self.readers)
@@ -83,6 +83,7 @@ class Outage:
         assert self.site.daemon is not None
         self.killed_at = time.time()
         self.site.daemon.kill()
+        self.dead_at = time.time()
         time.sleep(0.5)
         self.born_at = time.time()
         self.site.start()
@@ -99,7 +100,7 @@ class Outage:
         return [swipe for reader in self.readers for swipe in reader.presented]
 
     def _was_under_way(self, at: float) -> bool:
-        return self.killed_at - UNDER_WAY_S < at <= self.killed_at
+        return self.killed_at - UNDER_WAY_S < at <= self.dead_at
 
 
 def reads_of(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
