@@ -40,7 +40,7 @@ BY_INDEX = {
 }
 """What is `given` (see `portable`) is looked up row by row in an index, as SQLite does. The server cannot know how
 few rows that are, nor how short the stretches are, and would read whole tables instead: each message would take
-longer the more the ledger holds.
+longer the more the ledger holds. Not so where whole tables are compared, in temporary ones without statistics.
 """
 MIGRATING = 0x70676C68
 """The lock of who makes or changes the tables."""
@@ -53,9 +53,9 @@ class PostgresServer(Database):
         self._address = address
         self._password = password or address.password
         self._writer = self._engine(
-            SILENCE_S, lock_timeout=f"{LOCK_MS}", idle_in_transaction_session_timeout=f"{IDLE_MS}"
+            SILENCE_S, lock_timeout=f"{LOCK_MS}", idle_in_transaction_session_timeout=f"{IDLE_MS}", **BY_INDEX
         )
-        self._reader = self._engine(None, default_transaction_read_only="on")
+        self._reader = self._engine(None, default_transaction_read_only="on", **BY_INDEX)
         self._connection: Connection | None = None
         self._was_open = False
 
@@ -154,7 +154,6 @@ class PostgresServer(Database):
             "startup_params": {
                 "synchronous_commit": "on",
                 "plan_cache_mode": "force_custom_plan",
-                **BY_INDEX,
                 **settings,
             },
             "ssl_context": address.tls(),
