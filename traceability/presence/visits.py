@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from traceability.presence.answers import Scope, elsewhere, rests_on, scope_of
@@ -73,7 +73,10 @@ def visitors(view: View, site: str, zone: str | None, window: Span, aged_ms: int
     zones: set[str] = set()
     of: dict[str, list[tuple[Stay, Span]]] = {}
     stays: list[Stay] = []
-    for part, within in [(window, None)] if zone is None else _within(view, site, zone, window):
+    parts: list[tuple[Span, frozenset[str] | None]] = [(window, None)]
+    if zone is not None:
+        parts = [(part, chart.under(site, zone)) for part, chart in view.atlas.over(window)]
+    for part, within in parts:
         here = view.in_site(site, part) if within is None else view.in_zones({Place(site, it) for it in within}, part)
         zones |= within or frozenset()
         stays += here
@@ -104,12 +107,6 @@ def places_of(view: View, subject: str, window: Span, aged_ms: int = AGED_MS) ->
         tuple(merged(leg.span for leg in way.legs if leg.kind == "unknown")),
         elsewhere(view, way.sites, way.away),
     )
-
-
-def _within(view: View, site: str, zone: str, window: Span) -> Iterator[tuple[Span, frozenset[str] | None]]:
-    """What lies within a zone, by the maps in force in parts of a window."""
-    for part, chart in view.atlas.over(window):
-        yield part, chart.under(site, zone)
 
 
 def _visitor(view: View, subject: str, stays: Sequence[tuple[Stay, Span]], window: Span, aged_ms: int) -> Visitor:
