@@ -32,6 +32,7 @@ from gateway.simulation.city.settings import Settings
 from traceability.app import unix_ms
 from traceability.database import open_database
 from traceability.ledger import Ledger
+from traceability.message import read_message
 from traceability.whereabouts.deriver import Deriver
 from traceability.whereabouts.progress import behind
 
@@ -79,9 +80,9 @@ def feed(ledger: Ledger, arriving: Iterator[Any], rate: int | None, records: int
         group = list(islice(arriving, GROUP))
         if not group:
             raise SystemExit("the city has no more records: --days")
+        read = [read_message(it.site, it.gateway, it.lines) for it in group]
         with ledger.group({(it.site, it.gateway) for it in group}) as into:
-            for it in group:
-                into.take(it.site, it.gateway, it.lines)
+            into.take_all(read)
             done += into.counts["new"]
         if rate is not None:
             time.sleep(max(0.0, begun + done / rate - time.monotonic()))

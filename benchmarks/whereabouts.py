@@ -27,6 +27,7 @@ from gateway.simulation.city.build import build
 from gateway.simulation.city.settings import Settings
 from traceability.database import Database, open_database
 from traceability.ledger import Ledger
+from traceability.message import read_message
 from traceability.presence.contacts import Rules
 from traceability.presence.moments import DAY_MS, HOUR_MS, Span
 from traceability.states import read_state
@@ -67,11 +68,10 @@ def fill(place: str, city: Any) -> tuple[int, float]:
     while group := list(islice(arriving, GROUP)):
         now_ms = group[-1].arrive_ms
         with ledger.group({(it.site, it.gateway) for it in group}) as into:
+            into.take_all(read_message(it.site, it.gateway, it.lines) for it in group if it.leaf != "state")
             for it in group:
                 if it.leaf == "state":
                     into.hear(it.site, it.gateway, read_state(it.lines[0]))
-                else:
-                    into.take(it.site, it.gateway, it.lines)
             records += into.counts["new"]
     ledger.close()
     return records, time.monotonic() - begun
