@@ -22,9 +22,10 @@ from gateway.simulation.city.settings import DAY, HOUR, MINUTE, Settings
 from gateway.simulation.city.truth import Truth
 from gateway.wire import compact
 from traceability.presence.answers import as_dict
-from traceability.presence.contacts import Rules, contacts, second_degree
+from traceability.presence.contacts import Rules, contacts
 from traceability.presence.moments import Span
 from traceability.presence.roster import headcount, roster
+from traceability.presence.second_degree import second_degree
 from traceability.presence.trajectory import trajectory
 from traceability.presence.view import View
 from traceability.whereabouts.view import TableView

@@ -7,13 +7,14 @@ from presence_world import ALL, at, punch
 
 from traceability.presence.atlas import Lane, Map, Position, Zone, names_of
 from traceability.presence.bindings import Binding
-from traceability.presence.contacts import contacts, second_degree
+from traceability.presence.contacts import contacts
 from traceability.presence.coverage import Sign
 from traceability.presence.crowding import gatherings, peaks
 from traceability.presence.facts import Fact
 from traceability.presence.memory import Presence
 from traceability.presence.moments import Span
 from traceability.presence.roster import headcount, roster
+from traceability.presence.second_degree import second_degree
 from traceability.presence.trajectory import KNOWN_MS, trajectory
 from traceability.presence.visits import places_of, visitors
 

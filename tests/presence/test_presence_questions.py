@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 from hypothesis import given
 from presence_world import ALL, TOKENS, at, move, punch, worlds
@@ -9,13 +11,14 @@ from presence_world import ALL, TOKENS, at, move, punch, worlds
 from traceability.presence.answers import as_json
 from traceability.presence.atlas import Map, Zone, names_of
 from traceability.presence.bindings import Binding, Person
-from traceability.presence.contacts import Rules, contacts, second_degree
+from traceability.presence.contacts import Rules, contacts
 from traceability.presence.coverage import Sign
 from traceability.presence.crowding import peaks
 from traceability.presence.facts import Counted, Fact
 from traceability.presence.memory import Presence
 from traceability.presence.moments import MINUTE_MS, Span, exactly
 from traceability.presence.roster import headcount, roster
+from traceability.presence.second_degree import _Chain, second_degree
 from traceability.presence.trajectory import impossible_moves, trajectory
 
 
@@ -242,6 +245,32 @@ def test_who_was_isolated_met_nobody_from_then_on() -> None:
     facts = [*stay("k1:a", 100, 200), *stay("k1:b", 150, 260), *stay("k1:d", 210, 250)]
     told = second_degree(Presence(facts), "card/k1:a", Span(at(0), at(300)), {"card/k1:b": at(205)})
     assert told.second == ()
+
+
+@pytest.mark.parametrize(("isolated", "of_it_ms"), [("card/k1:d", 20 * MINUTE_MS), ("card/k1:b", 20 * MINUTE_MS)])
+def test_who_is_met_may_be_the_one_who_was_isolated(isolated: str, of_it_ms: int) -> None:
+    facts = [*stay("k1:a", 100, 200), *stay("k1:b", 150, 260), *stay("k1:d", 210, 250)]
+    told = second_degree(Presence(facts), "card/k1:a", Span(at(0), at(300)), {isolated: at(230)})
+    assert [(each.subject, each.contact.likely_ms) for each in told.second] == [("card/k1:d", of_it_ms)]
+    told = second_degree(Presence(facts), "card/k1:a", Span(at(0), at(300)), {"card/k1:d": at(205)})
+    assert (told.second, told.possible) == ((), ())
+
+
+@given(worlds())
+def test_who_was_found_early_need_not_be_looked_for_again(facts: list[Fact]) -> None:
+    presence, window = Presence(facts), Span(at(-10), at(90))
+    for subject in presence.subjects(window):
+        told = second_degree(presence, subject, window)
+        with mock.patch.object(_Chain, "is_settled", lambda chain, other, **_: other in chain.known):
+            assert as_json(second_degree(presence, subject, window)) == as_json(told)
+
+
+def test_a_brush_with_somebody_isolated_is_none() -> None:
+    facts = [punch(10, "k1:a", "out"), punch(10.5, "k1:b")]
+    [met] = second_degree(Presence(facts), "card/k1:a", Span(at(9), at(12))).first.contacts
+    assert met.subject == "card/k1:b"
+    told = second_degree(Presence(facts), "card/k1:a", Span(at(9), at(12)), {"card/k1:b": at(10.5)})
+    assert (told.first.contacts, told.first.possible) == ((), ())
 
 
 @given(worlds())

@@ -5,11 +5,12 @@ from __future__ import annotations
 from presence_world import at, punch
 from test_presence_doubts import charted, stay
 
-from traceability.presence.contacts import Rules, contacts, second_degree
+from traceability.presence.contacts import Rules, contacts
 from traceability.presence.memory import Presence
 from traceability.presence.moments import Span
 from traceability.presence.oddities import oddities
 from traceability.presence.roster import headcount, roster
+from traceability.presence.second_degree import second_degree
 from traceability.presence.trajectory import trajectory
 from traceability.whereabouts.telling import lines
 

@@ -11,13 +11,14 @@ from presence_world import at, punch
 from traceability.presence.allowed import Allowance, breaches
 from traceability.presence.answers import Scope, completeness
 from traceability.presence.atlas import Lane, Map, Position, Zone, names_of
-from traceability.presence.contacts import contacts, second_degree
+from traceability.presence.contacts import contacts
 from traceability.presence.coverage import Sign
 from traceability.presence.crowding import gatherings, peaks
 from traceability.presence.facts import Fact
 from traceability.presence.memory import Presence
 from traceability.presence.moments import MINUTE_MS, Span
 from traceability.presence.roster import roster
+from traceability.presence.second_degree import second_degree
 from traceability.presence.trajectory import impossible_moves, trajectory
 from traceability.presence.visits import places_of, visitors
 

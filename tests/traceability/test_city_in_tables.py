@@ -20,9 +20,10 @@ from gateway.simulation.city.settings import Settings
 from traceability.database import Database, open_database
 from traceability.ledger import Ledger
 from traceability.presence.answers import as_json
-from traceability.presence.contacts import Rules, contacts, second_degree
+from traceability.presence.contacts import Rules, contacts
 from traceability.presence.moments import HOUR_MS, Span
 from traceability.presence.roster import headcount, roster
+from traceability.presence.second_degree import second_degree
 from traceability.presence.trajectory import trajectory
 from traceability.presence.view import View
 from traceability.presence.visits import visitors

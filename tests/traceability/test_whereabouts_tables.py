@@ -17,7 +17,7 @@ from traceability.database import open_database
 from traceability.ledger import Ledger
 from traceability.presence.answers import as_json, completeness
 from traceability.presence.bindings import Binding, Person
-from traceability.presence.contacts import Rules, contacts, second_degree
+from traceability.presence.contacts import Rules, contacts
 from traceability.presence.facts import Declaration, Move
 from traceability.presence.map_file import read_map
 from traceability.presence.memory import Presence
@@ -25,6 +25,7 @@ from traceability.presence.moments import HOUR_MS, Span, exactly
 from traceability.presence.oddities import oddities
 from traceability.presence.reading import fact_of, sign_of
 from traceability.presence.roster import headcount, roster
+from traceability.presence.second_degree import second_degree
 from traceability.presence.trajectory import trajectory
 from traceability.presence.view import View
 from traceability.presence.visits import places_of, visitors

@@ -34,7 +34,17 @@ from traceability.api.parameters import (
 )
 from traceability.api.unavailable import told
 from traceability.database import Database
-from traceability.presence import allowed, contacts, crowding, oddities, roster, trajectory, trial, visits
+from traceability.presence import (
+    allowed,
+    contacts,
+    crowding,
+    oddities,
+    roster,
+    second_degree,
+    trajectory,
+    trial,
+    visits,
+)
 from traceability.presence.answers import Completeness, as_json
 from traceability.presence.moments import MINUTE_MS
 from traceability.whereabouts import corrections, figures
@@ -127,7 +137,9 @@ def questions(database: Database, key: str | None) -> APIRouter:
         with told():
             return tell(ask, ask.contacts(subject, window, rules))
 
-    @router.get("/second-degree/{subject:path}", responses=_gives(contacts.SecondDegree), summary="Whom they met")
+    @router.get(
+        "/second-degree/{subject:path}", responses=_gives(second_degree.SecondDegree), summary="Whom they met"
+    )
     def of_second(subject: Subject, ask: Ask, window: Window, rules: Rules, isolated: Isolated = ()) -> Response:
         with told():
             return tell(ask, ask.second_degree(subject, window, isolated_of(isolated), rules))

@@ -6,14 +6,14 @@ window; no moment is counted twice, however many stays in doubt overlap in it. S
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from traceability.presence.answers import Scope, elsewhere, rests_on, scope_of
 from traceability.presence.atlas import Atlas
 from traceability.presence.coverage import Covered
-from traceability.presence.moments import HOUR_MS, MINUTE_MS, Level, Span, covered_ms, merged
+from traceability.presence.moments import FUTURE, HOUR_MS, MINUTE_MS, Level, Span, covered_ms, merged
 from traceability.presence.stays import AGED_MS, Stay
 from traceability.presence.trajectory import way_of
 from traceability.presence.view import Place, View
@@ -98,33 +98,23 @@ class Contacts:
 
 
 @dataclass(frozen=True, slots=True)
-class SecondContact:
-    """A contact of a contact, behind the first contact with `by`; `by` is the one met first."""
-
-    subject: str
-    by: str
-    met_ms: int
-    contact: Contact
-
-
-@dataclass(frozen=True, slots=True)
-class SecondDegree:
-    """Whom the contacts met after they had met the subject, until they were isolated. `possible`: one of the two
-    meetings, or both, or that they were in this order, is no more than possible.
+class Bounds:
+    """Of whom is asked: `until_ms`: from when on somebody met nobody; `settled`: of whom no more need be known.
+    `likely_ms`: what was before that moment is no more than possible.
     """
 
-    scope: Scope
-    subject: str
-    first: Contacts
-    second: tuple[SecondContact, ...]
-    possible: tuple[SecondContact, ...]
+    until_ms: Mapping[str, int] = field(default_factory=dict)
+    settled: Callable[[str], bool] = lambda _: False
+    likely_ms: int | None = None
 
 
-def contacts(view: View, subject: str, window: Span, rules: Rules | None = None) -> Contacts:
+def contacts(
+    view: View, subject: str, window: Span, rules: Rules | None = None, bounds: Bounds | None = None
+) -> Contacts:
     """Everybody who can have been with a subject in a window."""
-    rules = rules or Rules()
+    rules, bounds = rules or Rules(), bounds or Bounds()
     way = way_of(view, subject, window, rules.aged_ms)
-    likely, possible, beside = _met(view, subject, way.stays, window, rules)
+    likely, possible, beside = met(view, subject, way.stays, window, rules, bounds)
     return Contacts(
         scope_of(view, way.sites, rests_on(window, [*way.stays, *beside]), window.end_ms),
         subject,
@@ -136,65 +126,28 @@ def contacts(view: View, subject: str, window: Span, rules: Rules | None = None)
     )
 
 
-def second_degree(
-    view: View, subject: str, window: Span, isolated: Mapping[str, int] | None = None, rules: Rules | None = None
-) -> SecondDegree:
-    """Contacts of the contacts, in order of time. `isolated`: from when on somebody met nobody, unix ms."""
-    until, rules = isolated or {}, rules or Rules()
-    first = contacts(view, subject, _before(window, until.get(subject)), rules)
-    likely = {each.subject for each in first.contacts}
-    known = {subject, *likely}
-    second: dict[str, SecondContact] = {}
-    possible: dict[str, SecondContact] = {}
-    sites = set(first.scope.sites)
-    for link in sorted((*first.contacts, *first.possible), key=lambda each: (each.first_ms, each.subject)):
-        later = _before(Span(link.first_ms, window.end_ms), until.get(link.subject))
-        if not later.length_ms:
-            continue
-        stays = view.of_subject(link.subject, later)
-        sites |= {stay.site for stay in stays}
-        met = _met(view, link.subject, stays, later, rules, link.first_likely_ms)[:2]
-        for found, others in zip((second if link.subject in likely else possible, possible), met, strict=False):
-            for each in others:
-                held = found.get(each.subject)
-                if each.subject not in known and (held is None or each.first_ms < held.contact.first_ms):
-                    found[each.subject] = SecondContact(each.subject, link.subject, link.first_ms, each)
-    ordered = sorted(second.values(), key=_by_time)
-    return SecondDegree(
-        scope_of(view, sites, first.scope.looked_at, window.end_ms),
-        subject,
-        first,
-        tuple(ordered),
-        tuple(sorted((each for each in possible.values() if each.subject not in second), key=_by_time)),
-    )
-
-
-def _by_time(each: SecondContact) -> tuple[int, str]:
-    return each.contact.first_ms, each.subject
-
-
-def _met(
-    view: View, subject: str, mine: Sequence[Stay], window: Span, rules: Rules, likely_ms: int | None = None
+def met(
+    view: View, subject: str, mine: Sequence[Stay], window: Span, rules: Rules, bounds: Bounds
 ) -> tuple[list[Contact], list[Contact], list[Stay]]:
     """Whom the subject of these stays met likely, and possibly, the longest first; and their stays that reach out of
-    the window. `likely_ms`: what was before that moment is no more than possible.
+    the window.
     """
-    since_ms = window.begin_ms if likely_ms is None else likely_ms
+    since_ms = window.begin_ms if bounds.likely_ms is None else bounds.likely_ms
     beside: list[Stay] = []
     shared: dict[str, dict[Place, Together]] = {}
     asked = [(_near(view.atlas, stay, rules.near), stay.extent("possible").cut(window)) for stay in mine]
     for stay, others in zip(mine, view.in_zones_each(asked), strict=True):
         place, reaches = Place(stay.site, stay.zone), _reaches(stay, window, since_ms, rules.aged_ms)
         for other in others:
-            if other.subject != subject:
-                common = _common(reaches, other, rules.aged_ms)
+            if other.subject != subject and not bounds.settled(other.subject):
+                common = _common(reaches, other, rules.aged_ms, bounds.until_ms.get(other.subject, FUTURE))
                 if common:
                     if _reaches_out(other, window):
                         beside.append(other)
                     of_place = shared.setdefault(other.subject, {}).setdefault(place, ([], [], []))
                     for spans, pair in zip(of_place, common, strict=False):
                         spans.append(pair)
-    brushes = _brushes(view, subject, window, rules.brush_ms)
+    brushes = _brushes(view, subject, window, rules.brush_ms, bounds)
     found = [
         _contact(other, shared.get(other, {}), brushes.get(other, [])) for other in sorted(shared.keys() | brushes)
     ]
@@ -246,12 +199,14 @@ def _reaches(stay: Stay, window: Span, likely_ms: int, aged_ms: int) -> list[Pai
     return [(max(begin, since_ms), min(end, window.end_ms)) for since_ms, (begin, end) in reaches]
 
 
-def _common(reaches: Sequence[Pair], other: Stay, aged_ms: int) -> list[Pair]:
-    """What another stay has in common with these, by WIDEST; where a wider one has nothing, no narrower one has."""
+def _common(reaches: Sequence[Pair], other: Stay, aged_ms: int, until_ms: int) -> list[Pair]:
+    """What another stay has until then in common with these, by WIDEST; where a wider one has nothing, no narrower
+    one has.
+    """
     found: list[Pair] = []
     for (begin, end), level in zip(reaches, WIDEST, strict=True):
         first, last = other.reach(level, aged_ms)
-        first, last = max(first, begin), min(last, end)
+        first, last = max(first, begin), min(last, end, until_ms)
         if first >= last:
             break
         found.append((first, last))
@@ -281,7 +236,7 @@ def _contact(subject: str, zones: Mapping[Place, Together], brushes: Sequence[Br
     )
 
 
-def _brushes(view: View, subject: str, window: Span, brush_ms: int) -> dict[str, list[Brush]]:
+def _brushes(view: View, subject: str, window: Span, brush_ms: int, bounds: Bounds) -> dict[str, list[Brush]]:
     """Others at the same lane at nearly the same time, moving or not."""
     found: dict[str, list[Brush]] = {}
     mine = [(step, step.lane) for step in view.steps_of(subject, window) if step.lane is not None]
@@ -290,11 +245,8 @@ def _brushes(view: View, subject: str, window: Span, brush_ms: int) -> dict[str,
     ]
     for (step, lane), others in zip(mine, view.passing(asked), strict=True):
         for other in others:
-            if other.subject != subject and window.holds(other.at_ms):
+            is_asked = other.subject != subject and not bounds.settled(other.subject)
+            if is_asked and window.holds(other.at_ms) and other.at_ms < bounds.until_ms.get(other.subject, FUTURE):
                 brush = Brush(step.site, lane, step.when.best_ms, other.at_ms)
                 found.setdefault(other.subject, []).append(brush)
     return found
-
-
-def _before(window: Span, at_ms: int | None) -> Span:
-    return window if at_ms is None else Span(window.begin_ms, max(window.begin_ms, min(window.end_ms, at_ms)))

@@ -22,7 +22,7 @@ from traceability.presence.moments import DAY_MS, FUTURE, Span
 from traceability.presence.stays import Stay
 from traceability.presence.view import Passing, Place
 from traceability.whereabouts import tables
-from traceability.whereabouts.rows import BETWEEN, stays_of
+from traceability.whereabouts.rows import BETWEEN, Stays
 
 QUARTER_MS, LONG_MS = 900_000, DAY_MS
 _PASSES = text(f"last_ms - first_ms < {QUARTER_MS}")
@@ -43,7 +43,7 @@ class Knowledge:
 
 
 def stays_in(
-    connection: Connection, asked: Sequence[Sought], known: Knowledge, *, unentered: bool = False
+    connection: Connection, asked: Sequence[Sought], known: Knowledge, read: Stays, *, unentered: bool = False
 ) -> list[list[Stay]]:
     """Of each the stays in any of its zones that meet its window; `unentered`: those alone that nobody saw begin."""
     rows = [
@@ -57,7 +57,7 @@ def stays_in(
     if known.at_ms < known.latest_ms:
         for nth, body in _replaced(connection, rows, known, unentered=unentered):
             bodies[nth].append(body)
-    return [stays_of(each) for each in bodies]
+    return [read.of(each) for each in bodies]
 
 
 def _replaced(

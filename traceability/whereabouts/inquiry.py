@@ -15,6 +15,7 @@ from traceability.presence import allowed, answers, crowding, visits
 from traceability.presence import contacts as meeting
 from traceability.presence import oddities as odd
 from traceability.presence import roster as presence
+from traceability.presence import second_degree as chain
 from traceability.presence import trajectory as way
 from traceability.presence.coverage import Covered
 from traceability.presence.moments import Span
@@ -66,9 +67,9 @@ class Inquiry:
 
     def second_degree(
         self, subject: str, window: Span, isolated: Mapping[str, int], rules: meeting.Rules
-    ) -> meeting.SecondDegree:
+    ) -> chain.SecondDegree:
         """Whom the contacts met afterwards."""
-        return self._ask(lambda view: meeting.second_degree(view, subject, window, isolated, rules))
+        return self._ask(lambda view: chain.second_degree(view, subject, window, isolated, rules))
 
     def places(self, subject: str, window: Span) -> visits.PlacesInvolved:
         """Where somebody was, and who was there then."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import itemgetter
 
 from pydantic import TypeAdapter
 
@@ -89,7 +90,22 @@ def steps_of(bodies: Iterable[str]) -> list[Step]:
     return sorted((_STEP.validate_json(body) for body in bodies), key=lambda step: step.order)
 
 
-def stays_of(bodies: Iterable[str]) -> list[Stay]:
-    """By subject, likely beginning and id."""
-    found = (_STAY.validate_json(body) for body in bodies)
-    return sorted(found, key=lambda stay: (stay.subject, stay.start.when.best_ms, stay.id))
+class Stays:
+    """Stays from their bodies. A question meets the same ones again and again: each is read once, and kept."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, tuple[tuple[str, int, str], Stay]] = {}
+
+    def of(self, bodies: Iterable[str]) -> list[Stay]:
+        """By subject, likely beginning and id."""
+        return [stay for _, stay in sorted(map(self._placed, bodies), key=_place)]
+
+    def _placed(self, body: str) -> tuple[tuple[str, int, str], Stay]:
+        placed = self._read.get(body)
+        if placed is None:
+            stay = _STAY.validate_json(body)
+            placed = self._read[body] = ((stay.subject, stay.start.when.best_ms, stay.id), stay)
+        return placed
+
+
+_place = itemgetter(0)

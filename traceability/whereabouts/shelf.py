@@ -21,7 +21,7 @@ from traceability.presence.stays import Stay, Step
 from traceability.presence.timeline import Delta, Timeline
 from traceability.presence.travel import Travel
 from traceability.whereabouts import tables
-from traceability.whereabouts.rows import stay_row, stays_of, step_row, steps_of
+from traceability.whereabouts.rows import Stays, stay_row, step_row, steps_of
 
 MARGIN_MOVES = 3
 FLOW = ""
@@ -79,7 +79,7 @@ class Shelf:
         bodies = self.connection.scalars(select(c.body).where(c.subject == subject, c.known_to == FUTURE))
         after = set(Timeline(steps_of(bodies), self.travel).stays)
         bodies = self.connection.scalars(select(s.body).where(s.subject == subject, s.known_to == FUTURE))
-        before = set(stays_of(bodies))
+        before = set(Stays().of(bodies))
         self._write([Delta(tuple(before - after), tuple(after - before))])
 
     def _delta(self, around: Sequence[Step], change: Change) -> Delta:

@@ -9,11 +9,12 @@ from functools import singledispatch
 from typing import Any
 
 from traceability.presence.answers import Scope
-from traceability.presence.contacts import Contact, Contacts, SecondContact, SecondDegree
+from traceability.presence.contacts import Contact, Contacts
 from traceability.presence.coverage import Covered
 from traceability.presence.crowding import Gatherings
 from traceability.presence.moments import FUTURE, MINUTE_MS, PAST, Span
 from traceability.presence.roster import Headcount, Present, Roster, Unnamed
+from traceability.presence.second_degree import SecondContact, SecondDegree
 from traceability.presence.trajectory import Leg, Trajectory
 from traceability.presence.visits import PlacesInvolved, Visitor, Visitors
 

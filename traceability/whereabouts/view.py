@@ -25,7 +25,7 @@ from traceability.whereabouts import tables
 from traceability.whereabouts.desk import Desk, desk_at, people_at
 from traceability.whereabouts.finding import Knowledge, Sought, passing, stays_in, was_anybody_in, zones_of
 from traceability.whereabouts.progress import progress
-from traceability.whereabouts.rows import stays_of, steps_of
+from traceability.whereabouts.rows import Stays, steps_of
 from traceability.whereabouts.watching import coverage_of
 
 
@@ -36,7 +36,7 @@ class TableView:
         self._connection = connection
         self._latest_ms = progress(connection)[1]
         self.known_at_ms: int = self._latest_ms if known_at_ms is None else min(known_at_ms, self._latest_ms)
-        self._people = Bindings()
+        self._people, self._stays = Bindings(), Stays()
         self._asked: set[str] = set()
         self._met: set[str] = set()
         """Whose stays were read: they are likely to be asked for next, so all are read at once."""
@@ -64,7 +64,7 @@ class TableView:
     def of_subject(self, subject: str, window: Span) -> list[Stay]:
         c = tables.stays.c
         query = select(c.body).where(c.subject == subject, self._known(tables.stays), _meeting(window))
-        return stays_of(self._connection.scalars(query))
+        return self._stays.of(self._connection.scalars(query))
 
     def in_zones(self, places: Collection[Place], window: Span) -> list[Stay]:
         [stays] = self._in_zones([(places, window)])
@@ -147,7 +147,7 @@ class TableView:
 
     def _in_zones(self, asked: Sequence[Sought], *, unentered: bool = False) -> list[list[Stay]]:
         known = Knowledge(self.known_at_ms, self._latest_ms)
-        found = stays_in(self._connection, asked, known, unentered=unentered)
+        found = stays_in(self._connection, asked, known, self._stays, unentered=unentered)
         self._met |= {stay.subject for stays in found for stay in stays} - self._asked
         return found
 
