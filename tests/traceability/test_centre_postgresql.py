@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,9 @@ from traceability.database import driver, open_database
 from traceability.database.address import read_address
 from traceability.ledger import Ledger
 from traceability.streams import Key
-from traceability.whereabouts.deriver import IN_FLIGHT_MS, Deriver
+from traceability.whereabouts.arrivals import IN_FLIGHT_MS
+from traceability.whereabouts.deriver import Deriver
+from traceability.whereabouts.progress import behind
 
 pytestmark = pytest.mark.needs("postgres")
 
@@ -269,6 +272,51 @@ def test_a_message_takes_no_longer_the_more_the_ledger_holds(
     database.close()
     rows = {table: count - before[table] for table, count in read_whole(place).items()}
     assert {table: count for table, count in rows.items() if count > HELD} == {}
+
+
+def test_a_record_committed_late_is_taken_into_account_however_late(postgres: PostgresServer, wall: Wall) -> None:
+    """Two centres write; one has the numbers of its rows first, and commits long after the other."""
+    place = postgres.fresh()
+    slow, quick = (Ledger(open_database(place), f"centre-{number}", wall) for number in (1, 2))
+    deriver = Deriver(open_database(place), wall)
+    quick.open()
+    others = chain(30, gateway="edge-02")
+    with slow.group([SITE]) as group:
+        group.take(*SITE, chain(5))
+        for first in range(0, 30, 10):
+            with quick.group([("hq", "edge-02")]) as beside:
+                beside.take("hq", "edge-02", others[first : first + 10])
+            assert deriver.turn().records == 10
+            wall.ms += 2 * IN_FLIGHT_MS
+        assert not deriver.turn()
+        assert not deriver.is_behind()
+    assert deriver.is_behind()
+    assert deriver.turn().records == 5
+    assert not deriver.is_behind()
+    wall.ms += 2 * IN_FLIGHT_MS
+    with quick.group([SITE]) as group:
+        group.take(*SITE, chain(6)[5:])
+    assert deriver.turn().records == 1
+    with slow.database.reading() as connection:
+        assert (connection.scalar(text("SELECT upto FROM derived")), behind(connection)) == (36, 0)
+    for database in (slow, quick):
+        database.close()
+
+
+def test_what_was_never_committed_holds_nothing_up_for_long(postgres: PostgresServer, wall: Wall) -> None:
+    place = postgres.fresh()
+    ledger, deriver = Ledger(open_database(place), "centre-1", wall), Deriver(open_database(place), wall)
+    ledger.open()
+    with suppress(LookupError), ledger.group([SITE]) as group:
+        group.take(*SITE, chain(5))
+        raise LookupError
+    for seq in range(1, 4):
+        put_in(ledger, chain(seq)[-1:])
+        assert deriver.turn().records == 1
+        wall.ms += IN_FLIGHT_MS
+    with ledger.database.reading() as connection:
+        assert connection.scalar(text("SELECT upto FROM derived")) == 8
+    ledger.close()
 
 
 def read_whole(place: str) -> dict[str, int]:

@@ -120,6 +120,13 @@ def execute(
 # --- turns
 
 
+def transactions(connection: Connection) -> tuple[int, int]:
+    """Of a server's transactions that write: the oldest that runs, and the one that will begin next."""
+    words = "txid_snapshot_xmin(seen), txid_snapshot_xmax(seen) FROM txid_current_snapshot() AS seen"
+    oldest, next_one = connection.exec_driver_sql(f"SELECT {words}").one()
+    return int(oldest), int(next_one)
+
+
 def hold(connection: Connection, names: Iterable[tuple[str, str]]) -> None:
     """Until the end of the transaction nobody else writes what is of these gateways (site, gateway).
 

@@ -3,31 +3,29 @@
 A turn has one moment of knowledge, later than that of the turn before: what it changes is closed and opened then, so
 an answer as known at any turn is the answer that was given after it. Turns are taken one at a time, also where
 several centres share a database. A record dated better by an anchor that came later is a change like any other.
+On a server rows may come late among those that were taken (see `arrivals`).
 """
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, update
 
 from traceability.database import Connection, Database
-from traceability.database.portable import hold_derivation, is_server
+from traceability.database.portable import hold_derivation, is_server, transactions
 from traceability.whereabouts import tables
 from traceability.whereabouts.almanac import Almanac
+from traceability.whereabouts.arrivals import Arrivals
 from traceability.whereabouts.desk import Desk, desk_at, waiting
 from traceability.whereabouts.digest import Names
-from traceability.whereabouts.lines import Lines
+from traceability.whereabouts.lines import Lines, Told
 from traceability.whereabouts.progress import go_on, progress
 from traceability.whereabouts.work import Work
 
 TURN_RECORDS = 2000
-IN_FLIGHT_MS = 60_000
-"""On a server a row of an earlier number may be committed later, by this much at most."""
-LATE_EVERY_MS = 2000
-"""How often somebody looks for such rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +51,16 @@ class Deriver:
         self._database = database
         self._now_ms = now_ms
         self._turn_records = turn_records
-        self._seen: deque[tuple[int, int]] = deque()
+        self._arrivals = Arrivals()
         self._desk: tuple[int, Desk] | None = None
         self._names, self._almanac = Names(), Almanac()
-        self._looked_ms = 0
 
     def is_behind(self) -> bool:
         """Whether a turn has something to do. Raises Unavailable, NotDurable."""
         with self._database.reading() as connection:
-            since = self._since(progress(connection)[0])
-            return Lines(connection).any(since) or bool(waiting(connection))
+            lines = Lines(connection)
+            since, missing = self._arrivals.since(progress(connection)[0]), self._arrivals.missing()
+            return lines.any(since, missing) or bool(waiting(connection))
 
     def turn(self) -> Turn:
         """Take what is waiting, up to a bound. Raises NotDurable, and then nothing was taken."""
@@ -72,7 +70,7 @@ class Deriver:
                 return self._turn(connection)
         except BaseException:
             self._forget()
-            self._seen.clear()
+            self._arrivals = Arrivals()
             raise
 
     def _turn(self, connection: Connection) -> Turn:
@@ -80,10 +78,7 @@ class Deriver:
         if self._desk is None or self._desk[0] != before_ms:
             self._forget()
         lines = Lines(connection, self._almanac)
-        since = self._since(upto)
-        last, new = lines.new(since, self._turn_records)
-        if since == upto:
-            self._looked_ms = self._now_ms()
+        safe, new = self._new(connection, lines, upto)
         said = waiting(connection)
         if not new and not said:
             return Turn(0, 0, before_ms)
@@ -97,7 +92,7 @@ class Deriver:
         work.date_anew(new)
         work.finish()
         self._desk = (known_ms, work.desk)
-        go_on(connection, self._safe(max(since, last), upto, is_server(connection)), known_ms)
+        go_on(connection, safe, known_ms)
         now_ms = self._now_ms()
         waited_ms = now_ms - min((each.at_ms for each in new if each.at_ms is not None), default=now_ms)
         return Turn(len(new), len(said), known_ms, waited_ms)
@@ -106,21 +101,26 @@ class Deriver:
         """What was kept from turn to turn: another centre may have taken one, or one failed."""
         self._desk, self._names, self._almanac = None, Names(), Almanac()
 
-    def _since(self, upto: int) -> int:
-        """Behind which row to look for new ones: those seen before lie before it, late ones do not."""
-        if not self._seen or not 0 <= self._now_ms() - self._looked_ms < LATE_EVERY_MS:
-            return upto
-        return max(upto, self._seen[-1][1])
-
-    def _safe(self, last: int, upto: int, shared: bool) -> int:
-        """Up to where nothing can come any more."""
-        if not shared:
-            return last
-        now = self._now_ms()
-        self._seen.append((now, last))
-        while self._seen and self._seen[0][0] < now - IN_FLIGHT_MS:
-            upto = max(upto, self._seen.popleft()[1])
-        return upto
+    def _new(self, connection: Connection, lines: Lines, upto: int) -> tuple[int, list[Told]]:
+        """Up to which row none can come any more, and records that no turn took yet: so many as a turn takes, and
+        late ones.
+        """
+        limit = self._turn_records
+        if not is_server(connection):
+            rows, new = lines.new(upto, limit)
+            return max(rows, default=upto), new
+        arrivals, now_ms = self._arrivals, self._now_ms()
+        since = arrivals.since(upto)
+        there = lines.there(since, 2 * limit)
+        oldest, next_one = transactions(connection)
+        rows, new = lines.new(since, limit, arrivals.missing())
+        arrivals.came(rows)
+        behind = rows[bisect_right(rows, since) :]
+        last = there[-1] if there else since
+        last = min(last, behind[-1]) if len(behind) == limit else last
+        arrivals.looked(since, sorted({*there, *behind}), last, now_ms, next_one)
+        arrivals.give_up(now_ms, oldest)
+        return max(upto, arrivals.upto()), new
 
 
 _KNOWN = update(tables.entries).where(tables.entries.c.number == bindparam("it")).values(known_ms=bindparam("now"))

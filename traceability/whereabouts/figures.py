@@ -22,7 +22,7 @@ from traceability.presence.facts import MOVES_COUNT, MOVES_PERSON
 from traceability.presence.moments import DAY_MS, HOUR_MS, MINUTE_MS, Span
 from traceability.spans import without
 from traceability.whereabouts import tables
-from traceability.whereabouts.deriver import IN_FLIGHT_MS
+from traceability.whereabouts.arrivals import IN_FLIGHT_MS
 from traceability.whereabouts.view import TableView
 
 LATE_MS: tuple[int, ...] = (1000, 5000, MINUTE_MS, HOUR_MS, DAY_MS, 7 * DAY_MS)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, FromClause, Select, Text, and_, column, exists, func, select
+from sqlalchemy import FromClause, Select, Text, and_, column, exists, func, select
 
 from gateway.wire import Line, read_line
 from traceability import clocks
@@ -22,6 +22,7 @@ from traceability.growing import Stirred
 from traceability.presence.moments import FUTURE, when_of
 from traceability.whereabouts import tables
 from traceability.whereabouts.almanac import Almanac, Name
+from traceability.whereabouts.arrivals import Rows
 from traceability.whereabouts.rows import Dates, Place
 
 CHUNK = 400
@@ -51,11 +52,12 @@ class Lines:
     connection: Connection
     almanac: Almanac = field(default_factory=Almanac)
 
-    def new(self, upto: int, limit: int) -> tuple[int, list[Told]]:
-        """Records behind a row of the ledger that are no sign yet, at most so many; and the last row looked at."""
-        r = ledger.records.c
-        query = select(r.rowid, r.stream, r.seq, r.line, r.at_ms).where(_new(upto)).order_by(r.rowid).limit(limit)
-        rows = self.connection.execute(query).all()
+    def new(self, since: int, limit: int, missing: Sequence[Rows] = ()) -> tuple[list[int], list[Told]]:
+        """Records behind a row of the ledger that are no sign yet, at most so many, and all such among the rows that
+        were missing; and in which rows they are, in order.
+        """
+        behind = _FOUND.where(_R.rowid > since).order_by(_R.rowid).limit(limit)
+        rows = [*ask(self.connection, _new_among, missing), *self.connection.execute(behind)]
         lines = [kept_line(raw) for _, _, _, raw, _ in rows]
         readings = [clocks.reading_of(line) for line in lines]
         self.almanac.learn(self.connection, zip(lines, readings, strict=True))
@@ -63,15 +65,23 @@ class Lines:
             self._told((stream, seq), line, reading, at_ms)
             for (_, stream, seq, _, at_ms), line, reading in zip(rows, lines, readings, strict=True)
         ]
-        return max((row[0] for row in rows), default=upto), told
+        return [row[0] for row in rows], told
 
-    def waiting(self, upto: int) -> int:
-        """How many of those there are."""
-        return self.connection.scalar(select(func.count()).select_from(ledger.records).where(_new(upto))) or 0
+    def there(self, since: int, limit: int) -> list[int]:
+        """Rows of the ledger behind one, at most so many, in order."""
+        row = ledger.records.c.rowid
+        return list(self.connection.scalars(select(row).where(row > since).order_by(row).limit(limit)))
 
-    def any(self, upto: int) -> bool:
-        """Whether there are any."""
-        return bool(self.connection.scalar(select(exists(select(ledger.records.c.seq).where(_new(upto))))))
+    def waiting(self, since: int) -> int:
+        """How many records behind a row of the ledger are no sign yet."""
+        r = ledger.records.c
+        return self.connection.scalar(select(func.count()).where(r.rowid > since, _NEW)) or 0
+
+    def any(self, since: int, missing: Sequence[Rows] = ()) -> bool:
+        """Whether there are any, there or among the rows that were missing."""
+        r = ledger.records.c
+        behind = select(exists(select(r.seq).where(r.rowid > since, _NEW)))
+        return bool(self.connection.scalar(behind) or ask(self.connection, _new_among, missing))
 
     def at(self, places: Iterable[Place]) -> Iterator[Told]:
         """Those of them that are there and have not expired."""
@@ -148,18 +158,24 @@ def kept_line(raw: bytes) -> Line:
     return Line(site, gateway, data["epoch"], data["seq"], data["prev"], event["type"], event["time"], raw, data)
 
 
-def _new(upto: int) -> ColumnElement[bool]:
-    """Records behind a row of the ledger that are no sign yet, and have not expired."""
-    r, s = ledger.records.c, tables.signs.c
-    known = exists().where(s.stream == r.stream, s.seq == r.seq)
-    return and_(r.rowid > upto, r.line != b"", ~known)
-
+_R, _S = ledger.records.c, tables.signs.c
+_NEW = and_(_R.line != b"", ~exists().where(_S.stream == _R.stream, _S.seq == _R.seq))
+"""A record that is no sign yet, and has not expired."""
+_FOUND = select(_R.rowid, _R.stream, _R.seq, _R.line, _R.at_ms).where(_NEW)
 
 # --- statements over many rows, made once for each engine
 
 PLACE = (column("stream", BIG), column("seq", BIG))
 NAME = (column("site", Text), column("gateway", Text))
 REACH = (*NAME, column("boot", Text), column("first", BIG), column("last", BIG))
+
+
+@cache
+def _new_among(dialect: str) -> Select[Any]:
+    """Records that are no sign yet, in rows from one to another."""
+    among = given(dialect, column("first", BIG), column("last", BIG))
+    within = _R.rowid.between(among.c.first, among.c.last)
+    return _FOUND.select_from(among.join(ledger.records, within)).order_by(_R.rowid)
 
 
 @cache
