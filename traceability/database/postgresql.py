@@ -35,14 +35,16 @@ BY_INDEX = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
     "work_mem": "32MB",
 }
 """What is `given` (see `portable`) is looked up row by row in an index, as SQLite does. The server cannot know how
 few rows that are, nor how short the stretches are, and would read whole tables instead: each message would take
-longer the more the ledger holds; the more so in the first minute of a table, of which it knows nothing yet. Not so
-where whole tables are compared, in temporary ones without statistics.
+longer the more the ledger holds; the more so in the first minute of a table, of which it knows nothing yet. And it
+would collect all of a stretch to sort it, where the first row of it in the order of the index is wanted. Not so where
+whole tables are compared, in temporary ones without statistics.
 """
 MIGRATING = 0x70676C68
 """The lock of who makes or changes the tables."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Text, and_, bindparam, column, or_, select
+from sqlalchemy import ColumnElement, FromClause, Text, and_, bindparam, column, func, or_, select
 
 from traceability.database import Connection
 from traceability.database.portable import ask, given
@@ -19,9 +19,9 @@ from traceability.whereabouts.rows import sign_of
 from traceability.whereabouts.runs import KNOWN
 
 DOWN, FAULT, LOST, SENSED = "device.down", "device.fault", "records.lost", "passage.sensed"
+END: ColumnElement[int] = bindparam("end_ms", type_=BIG)
 G = tables.signs.c
 WORDS = (G.stream, G.body, G.seq, G.known_from, G.best_ms, G.kind, G.live, G.lane, G.device, G.portal)
-END: ColumnElement[int] = bindparam("end_ms", type_=BIG)
 
 Stream = tuple[int, str, str, str]
 """Number, site, gateway, epoch."""
@@ -142,8 +142,7 @@ def _late(dialect: str) -> Any:
     """The first word of a device behind a sign, as far as the window reaches; its stream and number."""
     asked = _after(dialect, column("who", Text))
     word = and_(_behind(asked), G.device == asked.c.who, G.best_ms < END)
-    first = select(G.seq).where(word).order_by(G.best_ms, G.seq).limit(1)
-    return select(asked.c.of, first.correlate(asked).scalar_subquery())
+    return select(asked.c.of, _nearest(asked, word, G.best_ms, func.min(G.seq)))
 
 
 @cache
@@ -153,8 +152,15 @@ def _last_sensed(dialect: str) -> Any:
     a = asked.c
     before = and_(G.best_ms <= a.at_ms, or_(G.best_ms < a.at_ms, G.seq < a.number))
     own = and_(_known(asked), G.kind == SENSED, G.lane == a.way, G.live, before)
-    last = select(G.seq).where(own).order_by(G.best_ms.desc(), G.seq.desc()).limit(1)
-    return select(a.of, last.correlate(asked).scalar_subquery())
+    return select(a.of, _nearest(asked, own, G.best_ms.desc(), func.max(G.seq)))
+
+
+def _nearest(asked: FromClause, which: ColumnElement[bool], order: ColumnElement[int], seq: Any) -> Any:
+    """The number of the first one in that order of time, and of those of one moment. The moment by itself, by the
+    order of the index: a server that has anything to sort reads all of them.
+    """
+    first_ms = select(G.best_ms).where(which).order_by(order).limit(1).correlate(asked).scalar_subquery()
+    return select(seq).where(which, G.best_ms == first_ms).correlate(asked).scalar_subquery()
 
 
 @cache
