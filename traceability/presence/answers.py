@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from gateway.wire import compact
@@ -40,8 +40,7 @@ class Scope:
 
 def scope_of(view: View, sites: Iterable[str], looked_at: Span, as_of_ms: int) -> Scope:
     """The coverage of these sites. A site of which no lane is known is not complete, and neither is no site."""
-    names = tuple(sorted(set(sites)))
-    return _scope(view, names, view.coverages(names, looked_at), looked_at, as_of_ms)
+    return _scope(view, tuple(sorted(set(sites))), {}, looked_at, as_of_ms)
 
 
 def scope_of_all(view: View, looked_at: Span, as_of_ms: int, besides: Iterable[str] = ()) -> Scope:
@@ -53,31 +52,49 @@ def scope_of_all(view: View, looked_at: Span, as_of_ms: int, besides: Iterable[s
 
 
 def _scope(
-    view: View, names: tuple[str, ...], watched: Mapping[str, Sequence[Covered]], looked_at: Span, as_of_ms: int
+    view: View, names: tuple[str, ...], known: Mapping[str, Sequence[Covered]], looked_at: Span, as_of_ms: int
 ) -> Scope:
+    """`known`: the coverage of some sites, as far as it was asked for already."""
+    standing = _on_wheels(view, set(names), looked_at)
+    unknown = {*names, *(stood.owner for stood in standing)} - known.keys()
+    watched = {**known, **view.coverages(sorted(unknown), looked_at)} if unknown else known
     gaps: list[Covered] = []
     complete = bool(names)
     for site in names:
-        covered = [*watched[site], *_on_wheels(view, site, looked_at)]
+        guests = [each for stood in standing if stood.site == site for each in stood.covered(watched[stood.owner])]
+        covered = [*watched[site], *guests]
         gaps += (each for each in covered if each.state != "observed")
         complete = complete and bool(covered)
     complete = complete and all(_is_fresh(gap, looked_at) for gap in gaps)
     return Scope(as_of_ms, view.known_at_ms, names, looked_at, complete, tuple(gaps))
 
 
-def _on_wheels(view: View, site: str, window: Span) -> Iterator[Covered]:
-    """Read points of other sites, for as long as they stood at this one."""
-    stood: dict[str, dict[str, list[Span]]] = {}
-    for part, chart in view.atlas.over(window):
-        for lane in chart.lanes.values():
-            spans = [position.span.cut(part) for position in lane.positions if position.site == site != lane.site]
-            if any(span.length_ms for span in spans):
-                stood.setdefault(lane.site, {}).setdefault(lane.id, []).extend(spans)
-    for owner in sorted(stood):
-        for covered in view.coverage(owner, window):
-            for span in stood[owner].get(covered.lane, ()):
+@dataclass(frozen=True, slots=True, order=True)
+class _Stood:
+    """When read points of a site, its `owner`, stood at another one; by lane."""
+
+    site: str
+    owner: str
+    spans: Mapping[str, list[Span]] = field(compare=False, default_factory=dict)
+
+    def covered(self, watched: Iterable[Covered]) -> Iterator[Covered]:
+        """What was watched of the owner, as far as it was there."""
+        for covered in watched:
+            for span in self.spans.get(covered.lane, ()):
                 if covered.span.cut(span).length_ms:
                     yield replace(covered, span=covered.span.cut(span))
+
+
+def _on_wheels(view: View, sites: Collection[str], window: Span) -> list[_Stood]:
+    """Read points of other sites, for as long as they stood at one of these."""
+    stood: dict[tuple[str, str], dict[str, list[Span]]] = {}
+    for part, chart in view.atlas.over(window):
+        for lane in chart.lanes.values():
+            for position in lane.positions:
+                span = position.span.cut(part)
+                if position.site in sites and position.site != lane.site and span.length_ms:
+                    stood.setdefault((position.site, lane.site), {}).setdefault(lane.id, []).append(span)
+    return sorted(_Stood(site, owner, spans) for (site, owner), spans in stood.items())
 
 
 def elsewhere(view: View, sites: Iterable[str], spans: Sequence[Span]) -> tuple[Covered, ...]:
