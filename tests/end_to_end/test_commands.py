@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
-from .site import Site, eventually, punchgate
+from .site import PUNCHGATE, Site, eventually, punchgate
 
 pytestmark = pytest.mark.needs("mosquitto")
 
+GOOD_FRAME = "0236373030334235314336434203"
 STATUS_KEYS = {
     "gateway", "site", "epoch", "oldest", "newest", "settled", "devices", "uplink", "clock", "autonomy_days",
 }  # fmt: skip
@@ -128,3 +132,39 @@ def test_the_daemon_is_ready_within_a_second(site: Site) -> None:
     site.reader("reader-1")
     daemon = site.start()
     assert time.monotonic() - daemon.begun < 3.0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--version",),
+        ("drivers",),
+        ("check", "--schema"),
+        ("decode", "em4100", "--hex", "0236373030334235314336434203"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_output_that_does_not_fit_is_74_and_one_sentence_whatever_the_command(words: tuple[str, ...]) -> None:
+    for unbuffered in ("", "1"):
+        env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [PUNCHGATE, *words], stdout=full, stderr=subprocess.PIPE, env=env, timeout=60, check=False
+            )
+        assert_cut(done)
+
+
+def assert_cut(done: subprocess.CompletedProcess[bytes]) -> None:
+    assert done.returncode == 74
+    assert done.stderr.decode().splitlines() == [
+        "punchgate: standard output or a file: No space left on device; what was written is cut; make room"
+    ]
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_standard_stream_is_nobodys_fault_and_no_file_gets_its_number(closed: str) -> None:
+    command = f"exec {PUNCHGATE} decode em4100 --hex {GOOD_FRAME} {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
+    assert (b"67003B51C6" in done.stdout) == (">&-" not in closed.split())
