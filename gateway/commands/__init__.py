@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from gateway.errors import EXIT_BUG, EXIT_JOURNAL, PunchgateError
+from gateway.errors import EXIT_BUG, EXIT_FAILED, EXIT_JOURNAL, PunchgateError
 from gateway.tracebacks import discreet
 
 COMMANDS = {
@@ -43,6 +43,7 @@ COMMANDS = {
 
 STANDARD_STREAMS = (0, 1, 2)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NOT_FOR_US = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 class Commands(click.Group):
@@ -99,13 +100,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:  # noqa: BLE001 - whatever else it is, it is a bug of ours
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
-            click.echo(f"punchgate: {_where(error)}: {error.strerror}; what was written is cut; make room", err=True)
-            with suppress(OSError):
-                sys.stdout.close()
-            sys.exit(EXIT_JOURNAL)
-        sys.stderr.write(f"{discreet(error)}\n")
-        sys.exit(EXIT_BUG)
+        sys.exit(_end_of(error))
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -119,5 +114,16 @@ def _open_what_is_closed() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - for as long as the process lives
 
 
-def _where(error: OSError) -> str:
-    return str(error.filename or "standard output or a file")
+def _end_of(error: Exception) -> int:
+    """Say it; the exit code. A file system that refuses what it was asked for is no bug."""
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        where = error.filename or "standard output or a file"
+        click.echo(f"punchgate: {where}: {error.strerror}; what was written is cut; make room", err=True)
+        with suppress(OSError):
+            sys.stdout.close()
+        return EXIT_JOURNAL
+    if isinstance(error, OSError) and error.errno in NOT_FOR_US and error.filename:
+        click.echo(f"punchgate: {error.filename}: {error.strerror}; ask as root, or name another", err=True)
+        return EXIT_FAILED
+    sys.stderr.write(f"{discreet(error)}\n")
+    return EXIT_BUG

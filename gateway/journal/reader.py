@@ -55,10 +55,14 @@ class Reader:
     """Read-only view of a journal file; safe beside the running daemon."""
 
     def __init__(self, path: Path) -> None:
-        if not path.exists():
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise NotDurable(
                 f"{path}: there is no journal", remedy="start the daemon once, or name its configuration with -c"
-            )
+            ) from error
+        except OSError as error:
+            raise NotDurable(f"{path}: {error.strerror}", remedy="ask as root or as the daemon's user") from error
         self.path = path
         self._connection = connect_reader(path)
 

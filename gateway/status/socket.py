@@ -52,6 +52,8 @@ def ask(state_dir: Path) -> dict[str, Any]:
             if not isinstance(status, dict):
                 raise ValueError("the answer is no status")
             return status
+    except PermissionError as error:
+        raise Unavailable(f"{state_dir}: {error.strerror}", remedy="ask as root or as the daemon's user") from error
     except (OSError, ValueError) as error:
         raise Unavailable(
             f"no daemon answers in {state_dir}: {error}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -168,3 +169,40 @@ def test_a_closed_standard_stream_is_nobodys_fault_and_no_file_gets_its_number(c
     assert done.returncode == 0
     assert b"Traceback" not in done.stderr
     assert (b"67003B51C6" in done.stdout) == (">&-" not in closed.split())
+
+
+@pytest.mark.needs("root")
+@pytest.mark.needs("setpriv")
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("status",), 69),
+        (("journal", "stats"), 74),
+        (("journal", "verify"), 74),
+        (("journal", "show", "1"), 74),
+        (("journal", "quarantine"), 74),
+        (("roster",), 74),
+        (("muster",), 74),
+        (("centre", "coverage"), 74),
+    ],
+    ids=lambda it: " ".join(it) if isinstance(it, tuple) else "",
+)
+def test_who_may_not_look_into_the_state_directory_is_told_whom_to_ask_as(words: tuple[str, ...], code: int) -> None:
+    """In a folder of its own: those of pytest are closed to others themselves."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        site = Site(folder, "mqtt://127.0.0.1:1")
+        site.lane("gate")
+        site.device("reader", "gate", url="/dev/nothing", side="in")
+        site.write()
+        site.state_dir.mkdir(mode=0o700)
+        file = site.centre_file(database="state/ledger.sqlite") if words[0] == "centre" else site.file
+        done = subprocess.run(
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", PUNCHGATE, *words, "-c", str(file)],
+            capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stdout) == (code, b"")
+    (said,) = done.stderr.decode().splitlines()
+    assert "Permission denied" in said
+    assert "as" in said.partition(";")[2]
