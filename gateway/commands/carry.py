@@ -12,7 +12,7 @@ from gateway import assembly
 from gateway.carry import CarryWriter, Head, Seal
 from gateway.clock import Clock
 from gateway.commands.centre_options import centre_option, open_ledger
-from gateway.commands.options import config_option
+from gateway.commands.options import MAX_SEQ, config_option
 from gateway.commands.progress import progress
 from gateway.commands.signing import own_signer
 from gateway.errors import EXIT_FAILED, NotDurable, Rejected
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.command("export")
 @config_option
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
-@click.option("--since-seq", type=click.IntRange(1), default=1, show_default=True, help="First record.")
+@click.option("--since-seq", type=click.IntRange(1, MAX_SEQ), default=1, show_default=True, help="First record.")
 @click.option("--unsettled", is_flag=True, help="Only what the centre has not committed yet.")
 @click.option(
     "--journal",

@@ -111,6 +111,12 @@ def test_journal_commands_look_beside_the_running_daemon(site: Site) -> None:
     assert b"0C000621A5" not in shown.stdout
     assert punchgate("journal", "show", "99999", "-c", site.file).returncode != 0
     assert punchgate("journal", "show", "one", "-c", site.file).returncode == 2
+    assert punchgate("journal", "show", "9" * 30, "-c", site.file).returncode == 2
+    other = f"hq/edge-99/{stats['epoch']}/{stats['newest']}"
+    assert punchgate("journal", "show", other, "-c", site.file).returncode == 2, (
+        "another gateway's record is not here"
+    )
+    assert punchgate("journal", "show", other.replace("edge-99", site.name), "-c", site.file).returncode == 0
 
 
 def test_centre_questions_without_a_ledger_end_with_69(site: Site) -> None:
