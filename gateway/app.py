@@ -193,6 +193,9 @@ class Gateway:
         moment = self.clock.now()
         if self.journal.found_damaged:
             log.error("journal.damaged", path=str(self.journal.path))
+        if (former := self.journal.former) is not None:
+            log.error("journal.former", of=former.name, path=str(former.path), unsettled=former.unsettled)
+            self._alarms += filter(None, [former.alarm()])
         for warning in self._reloading.warnings:
             log.warning("config.warning", reason=warning)
         self._unwatched.begin(opened.last, list(assembly.places(self.settings)))

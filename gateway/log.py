@@ -34,6 +34,7 @@ EVENTS = {
     "directory.taken": "a newer directory document of the centre's is in force",
     "journal.damaged": "the journal's file was broken and is set aside, or is gone; a new epoch begins",
     "journal.epoch": "a new epoch begins",
+    "journal.former": "the journal is that of another site or gateway: it is set aside, and a new one begins",
     "journal.level": "how full the journal is: another step is reached, or left behind",
     "journal.trouble": "the journal cannot keep records now; reading from the ports is paused",
     "journal.recovered": "the journal keeps records again",

@@ -18,6 +18,7 @@ from gateway.commands.signing import own_signer
 from gateway.errors import EXIT_FAILED, NotDurable, Rejected
 from gateway.journal import Reader, find_journal
 from gateway.journal.export import export, wanted
+from gateway.journal.former import name_in
 from gateway.journal.schema import Error
 from gateway.whole_file import whole_file
 from gateway.wire import timestamp
@@ -49,7 +50,8 @@ def export_command(config: Path, output: Path, since_seq: int, unsettled: bool, 
     reader = Reader(path)
     try:
         made = timestamp(Clock().unix_ms())
-        head = Head(site=gateway.site, gateway=gateway.id, epoch=reader.meta("epoch") or "", made=made)
+        site, name = name_in(reader) or (gateway.site, gateway.id)
+        head = Head(site=site, gateway=name, epoch=reader.meta("epoch") or "", made=made)
         with whole_file(output) as file:
             writer = CarryWriter(file, head, own_signer(settings))
             export(reader, wanted(reader, since_seq, unsettled=unsettled), writer, progress("exporting"))

@@ -22,6 +22,7 @@ from gateway.clock import Clock
 from gateway.journal.aside import salvage, set_aside
 from gateway.journal.copy import Copy
 from gateway.journal.expiry import Expire
+from gateway.journal.former import Former, leave, name_in
 from gateway.journal.intake import FAILURES, Callbacks, Intake
 from gateway.journal.jobs import Append, Job, NewEpoch, Tell, nothing
 from gateway.journal.quota import Quota
@@ -58,6 +59,7 @@ class Writer(threading.Thread):
         self._keep_ms = limits.keep_ms
         self._pruned_at, self._prune_more = clock.mono(), False
         self._copy = Copy(path, clock)
+        self.former: Former | None = None
         self.store, self.found_damaged = self._open_or_set_aside()
         self._intake = Intake(path, limits, self.store, self.quota, clock, report)
         self._intake.say_trouble = lambda: self._say(self.quota.trouble())
@@ -220,6 +222,9 @@ class Writer(threading.Thread):
         previous = self._copy.load()
         try:
             store = Store(self._path, self._names, self._report.copying)
+            if (name := name_in(store)) not in (None, self._names[:2]):
+                store, self.former = leave(store, name, self._names)
+                return store, False
             if store.newest or previous.epoch in (None, store.origin.epoch):
                 return store, False
         except Error as error:
