@@ -55,6 +55,7 @@ EVENTS = {
     "records.retried": "a person wants a refused record to be sent again",
     "records.pruned": "the centre misses records that are no longer held",
     "registry.unwritten": "the device registry could not be written; listening goes on",
+    "socket.crowded": "no more files may be open: who asks at a socket of the daemon waits; once a minute",
     "uplink.copy": "the centre knows more of this epoch than this journal: it is an old copy",
     "uplink.deaf": "the broker does not let this gateway hear commands and directory; once a minute",
     "uplink.down": "no connection to the broker",
