@@ -33,6 +33,7 @@ EVENTS = {
     "directory.refused": "a directory document was not believed; once per kind and minute",
     "directory.taken": "a newer directory document of the centre's is in force",
     "journal.damaged": "the journal's file was broken and is set aside, or is gone; a new epoch begins",
+    "journal.deleted": "somebody has deleted or replaced the journal's file while it was open: it is written anew",
     "journal.epoch": "a new epoch begins",
     "journal.former": "the journal is that of another site or gateway: it is set aside, and a new one begins",
     "journal.level": "how full the journal is: another step is reached, or left behind",

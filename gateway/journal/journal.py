@@ -201,6 +201,8 @@ class Journal:
 
     def _read(self, first: int, last: int, max_records: int, max_bytes: int) -> list[Entry]:
         try:
+            if self._reader is not None and not self._reader.is_of_now:
+                self._close_reader()
             if self._reader is None:
                 self._reader = Reader(self.path)
             entries = self._reader.lines(first, last, max_records, max_bytes)

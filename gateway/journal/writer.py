@@ -28,6 +28,7 @@ from gateway.journal.jobs import Append, Job, NewEpoch, Tell, nothing
 from gateway.journal.quota import Quota
 from gateway.journal.reader import Entry
 from gateway.journal.schema import Error, is_damage
+from gateway.journal.seat import Seat
 from gateway.journal.store import PRUNE_SLICE, Limits, Previous, Store, Trouble
 from gateway.records import Item
 from gateway.spans import Range
@@ -61,6 +62,7 @@ class Writer(threading.Thread):
         self._copy = Copy(path, clock)
         self.former: Former | None = None
         self.store, self.found_damaged = self._open_or_set_aside()
+        self._seat = Seat(path, clock)
         self._intake = Intake(path, limits, self.store, self.quota, clock, report)
         self._intake.say_trouble = lambda: self._say(self.quota.trouble())
         self.overflow = self._intake.overflow
@@ -133,6 +135,8 @@ class Writer(threading.Thread):
             self._copy.follow(self.store)
             if self.quota.full:
                 kept = kept and self._insist(self._look_for_room)
+            if more and self._seat.is_lost():
+                kept = kept and self._insist(self._take_back)
             if self._new_epoch.is_set():
                 kept = kept and self._insist(self._change_epoch)
             elif more and self._prune_is_due():
@@ -189,11 +193,16 @@ class Writer(threading.Thread):
         self.store.close()
         try:
             self.store = Store(self._path, self._names)
+            self._seat.taken()
             return self.store.rewind(self._intake.known)
         except Error as error:
             if not is_damage(error):
                 raise
             return False
+
+    def _take_back(self) -> None:
+        if self._seat.take_back(self.store) and not self._reopen():
+            self._follow(self._intake.known)
 
     def _change_epoch(self) -> None:
         if self._new_epoch.is_set():
@@ -211,6 +220,7 @@ class Writer(threading.Thread):
         """Begin the epoch after `previous`; tried again until it is done."""
         self.store.close()
         self.store = Store(self._path, self._names)
+        self._seat.taken()
         entries = self.store.begin(previous, self._clock.now())
         self._report.epoch(self.store)
         self._abandoned = None
