@@ -65,7 +65,9 @@ def _put(document: Document, name: str, variable: Variable, text: str) -> list[F
     value: object = text
     if not variable.types:
         try:
-            value = json.loads(text)
+            value = json.loads(text, object_pairs_hook=_table)
+        except _Twice as twice:
+            return [Finding(origin.name, str(twice), "", "is there twice", "as in the file, each key once")]
         except (ValueError, RecursionError):
             return [Finding(origin.name, "", "", "must be JSON", "a list or a table, as in the file")]
         if not isinstance(value, dict | list) or too_deep(value):
@@ -74,6 +76,19 @@ def _put(document: Document, name: str, variable: Variable, text: str) -> list[F
         value = _scalar(text, variable.types)
     document.put(variable.loc, value, origin)
     return []
+
+
+class _Twice(Exception):
+    """A key that one table has two times; JSON alone takes the last."""
+
+
+def _table(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    table: dict[str, object] = {}
+    for key, value in pairs:
+        if key in table:
+            raise _Twice(key)
+        table[key] = value
+    return table
 
 
 def _scalar(text: str, types: frozenset[type]) -> object:

@@ -38,6 +38,8 @@ MOST_FRAME_BYTES = 6 + 256 + CRC_BYTES
 MAX_BYTES = 4096
 ENDS = {"auto": b"[\r\n]", "cr": b"\r", "lf": b"\n", "crlf": b"\r\n", "tab": b"\t"}
 Spans = list[tuple[int, int]]
+ESCAPES = rb"\u0041+AEE-"
+"""As `unicode_escape` and `utf-7` write an A."""
 AUTO_ENCODINGS = ("ascii", "utf-8", "gbk")
 
 _HEAD = rb"\x02\x00[\x00-\x08]|\x7e\x00[\x07-\x09]"
@@ -79,13 +81,20 @@ class Options:
 
 
 def check_encoding(name: str) -> None:
-    """Refuse what is no ASCII-compatible text encoding (ValueError); `auto` is allowed."""
+    """Refuse what is no ASCII-compatible text encoding (ValueError); `auto` is allowed.
+
+    One with escapes reads other letters out of ASCII, and halves of letters that no record can hold.
+    """
     try:
-        compatible = name == "auto" or b"0A\r\n".decode(name) == "0A\r\n"
+        compatible = name == "auto" or (b"0A\r\n".decode(name) == "0A\r\n" and not _has_escapes(name))
     except (LookupError, ValueError):
         compatible = False
     if not compatible:
         raise ValueError(f"encoding: {name!r} is no ASCII-compatible encoding; try auto, ascii, utf-8 or gbk")
+
+
+def _has_escapes(name: str) -> bool:
+    return len(ESCAPES.decode(name)) != len(ESCAPES)
 
 
 def decode(raw: bytes, encoding: str) -> tuple[str, str] | None:

@@ -12,6 +12,7 @@ starts it again, and the journal goes on where it was.
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ from gateway.errors import EXIT_BUG, Misconfigured
 from gateway.journal import Entry, Fullness, Journal, Level, Listeners, Opened, Trouble
 from gateway.leftovers import lost, open_read
 from gateway.lines import Lines
+from gateway.log import Once
 from gateway.passage import Passage
 from gateway.pausing import Pausing
 from gateway.port import Line, LineRules
@@ -46,6 +48,7 @@ from gateway.uplink import Uplink
 from gateway.uplink.presence import VERSION
 
 STOP_S = 1.0
+CROWDED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 log = structlog.get_logger()
 
@@ -103,6 +106,7 @@ class Gateway:
         self._tick: asyncio.TimerHandle | None = None
         self._exit_code = 0
         self._stop = asyncio.Event()
+        self._once = Once(self.clock.mono)
 
     async def run(self) -> int:
         """Work until SIGTERM or SIGINT; returns the exit code."""
@@ -193,6 +197,9 @@ class Gateway:
         moment = self.clock.now()
         if self.journal.found_damaged:
             log.error("journal.damaged", path=str(self.journal.path))
+        if (former := self.journal.former) is not None:
+            log.error("journal.former", of=former.name, path=str(former.path), unsettled=former.unsettled)
+            self._alarms += filter(None, [former.alarm()])
         for warning in self._reloading.warnings:
             log.warning("config.warning", reason=warning)
         self._unwatched.begin(opened.last, list(assembly.places(self.settings)))
@@ -271,7 +278,13 @@ class Gateway:
             self._fail(error)
 
     def _on_bug(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        self._fail(context.get("exception") or RuntimeError(context["message"]))
+        """Of the loop; a visitor that cannot be let in for want of descriptors waits, and is none."""
+        error = context.get("exception") or RuntimeError(context["message"])
+        if "socket" in context and isinstance(error, OSError) and error.errno in CROWDED:
+            if times := self._once.due("crowded"):
+                log.warning("socket.crowded", reason=str(error), times=times)
+            return
+        self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
         if isinstance(error, Misconfigured):

@@ -2,17 +2,57 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.errors import Rejected
 
 CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
+LINE_BYTES = 65536
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Door:
+    """A socket that is served by `serve` until `close`. Visitors may vanish in the middle of anything."""
+
+    def __init__(self, folder: Path, name: str, mode: int, serve: Serve, limit: int = LINE_BYTES) -> None:
+        """`limit`: the longest line in bytes."""
+        self._folder, self._name, self._mode = folder, name, mode
+        self._serve = serve
+        self._limit = limit
+        self._server: asyncio.Server | None = None
+        self._inside: set[asyncio.StreamWriter] = set()
+
+    async def start(self) -> None:
+        """Listen; a socket left behind by a killed daemon is replaced."""
+        listener = listen(self._folder, self._name, self._mode)
+        self._server = await asyncio.start_unix_server(self._let_in, sock=listener, limit=self._limit)
+
+    async def close(self) -> None:
+        """Stop listening, remove the socket, send everybody away."""
+        if self._server is not None:
+            self._server.close()
+            remove(self._folder, self._name)
+            for writer in self._inside:
+                if writer.transport.get_write_buffer_size():  # he does not read
+                    writer.transport.abort()
+                writer.close()
+
+    async def _let_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._inside.add(writer)
+        try:
+            with contextlib.suppress(ConnectionError):
+                await self._serve(reader, writer)
+        finally:
+            self._inside.discard(writer)
+            writer.close()
 
 
 def listen(folder: Path, name: str, mode: int) -> socket.socket:

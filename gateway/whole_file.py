@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO
 
 from gateway.errors import NotDurable
@@ -22,8 +23,9 @@ def whole_file(
     path: Path, mode: int = 0o600, group: int | None = None, *, of_service: bool = False
 ) -> Iterator[IO[bytes]]:
     """A file that appears under its name only when all of it is on the medium; with `group` it gets that group id,
-    `of_service` the owner of its folder.
+    `of_service` the owner of its folder. It takes the place of a file and of nothing else. Raises NotDurable.
     """
+    _require_place(path)
     part = path.with_name(f".{path.name}.part")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
@@ -77,6 +79,13 @@ def make_folder_of_service(path: Path, mode: int = 0o750) -> None:
             _give(descriptor, path.parent)
         finally:
             os.close(descriptor)
+
+
+def _require_place(path: Path) -> None:
+    """A rename would put a file in the place of /dev/null, for the whole machine."""
+    with suppress(OSError):
+        if not S_ISREG(path.stat().st_mode):
+            raise NotDurable(f"{path}: is there and is no file; nothing was written", remedy="name another file")
 
 
 def _give(descriptor: int, folder: Path) -> None:

@@ -45,6 +45,7 @@ INSTALL = {
     "qemu": "apt-get install qemu-system-x86 (or qemu-system-arm)",
     "postgres": "apt-get install postgresql",
     "root": "run as root",
+    "setpriv": "apt-get install util-linux",
     "ip": "apt-get install iproute2",
     "nft": "apt-get install nftables",
     "namespaces": "a machine where root may make network namespaces; in a container: --privileged",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gateway.check.case import Case
@@ -107,7 +107,7 @@ def _fullness(case: Case) -> Iterator[Finding]:
 
 def _room(case: Case) -> Room:
     past = case.past
-    free = free_bytes(_existing(case.settings.gateway.state_dir))
+    free = free_bytes(_existing(case.settings.gateway.state_dir, os.path.exists))
     max_bytes = case.settings.journal.max_mb * MIB
     return Room(0, free, max_bytes) if past is None else Room(past.used_bytes, past.free_bytes + free, max_bytes)
 
@@ -117,8 +117,8 @@ def _still_to_come(case: Case) -> int:
     return max(0, allowed - journal_bytes(case.settings.gateway.state_dir))
 
 
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there: `punchgate run` makes the rest."""
-    while not os.path.lexists(folder) and folder != folder.parent:
+def _existing(folder: Path, is_there: Callable[[Path], bool] = os.path.lexists) -> Path:
+    """The folder, or the nearest one above it that is there: `punchgate run` makes the rest, but no link's end."""
+    while not is_there(folder) and folder != folder.parent:
         folder = folder.parent
     return folder

@@ -5,13 +5,16 @@ Errors a person can cause are one message on stderr with the exit code of sysexi
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 import click
 
-from gateway.errors import EXIT_BUG, PunchgateError
+from gateway.errors import EXIT_BUG, EXIT_FAILED, EXIT_JOURNAL, PunchgateError
 from gateway.tracebacks import discreet
 
 COMMANDS = {
@@ -37,6 +40,10 @@ COMMANDS = {
     "status": "the running daemon",
     "support-bundle": "what helps somebody far away to help, redacted",
 }
+
+STANDARD_STREAMS = (0, 1, 2)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NOT_FOR_US = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 class Commands(click.Group):
@@ -78,6 +85,7 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The entry point `punchgate`."""
+    _open_what_is_closed()
     try:
         code: Any = cli.main(args=arguments, prog_name="punchgate", standalone_mode=False)
     except click.exceptions.Abort:
@@ -92,6 +100,30 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:  # noqa: BLE001 - whatever else it is, it is a bug of ours
-        sys.stderr.write(f"{discreet(error)}\n")
-        sys.exit(EXIT_BUG)
+        sys.exit(_end_of(error))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_what_is_closed() -> None:
+    """Whoever closes a standard stream wants nothing of it; no file of ours may get its number."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STANDARD_STREAMS[-1]:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - for as long as the process lives
+
+
+def _end_of(error: Exception) -> int:
+    """Say it; the exit code. A file system that refuses what it was asked for is no bug."""
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        where = error.filename or "standard output or a file"
+        click.echo(f"punchgate: {where}: {error.strerror}; what was written is cut; make room", err=True)
+        with suppress(OSError):
+            sys.stdout.close()
+        return EXIT_JOURNAL
+    if isinstance(error, OSError) and error.errno in NOT_FOR_US and error.filename:
+        click.echo(f"punchgate: {error.filename}: {error.strerror}; ask as root, or name another", err=True)
+        return EXIT_FAILED
+    sys.stderr.write(f"{discreet(error)}\n")
+    return EXIT_BUG

@@ -12,12 +12,13 @@ from gateway import assembly
 from gateway.carry import CarryWriter, Head, Seal
 from gateway.clock import Clock
 from gateway.commands.centre_options import centre_option, open_ledger
-from gateway.commands.options import config_option
+from gateway.commands.options import MAX_SEQ, config_option
 from gateway.commands.progress import progress
 from gateway.commands.signing import own_signer
 from gateway.errors import EXIT_FAILED, NotDurable, Rejected
 from gateway.journal import Reader, find_journal
 from gateway.journal.export import export, wanted
+from gateway.journal.former import name_in
 from gateway.journal.schema import Error
 from gateway.whole_file import whole_file
 from gateway.wire import timestamp
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @click.command("export")
 @config_option
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
-@click.option("--since-seq", type=click.IntRange(1), default=1, show_default=True, help="First record.")
+@click.option("--since-seq", type=click.IntRange(1, MAX_SEQ), default=1, show_default=True, help="First record.")
 @click.option("--unsettled", is_flag=True, help="Only what the centre has not committed yet.")
 @click.option(
     "--journal",
@@ -49,7 +50,8 @@ def export_command(config: Path, output: Path, since_seq: int, unsettled: bool, 
     reader = Reader(path)
     try:
         made = timestamp(Clock().unix_ms())
-        head = Head(site=gateway.site, gateway=gateway.id, epoch=reader.meta("epoch") or "", made=made)
+        site, name = name_in(reader) or (gateway.site, gateway.id)
+        head = Head(site=site, gateway=name, epoch=reader.meta("epoch") or "", made=made)
         with whole_file(output) as file:
             writer = CarryWriter(file, head, own_signer(settings))
             export(reader, wanted(reader, since_seq, unsettled=unsettled), writer, progress("exporting"))

@@ -15,6 +15,7 @@ from gateway import log
 from gateway.commands.audits import AUDITS
 from gateway.commands.centre_options import centre_option, need_libraries, open_ledger, read_centre
 from gateway.commands.entries import ENTRIES
+from gateway.commands.options import MAX_SEQ
 from gateway.commands.questions import QUESTIONS
 from gateway.errors import EXIT_FAILED, NotDurable
 from gateway.whole_file import whole_file
@@ -96,7 +97,9 @@ def show_coverage(config: Path, as_json: bool) -> None:
 @click.option("--site", help="Only this site.")
 @click.option("--gateway", help="Only this gateway.")
 @click.option("--epoch", help="Only this epoch (16 hex digits).")
-@click.option("--since-seq", type=click.IntRange(1), default=1, show_default=True, help="First seq of each epoch.")
+@click.option(
+    "--since-seq", type=click.IntRange(1, MAX_SEQ), default=1, show_default=True, help="First seq of each epoch."
+)
 @click.option(
     "--manifest",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -127,8 +130,10 @@ def show_export(
 @click.option("--site", help="Only this site.")
 @click.option("--gateway", help="Only this gateway.")
 @click.option("--epoch", help="Only this epoch (16 hex digits).")
-@click.option("--since-seq", type=click.IntRange(1), default=1, show_default=True, help="First seq of each epoch.")
-@click.option("--upto-seq", type=click.IntRange(1), help="Last seq of each epoch; without it all.")
+@click.option(
+    "--since-seq", type=click.IntRange(1, MAX_SEQ), default=1, show_default=True, help="First seq of each epoch."
+)
+@click.option("--upto-seq", type=click.IntRange(1, MAX_SEQ), help="Last seq of each epoch; without it all.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: one object a line.")
 def show_flaws(
     config: Path,
@@ -161,7 +166,9 @@ def show_flaws(
 @click.option("--site", help="Only this site.")
 @click.option("--gateway", help="Only this gateway.")
 @click.option("--epoch", help="Only this epoch (16 hex digits).")
-@click.option("--since-seq", type=click.IntRange(1), default=1, show_default=True, help="First seq of each epoch.")
+@click.option(
+    "--since-seq", type=click.IntRange(1, MAX_SEQ), default=1, show_default=True, help="First seq of each epoch."
+)
 @click.option("--basis", type=click.Choice(get_args(Basis)), help="Only what is dated in this way.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: one object a line.")
 def show_times(

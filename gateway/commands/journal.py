@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -54,8 +55,9 @@ def stats(config: Path, as_json: bool) -> None:
 @click.argument("name", metavar="ID")
 def show(config: Path, name: str) -> None:
     """The life of one record. ID is its seq, or the whole id site/gateway/epoch/seq."""
-    reader = _reader(config)
-    seq = _seq(name, reader.meta("epoch") or "")
+    gateway = assembly.read_settings(config).gateway
+    reader = Reader(find_journal(gateway.state_dir))
+    seq = _seq(name, f"{gateway.site}/{gateway.id}/{reader.meta('epoch') or ''}")
     found = reader.lines(seq, seq, 1, 1)
     if not found:
         oldest, newest = reader.bounds()
@@ -153,10 +155,10 @@ def _mentions(reader: Reader, seq: int) -> list[int]:
     return found
 
 
-def _seq(name: str, epoch: str) -> int:
-    *rest, last = name.split("/")
-    if not last.isdigit() or (rest and (len(rest) != 3 or rest[2] != epoch)):
-        raise click.UsageError(f"{name!r} is not a seq of this journal, nor site/gateway/{epoch}/SEQ")
+def _seq(name: str, origin: str) -> int:
+    rest, slash, last = name.rpartition("/")
+    if not re.fullmatch("[0-9]{1,18}", last) or (slash and rest != origin):
+        raise click.UsageError(f"{name!r} is not a seq of this journal, nor {origin}/SEQ")
     return int(last)
 
 

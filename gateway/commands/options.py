@@ -11,6 +11,8 @@ from typing import Any
 import click
 
 GATEWAY_FILE = Path("/etc/punchgate/punchgate.toml")
+MAX_SEQ = 2**63 - 1
+"""The databases count no further."""
 
 
 class NumberRange(click.FloatRange):

@@ -10,14 +10,12 @@ from typing import Any
 import click
 
 from gateway import assembly
-from gateway.commands.options import config_option
+from gateway.commands.options import MAX_SEQ, config_option
 from gateway.control import DropRefused, Resend, RetryRefused, ask_daemon
 from gateway.errors import NotDurable
 from gateway.journal import Reader, find_journal
 from gateway.journal.schema import Error
 from gateway.wire import timestamp
-
-MAX_SEQ = 2**63 - 1
 
 
 class RangeOfSeqs(click.ParamType[tuple[int, int]]):

@@ -7,7 +7,6 @@ ask for something to be done. An answer is `{"ok": …}`, or `{"error", "remedy"
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import socket
 from collections.abc import Awaitable, Callable
@@ -17,7 +16,7 @@ from typing import Any
 from gateway import unixsocket
 from gateway.control.requests import Request, read_request
 from gateway.errors import PunchgateError, Rejected, Unavailable
-from gateway.unixsocket import require_owner
+from gateway.unixsocket import Door, require_owner
 from gateway.wire import compact
 
 FILE_NAME = "control.sock"
@@ -33,27 +32,21 @@ class ControlServer:
     """Hands each request to `answer`, which may raise PunchgateError."""
 
     def __init__(self, state_dir: Path, answer: Callable[[Request], Awaitable[Answer]]) -> None:
-        self._state_dir = state_dir
         self._answer = answer
-        self._server: asyncio.Server | None = None
+        self._door = Door(state_dir, FILE_NAME, MODE, self._serve, MAX_REQUEST_BYTES)
 
     async def start(self) -> None:
         """Listen; a socket left behind by a killed daemon is replaced."""
-        listener = unixsocket.listen(self._state_dir, FILE_NAME, MODE)
-        self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=MAX_REQUEST_BYTES)
+        await self._door.start()
 
     async def close(self) -> None:
         """Stop listening and remove the socket."""
-        if self._server is not None:
-            self._server.close()
-            unixsocket.remove(self._state_dir, FILE_NAME)
+        await self._door.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            answer = await self._reply(reader, writer.get_extra_info("socket"))
-            writer.write(compact(answer) + b"\n")
-            await writer.drain()
-        writer.close()
+        answer = await self._reply(reader, writer.get_extra_info("socket"))
+        writer.write(compact(answer) + b"\n")
+        await writer.drain()
 
     async def _reply(self, reader: asyncio.StreamReader, channel: socket.socket) -> Answer:
         try:

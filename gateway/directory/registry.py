@@ -8,6 +8,7 @@ that takes its time, or takes nothing, holds up a thread of its own and nobody e
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -61,11 +62,12 @@ class AtomicStorage(Storage):
             document = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError, OSError):
             document = None
         if _is_database(document):
             return dict(document)
-        self._path.replace(self._path.with_suffix(".damaged"))
+        with contextlib.suppress(OSError):
+            self._path.replace(self._path.with_suffix(".damaged"))
         return None
 
     def write(self, data: dict[str, dict[str, Any]]) -> None:

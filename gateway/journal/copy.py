@@ -37,7 +37,7 @@ class Copy:
 
     def load(self) -> Previous:
         """What it says of the journal; nothing if it is not there, or not whole."""
-        with contextlib.suppress(OSError, ValueError, TypeError, LookupError, AttributeError):
+        with contextlib.suppress(OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             words = json.loads(self.path.read_bytes())
             if words.pop("check") == _check(words) and isinstance(words["epoch"], str):
                 self._written = (words["epoch"], words["marks"])

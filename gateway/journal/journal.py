@@ -18,6 +18,7 @@ from typing import Any
 from gateway.clock import Clock
 from gateway.errors import NotDurable
 from gateway.journal.chain import require_chain
+from gateway.journal.former import Former
 from gateway.journal.intake import Callbacks
 from gateway.journal.ladder import Level, Room
 from gateway.journal.opened import Opened, describe
@@ -64,6 +65,7 @@ class Journal:
     def __init__(self, state_dir: Path, names: tuple[str, str, str], limits: Limits, clock: Clock) -> None:
         self.path = find_journal(state_dir)
         self.found_damaged = False
+        self.former: Former | None = None
         self._names = names
         self._limits = limits
         self._clock = clock
@@ -91,7 +93,7 @@ class Journal:
                 f"{self.path}: journal cannot be opened: {error}",
                 remedy="see that the state directory exists, belongs to the daemon's user and has room",
             ) from error
-        self.found_damaged = self._writer.found_damaged
+        self.found_damaged, self.former = self._writer.found_damaged, self._writer.former
         opened = self._describe(self._writer.store)
         self._epoch = opened.epoch
         self._writer.start()
@@ -199,6 +201,8 @@ class Journal:
 
     def _read(self, first: int, last: int, max_records: int, max_bytes: int) -> list[Entry]:
         try:
+            if self._reader is not None and not self._reader.is_of_now:
+                self._close_reader()
             if self._reader is None:
                 self._reader = Reader(self.path)
             entries = self._reader.lines(first, last, max_records, max_bytes)

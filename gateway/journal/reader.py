@@ -46,6 +46,15 @@ class Stats:
     ledger: str | None
 
 
+def file_id(path: Path) -> tuple[int, int] | None:
+    """Which file has this name now; None: none that can be seen."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def find_journal(state_dir: Path) -> Path:
     """Where the journal of a state directory lies."""
     return state_dir / FILE_NAME
@@ -55,12 +64,22 @@ class Reader:
     """Read-only view of a journal file; safe beside the running daemon."""
 
     def __init__(self, path: Path) -> None:
-        if not path.exists():
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise NotDurable(
                 f"{path}: there is no journal", remedy="start the daemon once, or name its configuration with -c"
-            )
+            ) from error
+        except OSError as error:
+            raise NotDurable(f"{path}: {error.strerror}", remedy="ask as root or as the daemon's user") from error
         self.path = path
+        self._file = file_id(path)
         self._connection = connect_reader(path)
+
+    @property
+    def is_of_now(self) -> bool:
+        """Whether the file that is open still has its name."""
+        return file_id(self.path) == self._file
 
     def close(self) -> None:
         """Release the file."""

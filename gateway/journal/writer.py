@@ -22,11 +22,13 @@ from gateway.clock import Clock
 from gateway.journal.aside import salvage, set_aside
 from gateway.journal.copy import Copy
 from gateway.journal.expiry import Expire
+from gateway.journal.former import Former, leave, name_in
 from gateway.journal.intake import FAILURES, Callbacks, Intake
 from gateway.journal.jobs import Append, Job, NewEpoch, Tell, nothing
 from gateway.journal.quota import Quota
 from gateway.journal.reader import Entry
 from gateway.journal.schema import Error, is_damage
+from gateway.journal.seat import Seat
 from gateway.journal.store import PRUNE_SLICE, Limits, Previous, Store, Trouble
 from gateway.records import Item
 from gateway.spans import Range
@@ -58,7 +60,9 @@ class Writer(threading.Thread):
         self._keep_ms = limits.keep_ms
         self._pruned_at, self._prune_more = clock.mono(), False
         self._copy = Copy(path, clock)
+        self.former: Former | None = None
         self.store, self.found_damaged = self._open_or_set_aside()
+        self._seat = Seat(path, clock)
         self._intake = Intake(path, limits, self.store, self.quota, clock, report)
         self._intake.say_trouble = lambda: self._say(self.quota.trouble())
         self.overflow = self._intake.overflow
@@ -131,6 +135,8 @@ class Writer(threading.Thread):
             self._copy.follow(self.store)
             if self.quota.full:
                 kept = kept and self._insist(self._look_for_room)
+            if more and self._seat.is_lost():
+                kept = kept and self._insist(self._take_back)
             if self._new_epoch.is_set():
                 kept = kept and self._insist(self._change_epoch)
             elif more and self._prune_is_due():
@@ -187,11 +193,16 @@ class Writer(threading.Thread):
         self.store.close()
         try:
             self.store = Store(self._path, self._names)
+            self._seat.taken()
             return self.store.rewind(self._intake.known)
         except Error as error:
             if not is_damage(error):
                 raise
             return False
+
+    def _take_back(self) -> None:
+        if self._seat.take_back(self.store) and not self._reopen():
+            self._follow(self._intake.known)
 
     def _change_epoch(self) -> None:
         if self._new_epoch.is_set():
@@ -209,6 +220,7 @@ class Writer(threading.Thread):
         """Begin the epoch after `previous`; tried again until it is done."""
         self.store.close()
         self.store = Store(self._path, self._names)
+        self._seat.taken()
         entries = self.store.begin(previous, self._clock.now())
         self._report.epoch(self.store)
         self._abandoned = None
@@ -220,6 +232,9 @@ class Writer(threading.Thread):
         previous = self._copy.load()
         try:
             store = Store(self._path, self._names, self._report.copying)
+            if (name := name_in(store)) not in (None, self._names[:2]):
+                store, self.former = leave(store, name, self._names)
+                return store, False
             if store.newest or previous.epoch in (None, store.origin.epoch):
                 return store, False
         except Error as error:

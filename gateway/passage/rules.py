@@ -7,7 +7,7 @@ literals. Units are in the names; directions have been resolved from a driver's 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from drivers import cards, events
@@ -83,6 +83,10 @@ class Privacy:
         if isinstance(event, events.Scan):
             return self._subject("scan", event.value, None)
         return self._subject(*cards.view(event.scheme, event.value, event.bits, view))
+
+    def today(self, subject: Subject) -> Subject:
+        """What may be said now of somebody of an earlier run, which may have said more."""
+        return subject if self.clear else replace(subject, value=None)
 
     def _subject(self, scheme: str, value: str, bits: int | None) -> Subject:
         token = cards.token(self.key, self.key_id, scheme, value)

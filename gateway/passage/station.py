@@ -8,7 +8,7 @@ a window that nobody is known to watch is not watched.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 
 from drivers import cards, events
@@ -94,7 +94,8 @@ class Passage:
     def recover(self, open_reads: Sequence[OpenRead], moment: Moment) -> list[Draft]:
         """Close the reads a crash left open: ambiguous, always, on lanes that are no more too."""
         for lane_id in {read.lane: None for read in open_reads}:
-            together = [read for read in open_reads if read.lane == lane_id]
+            here = [read for read in open_reads if read.lane == lane_id]
+            together = [replace(read, subject=self._privacy.today(read.subject)) for read in here]
             self._out.extend(recovery.close(together, self._lanes.get(lane_id), moment.mono))
         return self._drain()
 

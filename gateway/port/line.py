@@ -16,7 +16,7 @@ from gateway.clock import Clock, Moment, Wait
 from gateway.errors import Transient
 from gateway.port.health import Health
 from gateway.port.rules import LineListener, LineRules
-from gateway.port.serial_port import OpenPort
+from gateway.port.serial_port import OpenPort, explain
 from gateway.port.talk import Talk
 from gateway.port.tap import Attention, Gap, Tap
 from gateway.port.threaded import ThreadedTap
@@ -170,10 +170,11 @@ class Line:
 
     def _must_exist(self) -> None:
         url = self.rules.port.url
-        if url.startswith("/") and not Path(url).exists():
-            raise Transient(
-                f"{url}: not there", remedy="plug the device in; `punchgate ports` lists what is connected"
-            )
+        if url.startswith("/"):
+            try:
+                Path(url).stat()
+            except OSError as error:
+                raise explain(url, error) from error
 
     async def _listen(self, port: OpenPort) -> str:
         self._fed_at = self._now_s()

@@ -58,6 +58,10 @@ class PortInfo:
     held_by: str | None
 
 
+_open_here: set[int] = set()
+"""The devices that this process has open as ports."""
+
+
 class OpenPort:
     """An open port. `descriptor` is None where pyserial has none to give (rfc2217://)."""
 
@@ -80,6 +84,8 @@ class OpenPort:
             self._serial.open()
             self.descriptor = self._descriptor()
             self._prepare()
+            self._device = os.fstat(self.descriptor).st_rdev if self.descriptor is not None else 0
+            _open_here.add(self._device)
         except (*MISTAKES, OSError, ValueError, termios.error) as error:
             with contextlib.suppress(*MISTAKES, OSError):
                 self._serial.close()
@@ -113,6 +119,7 @@ class OpenPort:
 
     def close(self) -> None:
         """Give the port back; may block, so call it in a worker thread."""
+        _open_here.discard(self._device)
         if self.descriptor is not None and not isinstance(getattr(self._serial, "_socket", None), socket.socket):
             with contextlib.suppress(OSError):
                 ioctl(self.descriptor, termios.TIOCNXCL)
@@ -154,6 +161,11 @@ def explain(url: str, error: Exception) -> Transient:
     if code == errno.EACCES:
         return Transient(f"{url}: permission denied", remedy="add the daemon's user to the group dialout")
     if code in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK):
+        if _is_ours(url):
+            return Transient(
+                f"{url}: held by this gateway, which has it open under another name",
+                remedy="two of [[ports]] lead to one port: take one of them out",
+            )
         owner = holder(url) or "another process"
         return Transient(f"{url}: held by {owner}", remedy="stop the other program; a port has one owner")
     return Transient(f"{url}: {error}", remedy="see that the address is right and the device answers")
@@ -195,6 +207,12 @@ def list_ports() -> list[PortInfo]:
         )
         for port in sorted(serial_list_ports.comports())
     ]
+
+
+def _is_ours(path: str) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(path).stat().st_rdev in _open_here
+    return False
 
 
 def _holds(process: Path, device: int) -> bool:

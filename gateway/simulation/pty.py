@@ -148,9 +148,11 @@ def _set_speed(descriptor: int, speed: int) -> None:
 
 
 def _point(link: Path, device: Path) -> None:
-    """Make or move the symbolic link in one step; a real file in its place is left alone."""
+    """Make or move the symbolic link in one step; a real file, and the name of a real port, is left alone."""
     if link.exists() and not link.is_symlink():
         raise FileExistsError(f"{link} exists and is not a symbolic link")
+    if link.exists() and link.resolve().parent != device.parent:
+        raise FileExistsError(f"{link} is the name of {link.resolve()}, which is no simulated port")
     link.parent.mkdir(parents=True, exist_ok=True)
     fresh = link.with_name(f".{link.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)

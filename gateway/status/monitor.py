@@ -21,7 +21,7 @@ from drivers.events import CardRead, Event, Scan
 from gateway import unixsocket
 from gateway.clock import Moment
 from gateway.errors import Rejected, Unavailable
-from gateway.unixsocket import require_owner
+from gateway.unixsocket import Door, require_owner
 from gateway.wire import compact, timestamp
 
 FILE_NAME = "monitor.sock"
@@ -56,10 +56,9 @@ class Monitor:
     """Serves watchers; `token_of` names a card as records do."""
 
     def __init__(self, state_dir: Path, token_of: TokenOf) -> None:
-        self._state_dir = state_dir
         self._token_of = token_of
         self._watchers: set[_Watcher] = set()
-        self._server: asyncio.Server | None = None
+        self._door = Door(state_dir, FILE_NAME, MODE, self._serve)
 
     def events(self, device: str, events: Sequence[Event], moment: Moment) -> None:
         """What a device has said."""
@@ -76,14 +75,11 @@ class Monitor:
 
     async def start(self) -> None:
         """Listen; a socket left behind by a killed daemon is replaced."""
-        listener = unixsocket.listen(self._state_dir, FILE_NAME, MODE)
-        self._server = await asyncio.start_unix_server(self._serve, sock=listener)
+        await self._door.start()
 
     async def close(self) -> None:
-        """Stop listening and remove the socket."""
-        if self._server is not None:
-            self._server.close()
-            unixsocket.remove(self._state_dir, FILE_NAME)
+        """Stop listening, remove the socket, end the watching."""
+        await self._door.close()
 
     def _row(self, device: str, event: Event, moment: Moment) -> Row:
         row: Row = {"time": timestamp(moment.time_ms), "device": device, "event": event.event}
@@ -95,19 +91,22 @@ class Monitor:
         return row | {word: value for word, value in event.fields.items() if word in SAFE_FIELDS and word not in row}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, TimeoutError, ValueError):
-            watcher = await self._greet(reader, writer)
-            if watcher is not None:
-                self._watchers.add(watcher)
-                try:
-                    await self._show(watcher, reader, writer)
-                finally:
-                    self._watchers.discard(watcher)
-        writer.close()
+        watcher = await self._greet(reader, writer)
+        if watcher is not None:
+            self._watchers.add(watcher)
+            try:
+                await self._show(watcher, reader, writer)
+            finally:
+                self._watchers.discard(watcher)
 
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> _Watcher | None:
-        async with asyncio.timeout(HEAR_TIMEOUT_S):
-            wish = json.loads(await reader.readline())
+        try:
+            async with asyncio.timeout(HEAR_TIMEOUT_S):
+                wish = json.loads(await reader.readline())
+        except (TimeoutError, ValueError, RecursionError):
+            return None
+        if not isinstance(wish, dict):
+            return None
         try:
             require_owner(writer.get_extra_info("socket"))
             if len(self._watchers) >= MAX_WATCHERS:
@@ -119,17 +118,26 @@ class Monitor:
 
     async def _show(self, watcher: _Watcher, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Until the other end closes; it says nothing more, so whatever comes is its end."""
-        gone = asyncio.create_task(reader.read(1))
-        while not gone.done():
-            following = asyncio.create_task(watcher.rows.get())
-            await asyncio.wait({gone, following}, return_when=asyncio.FIRST_COMPLETED)
-            if not following.done():
-                following.cancel()
-                return
-            dropped, watcher.dropped = watcher.dropped, 0
-            rows = [following.result()] + ([{"dropped": dropped}] if dropped else [])
-            writer.write(b"".join(compact(row) + b"\n" for row in rows))
-            await writer.drain()
+        gone = asyncio.create_task(_end(reader))
+        try:
+            while not gone.done():
+                following = asyncio.create_task(watcher.rows.get())
+                await asyncio.wait({gone, following}, return_when=asyncio.FIRST_COMPLETED)
+                if not following.done():
+                    following.cancel()
+                    return
+                dropped, watcher.dropped = watcher.dropped, 0
+                rows = [following.result()] + ([{"dropped": dropped}] if dropped else [])
+                writer.write(b"".join(compact(row) + b"\n" for row in rows))
+                await writer.drain()
+        finally:
+            gone.cancel()
+
+
+async def _end(reader: asyncio.StreamReader) -> None:
+    """Until the other end closes, or vanishes with rows unread."""
+    with contextlib.suppress(ConnectionError):
+        await reader.read(1)
 
 
 def watch(state_dir: Path, device: str | None, *, raw: bool) -> Iterator[Row]:

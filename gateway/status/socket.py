@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from gateway import unixsocket
 from gateway.errors import Unavailable
+from gateway.unixsocket import Door
 from gateway.wire import compact
 
 FILE_NAME = "status.sock"
@@ -22,26 +22,20 @@ class StatusServer:
     """Answers every connection with what `describe` returns now."""
 
     def __init__(self, state_dir: Path, describe: Callable[[], dict[str, Any]]) -> None:
-        self._state_dir = state_dir
         self._describe = describe
-        self._server: asyncio.Server | None = None
+        self._door = Door(state_dir, FILE_NAME, MODE, self._answer)
 
     async def start(self) -> None:
         """Listen; a socket left behind by a killed daemon is replaced."""
-        listener = unixsocket.listen(self._state_dir, FILE_NAME, MODE)
-        self._server = await asyncio.start_unix_server(self._answer, sock=listener)
+        await self._door.start()
 
     async def close(self) -> None:
         """Stop listening and remove the socket."""
-        if self._server is not None:
-            self._server.close()
-            unixsocket.remove(self._state_dir, FILE_NAME)
+        await self._door.close()
 
     async def _answer(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            writer.write(compact(self._describe()) + b"\n")
-            await writer.drain()
-        writer.close()
+        writer.write(compact(self._describe()) + b"\n")
+        await writer.drain()
 
 
 def ask(state_dir: Path) -> dict[str, Any]:
@@ -52,6 +46,8 @@ def ask(state_dir: Path) -> dict[str, Any]:
             if not isinstance(status, dict):
                 raise ValueError("the answer is no status")
             return status
+    except PermissionError as error:
+        raise Unavailable(f"{state_dir}: {error.strerror}", remedy="ask as root or as the daemon's user") from error
     except (OSError, ValueError) as error:
         raise Unavailable(
             f"no daemon answers in {state_dir}: {error}",

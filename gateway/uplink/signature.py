@@ -36,6 +36,8 @@ class PublicKey:
     def __init__(self, path: Path) -> None:
         """Raises Misconfigured if the file or the extra is missing."""
         try:
+            if path.exists() and not path.is_file():
+                raise OSError("is not a file")
             pem = path.read_bytes()
         except OSError as error:
             raise Misconfigured(f"uplink.centre_key_file: {path}: {error}", remedy="give a PEM public key") from error

@@ -28,6 +28,7 @@ from gateway.uplink.outbox import Shipment
 from gateway.uplink.own import explained, refusal
 from gateway.uplink.presence import Head, Mood, offline, online
 from gateway.uplink.receipts import CentreListener, Receipts
+from gateway.uplink.rival import Rival
 from gateway.uplink.rules import CameDown, UplinkRules
 from gateway.uplink.sender import Sender
 from gateway.uplink.settlement import Held, Settlement
@@ -90,8 +91,8 @@ class Uplink:
         self._acknowledgements = Acknowledgements(self._sender, self._change_reason, self._arrived, self._refusal)
         self._connection: Connection | None = None
         self._greeting = Greeting(1, None)
-        self._said_at = 0.0
-        self._said_clock = ""
+        self._rival = Rival(clock.mono)
+        self._said_at, self._said_clock = 0.0, ""
         self._said_newest = self._said_settled = 0
         self._closing = False
         self._at_once = False
@@ -160,7 +161,7 @@ class Uplink:
                 await self._session()
             except Transient as trouble:
                 delay = BACKOFF_FIRST_S if self.reason is None else min(BACKOFF_MAX_S, delay * 2)
-                reason = str(await explained(trouble, self._link, self._clock))
+                reason = self._rival.suspected(str(await explained(trouble, self._link, self._clock)))
                 self._change_reason(reason)
                 if not self._closing and (times := self._once.due("down", reason)):
                     log.warning("uplink.down", reason=reason, times=times)
@@ -214,6 +215,7 @@ class Uplink:
             self._greeting = await connection.open(clock_is_wrong=self._clock.quality().state == "unset")
             self._connection = connection
             self._acknowledgements.begin()
+            self._rival.begun()
             self.reason = None
             if times := self._once.due("up"):
                 log.info("uplink.up", host=self._link.host, port=self._link.port, times=times)

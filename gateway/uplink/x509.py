@@ -34,6 +34,8 @@ class Certificate:
 
 def read_certificates(path: Path) -> list[Certificate]:
     """The certificates of a PEM file, in its order. OSError; ValueError where one or all of it is none."""
+    if path.exists() and not path.is_file():  # who opens a pipe waits for ever
+        raise ValueError("is not a file")
     with path.open("rb") as file:
         text = file.read(MAX_BYTES).decode("ascii", "replace")
     found = [parse(ssl.PEM_cert_to_DER_cert(block)) for block in _PEM.findall(text)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -81,6 +82,13 @@ def test_a_missing_file_is_a_finding_once(bench: Bench, authority: Authority, na
     (bench.folder / name).unlink()
     found = only(bench.examine(certificates), "finding")
     assert f"{bench.folder / name}: No such file" in found.what
+
+
+def test_a_pipe_is_a_finding_and_nobody_waits_for_it(bench: Bench, authority: Authority) -> None:
+    authority.issue("own", NAME)
+    authority.file.unlink()
+    os.mkfifo(authority.file)
+    assert "is not a file" in only(bench.examine(certificates), "finding").what
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from check_bench import Bench, clean, only
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -60,6 +62,12 @@ def test_a_missing_password_is_a_finding_that_stops_nobody(bench: Bench) -> None
     found = only(bench.examine(keys), "finding")
     assert "no such file" in found.what
     assert "captures meanwhile" in found.why
+
+
+def test_a_pipe_in_the_place_of_the_centres_key_is_a_finding_and_nobody_waits_for_it(bench: Bench) -> None:
+    bench.uplink("mqtt://127.0.0.1:1", 'centre_key_file = "centre.pem"')
+    os.mkfifo(bench.folder / "centre.pem")
+    assert "is not a file" in only(bench.examine(keys), "finding").what
 
 
 def test_the_centres_key_must_be_one(bench: Bench) -> None:

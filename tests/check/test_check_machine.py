@@ -52,6 +52,14 @@ def test_a_state_directory_that_is_not_there_yet_is_made_by_the_first_start(benc
     assert clean(bench.examine(disk))
 
 
+@pytest.mark.parametrize("target", ["state", "nowhere"])
+def test_a_link_that_leads_nowhere_is_a_finding_and_the_rest_is_examined(bench: Bench, target: str) -> None:
+    (bench.folder / "state").rmdir()
+    (bench.folder / "state").symlink_to(target)
+    assert "daemon's user" in only(bench.examine(disk), "finding").mend
+    assert bench.examine(autonomy)
+
+
 def test_a_state_directory_we_may_not_write_is_a_finding(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert "daemon's user" in only(bench.examine(disk), "finding").mend

@@ -67,6 +67,13 @@ def test_a_list_in_the_environment_replaces_that_of_the_files(desk: Desk) -> Non
     assert mistake.key == "ports[0].devices[0].lane"
 
 
+def test_a_key_that_is_there_twice_is_refused_in_the_environment_as_in_a_file(desk: Desk) -> None:
+    desk.environ["PUNCHGATE_GATEWAY"] = '{"site": "annex", "id": "edge-01", "site": "hq"}'
+    mistake = desk.finding()
+    assert (mistake.file, mistake.key) == ("environment variable PUNCHGATE_GATEWAY", "site")
+    assert "twice" in str(mistake)
+
+
 def test_a_wrong_value_from_the_environment_names_the_variable(desk: Desk) -> None:
     desk.environ["PUNCHGATE_UPLINK__WINDOW"] = "many"
     assert desk.finding().file == "environment variable PUNCHGATE_UPLINK__WINDOW"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -50,6 +51,19 @@ def test_an_unreadable_file_is_set_aside_and_a_new_one_begins(tmp_path: Path, co
     registry.close()
     assert [one["device"] for one in Registry(tmp_path).all()] == ["lane-1-in"]
     assert (tmp_path / "devices.damaged").read_bytes() == content
+
+
+def test_a_file_the_disk_does_not_read_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / FILE).write_text("{}")
+
+    def fail(*_: object, **__: object) -> str:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "read_text", fail)
+    monkeypatch.setattr(Path, "replace", fail)
+    registry = Registry(tmp_path)
+    seen(registry)
+    assert [one["device"] for one in registry.all()] == ["lane-1-in"]
 
 
 def test_a_document_somebody_has_edited_is_no_obstacle(tmp_path: Path) -> None:

@@ -184,7 +184,16 @@ def test_an_endless_code_ends_at_its_whole_terminator() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"encoding": "utf-16"}, {"encoding": "morse"}, {"max_bytes": 0}, {"terminator": "x"}]
+    "options",
+    [
+        {"encoding": "utf-16"},
+        {"encoding": "morse"},
+        {"encoding": "utf-7"},
+        {"encoding": "unicode_escape"},
+        {"encoding": "raw_unicode_escape"},
+        {"max_bytes": 0},
+        {"terminator": "x"},
+    ],
 )
 def test_an_impossible_option_is_refused_by_name(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):

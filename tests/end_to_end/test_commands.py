@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
-from .site import Site, eventually, punchgate
+from .site import PUNCHGATE, Site, eventually, punchgate
 
 pytestmark = pytest.mark.needs("mosquitto")
 
+GOOD_FRAME = "0236373030334235314336434203"
 STATUS_KEYS = {
     "gateway", "site", "epoch", "oldest", "newest", "settled", "devices", "uplink", "clock", "autonomy_days",
 }  # fmt: skip
@@ -106,6 +111,12 @@ def test_journal_commands_look_beside_the_running_daemon(site: Site) -> None:
     assert b"0C000621A5" not in shown.stdout
     assert punchgate("journal", "show", "99999", "-c", site.file).returncode != 0
     assert punchgate("journal", "show", "one", "-c", site.file).returncode == 2
+    assert punchgate("journal", "show", "9" * 30, "-c", site.file).returncode == 2
+    other = f"hq/edge-99/{stats['epoch']}/{stats['newest']}"
+    assert punchgate("journal", "show", other, "-c", site.file).returncode == 2, (
+        "another gateway's record is not here"
+    )
+    assert punchgate("journal", "show", other.replace("edge-99", site.name), "-c", site.file).returncode == 0
 
 
 def test_centre_questions_without_a_ledger_end_with_69(site: Site) -> None:
@@ -128,3 +139,76 @@ def test_the_daemon_is_ready_within_a_second(site: Site) -> None:
     site.reader("reader-1")
     daemon = site.start()
     assert time.monotonic() - daemon.begun < 3.0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--version",),
+        ("drivers",),
+        ("check", "--schema"),
+        ("decode", "em4100", "--hex", "0236373030334235314336434203"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_output_that_does_not_fit_is_74_and_one_sentence_whatever_the_command(words: tuple[str, ...]) -> None:
+    for unbuffered in ("", "1"):
+        env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [PUNCHGATE, *words], stdout=full, stderr=subprocess.PIPE, env=env, timeout=60, check=False
+            )
+        assert_cut(done)
+
+
+def assert_cut(done: subprocess.CompletedProcess[bytes]) -> None:
+    assert done.returncode == 74
+    assert done.stderr.decode().splitlines() == [
+        "punchgate: standard output or a file: No space left on device; what was written is cut; make room"
+    ]
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_standard_stream_is_nobodys_fault_and_no_file_gets_its_number(closed: str) -> None:
+    command = f"exec {PUNCHGATE} decode em4100 --hex {GOOD_FRAME} {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
+    assert (b"67003B51C6" in done.stdout) == (">&-" not in closed.split())
+
+
+@pytest.mark.needs("root")
+@pytest.mark.needs("setpriv")
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("status",), 69),
+        (("journal", "stats"), 74),
+        (("journal", "verify"), 74),
+        (("journal", "show", "1"), 74),
+        (("journal", "quarantine"), 74),
+        (("roster",), 74),
+        (("muster",), 74),
+        (("centre", "coverage"), 74),
+    ],
+    ids=lambda it: " ".join(it) if isinstance(it, tuple) else "",
+)
+def test_who_may_not_look_into_the_state_directory_is_told_whom_to_ask_as(words: tuple[str, ...], code: int) -> None:
+    """In a folder of its own: those of pytest are closed to others themselves."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        site = Site(folder, "mqtt://127.0.0.1:1")
+        site.lane("gate")
+        site.device("reader", "gate", url="/dev/nothing", side="in")
+        site.write()
+        site.state_dir.mkdir(mode=0o700)
+        file = site.centre_file(database="state/ledger.sqlite") if words[0] == "centre" else site.file
+        done = subprocess.run(
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", PUNCHGATE, *words, "-c", str(file)],
+            capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stdout) == (code, b"")
+    (said,) = done.stderr.decode().splitlines()
+    assert "Permission denied" in said
+    assert "as" in said.partition(";")[2]

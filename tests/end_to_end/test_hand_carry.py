@@ -97,3 +97,33 @@ def test_without_a_journal_there_is_nothing_to_export(site: Site, tmp_path: Path
     done = punchgate("journal", "export", "-c", site.write(), "-o", tmp_path / "stick")
     assert (done.returncode, b"there is no journal" in done.stderr) == (74, True)
     assert not list(tmp_path.glob("*stick*"))
+
+
+def test_what_a_renamed_box_had_under_its_old_name_is_carried_and_not_sent_under_the_new_one(
+    make_site: SiteMaker, own_broker: BrokerMaker, tmp_path: Path
+) -> None:
+    broker = own_broker()
+    site = make_site(broker.url)
+    site.reader("reader-1")
+    broker.stop()
+    site.start()
+    site.wait_up()
+    _capture(site, 5)
+    assert site.daemon is not None
+    assert site.daemon.stop() == 0
+    site.tables["gateway"]["id"] = "edge-02"
+    broker.start()
+    site.centre()
+    daemon = site.start()
+    site.wait_up()
+    _capture(site, 3, start=50)
+    site.wait_settled()
+    former = daemon.wait_for("journal.former")
+    assert former["of"] == "hq/edge-01"
+    warning = next(said for said in site.status()["warnings"] if former["path"] in said)
+    assert f"{former['unsettled']} records" in warning
+    assert {event["source"].split("/")[2] for event in site.events()} == {"edge-02"}
+    said = _export(site, tmp_path / "stick", "--journal", former["path"], "--unsettled")
+    assert f"{former['unsettled']} records (1..{former['unsettled']}) of hq/edge-01" in said
+    assert _import(site, tmp_path / "stick")["new"] == former["unsettled"]
+    assert {event["source"].split("/")[2] for event in site.events()} == {"edge-01", "edge-02"}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -119,3 +122,52 @@ def test_one_who_does_not_read_holds_nobody_up_and_is_told_what_he_missed(site: 
         eventually(lambda: site.status()["newest"] > before, "records")
         os.kill(watcher.process.pid, signal.SIGCONT)
         eventually(lambda: any("dropped" in row for row in watcher.rows), "what was dropped", 30.0)
+
+
+def connected(site: Site, name: str, wish: bytes = b"") -> socket.socket:
+    channel = socket.socket(socket.AF_UNIX)
+    channel.connect(str(site.state_dir / name))
+    channel.sendall(wish)
+    return channel
+
+
+def test_a_watcher_who_vanishes_with_rows_unread_ends_nothing(site: Site, readers: list[Reader]) -> None:
+    """As Ctrl-C does while cards are coming: the kernel tells the daemon of a reset, not of an end."""
+    for number in range(5):
+        channel = connected(site, "monitor.sock", b"{}\n")
+        waiting = 0
+        while not waiting:
+            readers[0].swipe(f"0C{number:08X}")
+            with contextlib.suppress(BlockingIOError):
+                waiting = len(channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+            time.sleep(0.05)
+        channel.close()
+    assert site.daemon is not None
+    reads = site.device_status("reader-2")["reads"]
+    readers[1].swipe(CARD)
+    eventually(lambda: site.device_status("reader-2")["reads"] == reads + 1, "the next card")
+    assert site.daemon.said("gateway.bug") == []
+
+
+@pytest.mark.parametrize(
+    "wish", [b"\n", b"null\n", b"[]\n", b"7\n", b"\xff\n", b"[" * 60_000 + b"\n", b"x" * 100_000 + b"\n"]
+)
+def test_who_wishes_nonsense_is_sent_away_and_ends_nothing(site: Site, readers: list[Reader], wish: bytes) -> None:
+    with contextlib.suppress(ConnectionError), connected(site, "monitor.sock", wish) as channel:
+        channel.settimeout(10)
+        assert channel.recv(1) == b""
+    assert site.daemon is not None
+    assert site.status()
+    assert site.daemon.said("gateway.bug") == []
+
+
+def test_a_stop_sends_everybody_away_and_calls_it_no_bug(site: Site, readers: list[Reader]) -> None:
+    assert site.daemon is not None
+    stuck = connected(site, "monitor.sock", b'{"raw":true}\n')
+    with stuck, connected(site, "monitor.sock"), connected(site, "control.sock"), connected(site, "status.sock"):
+        for number in range(200):
+            readers[number % 2].swipe(f"0C{number:08X}")
+            time.sleep(0.002)
+        assert site.daemon.stop() == 0
+    assert site.daemon.said("gateway.bug") == []
+    assert "Traceback" not in site.daemon.text()

@@ -100,3 +100,21 @@ def test_an_unanswered_broker_and_a_name_that_does_not_resolve_are_said(make_sit
         site.wait_up()
         site.wait_reason(word, "uplink.url")
         site.wait_captured(reader, "0C00000001")
+
+
+def test_two_boxes_with_one_name_are_told_so_though_the_broker_says_nothing(make_site: SiteMaker) -> None:
+    one = make_site()
+    two = make_site(prefix=one.prefix)
+    for site in (one, two):
+        site.reader("reader-1")
+        site.start()
+    for site in (one, two):
+        site.wait_reason("connection lost", "the same site and id")
+    assert two.daemon is not None
+    two.daemon.stop()
+    eventually(lambda: one.status()["uplink"]["connected"], "one alone")
+    held_s = 2.0
+    since = time.monotonic()
+    while time.monotonic() - since < held_s:
+        assert one.status()["uplink"]["connected"]
+        time.sleep(0.1)

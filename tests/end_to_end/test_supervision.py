@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
-from .site import Site, eventually
+from .site import Site, cards, eventually
 
 pytestmark = pytest.mark.needs("mosquitto")
 
@@ -129,3 +130,20 @@ def test_a_start_that_copies_an_older_journal_asks_for_time_as_long_as_it_gets_o
     assert asked
     assert b"STATUS=copying the journal before it is taken over: 100 %" in asked[-1]
     assert systemd.words.index(asked[-1]) < systemd.words.index(ready)
+
+
+def test_visitors_who_take_all_files_that_may_be_open_end_nothing(site: Site) -> None:
+    reader = site.reader("reader-1")
+    daemon = site.start()
+    site.wait_up()
+    open_now = len(list(Path(f"/proc/{daemon.pid}/fd").iterdir()))
+    resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (open_now + 20, open_now + 20))
+    with ExitStack() as stack:
+        for _ in range(60):
+            visitor = stack.enter_context(socket.socket(socket.AF_UNIX))
+            visitor.connect(str(site.state_dir / "monitor.sock"))
+        daemon.wait_for("socket.crowded")
+        for card in cards(5):
+            reader.swipe(card)
+    eventually(lambda: site.device_status(reader.name)["reads"] == 5, "being let in again, and all cards read")
+    assert daemon.stop() == 0

@@ -84,7 +84,9 @@ def test_what_a_new_epoch_begins_with_does_not_prove_that_anybody_listened(tmp_p
     assert (found.newest, found.last) == (2, None)
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b'{"check": 1}', b"\xa5\x00", b"null", b"1", b'"x"', None])
+@pytest.mark.parametrize(
+    "text", [b"", b"[]", b'{"check": 1}', b"\xa5\x00", b"null", b"1", b'"x"', b"[" * 99999, None]
+)
 def test_a_copy_that_is_not_whole_is_no_copy(tmp_path: Path, text: bytes | None) -> None:
     spoiled(tmp_path, "unreadable")
     whole = tmp_path / "journal.marks"

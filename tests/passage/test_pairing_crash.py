@@ -35,7 +35,7 @@ def test_reads_open_at_a_crash_are_ambiguous_at_the_next_start() -> None:
 
 def test_a_recovered_punch_says_the_same_of_the_card_as_its_read() -> None:
     before = Story(clear=True).read(0, "A")
-    punch = Story().recover(100, *stored(before, 7)).drafts[0]
+    punch = Story(clear=True).recover(100, *stored(before, 7)).drafts[0]
     read = before.drafts[0]
     assert punch.body.subject == read.body.subject  # type: ignore[attr-defined]
     assert (punch.body.device, punch.body.driver, punch.body.place) == (  # type: ignore[attr-defined]
@@ -48,6 +48,14 @@ def test_a_recovered_punch_says_the_same_of_the_card_as_its_read() -> None:
         read.moment.boot_ns,
         read.moment.quality,
     )
+
+
+def test_a_recovered_punch_shows_no_number_that_the_settings_of_now_hide() -> None:
+    before = Story(clear=True).read(0, "A")
+    subject = Story().recover(100, *stored(before, 7)).drafts[0].body.subject  # type: ignore[attr-defined]
+    was = before.drafts[0].body.subject  # type: ignore[attr-defined]
+    assert was.value is not None
+    assert (subject.token, subject.value) == (was.token, None)
 
 
 def test_a_read_of_a_lane_that_is_no_more_is_closed_too() -> None:

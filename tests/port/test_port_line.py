@@ -18,6 +18,9 @@ from drivers.contract import DriverSpec
 from drivers.events import CardRead, Event, Incomplete
 from gateway.port import line as line_module
 
+SOMEBODY = 65534
+"""Not root, who may enter every folder."""
+
 
 @pytest.fixture
 def pty(tmp_path: Path) -> Iterator[Pty]:
@@ -134,6 +137,37 @@ def test_a_port_that_is_not_there_is_said_once_and_waited_for(tmp_path: Path) ->
         pty = Pty(tmp_path / "reader")
         await until(lambda: ear.changes[-1] == "up", 5.0)
         pty.close()
+
+    assert listen(line, story) == []
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "in-the-way/reader", "round/reader"])
+def test_a_port_whose_path_leads_nowhere_is_waited_for_like_one_that_is_missing(tmp_path: Path, name: str) -> None:
+    (tmp_path / "in-the-way").write_text("a file")
+    (tmp_path / "round").symlink_to("round")
+    waited_for(tmp_path / name)
+
+
+def test_a_port_in_a_folder_that_is_closed_to_the_daemon_is_waited_for(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(SOMEBODY)
+    try:
+        waited_for(closed / "reader")
+    finally:
+        os.seteuid(was)
+
+
+def waited_for(path: Path) -> None:
+    ear = Ear()
+    line = line_on(str(path), ear)
+
+    async def story() -> None:
+        await asyncio.sleep(0.5)
+        assert len(ear.changes) == 1
+        assert str(path) in ear.changes[0]
 
     assert listen(line, story) == []
 

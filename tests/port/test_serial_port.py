@@ -55,6 +55,15 @@ def test_a_second_owner_does_not_disturb_the_first(pty: Pty) -> None:
     first.close()
 
 
+def test_a_port_of_two_names_is_said_to_be_ours(pty: Pty, tmp_path: Path) -> None:
+    alias = tmp_path / "alias"
+    alias.symlink_to(pty.path.resolve())
+    first = OpenPort(PortSettings(str(pty.path)))
+    with pytest.raises(Transient, match="alias: held by this gateway, which has it open under another name; two of"):
+        OpenPort(PortSettings(str(alias)))
+    first.close()
+
+
 def test_the_other_program_is_named(pty: Pty) -> None:
     script = (
         "import fcntl, os, sys; port = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY);"

@@ -85,6 +85,16 @@ def test_a_reader_of_an_unplugged_port_notices() -> None:
         assert noticed == [True]
 
 
+@pytest.mark.parametrize("real", ["/dev/null", "/etc", "/proc/self/exe"])
+def test_the_name_of_something_real_is_left_alone(tmp_path: Path, real: str) -> None:
+    """Such as the stable name of the reader that the running daemon listens to."""
+    name = tmp_path / "usb-FTDI-port0"
+    name.symlink_to(real)
+    with pytest.raises(FileExistsError, match="no simulated port"):
+        Pty(name)
+    assert str(name.readlink()) == real
+
+
 def test_a_file_in_the_place_of_the_link_is_left_alone(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("keep me")

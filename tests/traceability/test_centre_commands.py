@@ -87,6 +87,13 @@ def test_an_export_that_does_not_fit_says_so_in_a_sentence(file: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("words", [("export", "--since-seq"), ("times", "--since-seq"), ("verify", "--upto-seq")])
+def test_a_seq_beyond_all_databases_is_a_mistake_of_use(file: Path, words: tuple[str, ...]) -> None:
+    done = punchgate(*words, "9" * 30, "-c", str(file))
+    assert done.returncode == 2
+    assert b"is not in the range" in done.stderr
+
+
 def test_export_of_nothing_prints_nothing(file: Path) -> None:
     assert punchgate("export", "-c", str(file), "--site", "nowhere").stdout == b""
 

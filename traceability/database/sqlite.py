@@ -33,6 +33,7 @@ APPLICATION_ID = 0x70676C67
 BUSY_TIMEOUT_S = 10.0
 CACHE_KIB = 16_384
 LOOK = "look at the disk: free space, permissions, kernel log"
+ITS_USER = "run as the user the centre runs as"
 
 
 class SqliteFile(Database):
@@ -77,13 +78,17 @@ class SqliteFile(Database):
 
     @contextmanager
     def _read_by(self, engine: Engine) -> Iterator[Connection]:
-        if not self.path.is_file():
-            raise Unavailable(f"{self.path}: no ledger there", remedy="has `punchgate centre run` been started once?")
+        try:
+            if not self.path.is_file():
+                remedy = "has `punchgate centre run` been started once?"
+                raise Unavailable(f"{self.path}: no ledger there", remedy=remedy)
+        except OSError as error:
+            raise NotDurable(f"{self.path}: {error.strerror}", remedy=ITS_USER) from error
         try:
             with engine.connect() as connection:
                 yield connection
         except (DBAPIError, sqlite3.Error) as error:
-            raise NotDurable(f"{self.path}: {_reason(error)}", remedy="run as the user the centre runs as") from error
+            raise NotDurable(f"{self.path}: {_reason(error)}", remedy=ITS_USER) from error
 
     @contextmanager
     def sketching(self) -> Iterator[Connection]:
