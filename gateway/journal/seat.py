@@ -18,6 +18,8 @@ from gateway.journal.reader import Reader, file_id
 from gateway.journal.schema import Error, mute, sync
 
 LOOK_EVERY_S = 5.0
+MOST_IN_A_ROW = 3
+"""A file system that gives a file another number each time it is asked says nothing by it."""
 
 log = structlog.get_logger()
 
@@ -30,18 +32,24 @@ class Seat:
         self._clock = clock
         self._files = self._now()
         self._looked_at = clock.mono()
+        self._in_a_row = 0
 
     def taken(self) -> None:
         """The file that has the name now is the one that is open."""
         self._files = self._now()
 
     def is_lost(self) -> bool:
-        """Whether another file has the name by now, or none, or its log's; looks every LOOK_EVERY_S."""
+        """Whether another file has the name by now, or none, or its log's; looks every LOOK_EVERY_S, and no more if it
+        was so each time although it had been taken back.
+        """
         now = self._clock.mono()
-        if now - self._looked_at < LOOK_EVERY_S:
+        if now - self._looked_at < LOOK_EVERY_S or self._in_a_row >= MOST_IN_A_ROW:
             return False
         self._looked_at = now
-        return self._now() != self._files
+        if self._now() != self._files:
+            return True
+        self._in_a_row = 0
+        return False
 
     def take_back(self, store: Reader) -> bool:
         """Write what is open under its name; it has to be opened anew then. False: the disk does not take it."""
@@ -57,6 +65,9 @@ class Seat:
                 fresh.unlink(missing_ok=True)
             return False
         log.error("journal.deleted", path=str(self._path))
+        self._in_a_row += 1
+        if self._in_a_row == MOST_IN_A_ROW:
+            log.error("journal.unwatched", path=str(self._path))
         return True
 
     def _now(self) -> tuple[object, object]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,21 @@ def test_where_the_folder_is_gone_the_open_file_is_kept_on(tmp_path: Path) -> No
 
     assert run(folder, story).bugs == []
     assert [number_of(entry) for entry in all_lines(folder)] == list(range(11))
+
+
+def test_a_file_system_that_numbers_its_files_anew_each_time_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = count()
+    monkeypatch.setattr(seat, "file_id", lambda _: (1, next(numbers)))
+
+    async def story(journal: Journal, heard: Heard) -> None:
+        for number in range(10):
+            journal.append([notice(number)])
+            assert await journal.flush()
+            await asyncio.sleep(0.1)
+
+    assert run(tmp_path, story).bugs == []
+    assert [number_of(entry) for entry in all_lines(tmp_path)] == list(range(10))
+    aside = [each for each in tmp_path.glob("journal-replaced.aside*") if not each.name.endswith(("-wal", "-shm"))]
+    assert len(aside) == seat.MOST_IN_A_ROW
