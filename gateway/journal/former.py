@@ -7,9 +7,11 @@ were heard is true under any name.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.errors import Rejected
 from gateway.journal.aside import set_aside
 from gateway.journal.reader import Reader
 from gateway.journal.store import Store
@@ -37,11 +39,12 @@ class Former:
 
 
 def name_in(reader: Reader) -> Name | None:
-    """Site and gateway of the newest record; None: there is none yet."""
+    """Site and gateway of the newest record; None: there is none yet, or it cannot be read."""
     _, newest = reader.bounds()
-    for entry in reader.lines(newest, newest, 1, 1):
-        line = read_line(entry.line)
-        return line.site, line.gateway
+    with suppress(Rejected):
+        for entry in reader.lines(newest, newest, 1, 1):
+            line = read_line(entry.line)
+            return line.site, line.gateway
     return None
 
 
