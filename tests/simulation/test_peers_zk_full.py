@@ -59,7 +59,8 @@ class FullLog(RuleBasedStateMachine):
         self.told: set[str] = set()
         self.said_at: list[float] = []
         self.desk: Desk | None = None
-        count = int(before * room)
+        count = max(int(before * room), says in ("live", "count"))  # of no room: see the driver's page
+        self.knows_where = count < room
         for n in range(count):
             if self.chance.random() < 2 / room:
                 self.terminal.wrong_s += 3600.0 * self.chance.randrange(-12, 13)
@@ -101,7 +102,12 @@ class FullLog(RuleBasedStateMachine):
             self.punch()
         self.desk.run(self.desk.now + 70.0)
 
-    @rule(counts=st.lists(st.integers(0, 40), min_size=1, max_size=3), hours=HOURS, back=st.booleans(), boots=st.booleans())
+    @rule(
+        counts=st.lists(st.integers(0, 40), min_size=1, max_size=3),
+        hours=HOURS,
+        back=st.booleans(),
+        boots=st.booleans(),
+    )
     def be_away(self, counts: list[int], hours: int, back: bool, boots: bool) -> None:
         """The gateway is away while people come and the clock is set between them, and perhaps back."""
         self.desk.run(self.desk.now + 70.0)
@@ -148,6 +154,10 @@ class FullLog(RuleBasedStateMachine):
         for at, event in self.desk.events[self.seen :]:
             if isinstance(event, DeviceChange) and event.kind == "log" and "first reading" not in str(event.reason):
                 self.said_at.append(at)
+                news = sum(done <= at and user not in self.told for user, done in self.done.items())
+                is_needless = news < min(self.terminal.room, KEPT)
+                assert not (is_needless and self.knows_where), f"{event.reason!r} is said of {news} new entries"
+                self.knows_where = False
             if not isinstance(event, CardRead):
                 continue
             assert event.value not in self.told, f"{event.value} is told twice"
