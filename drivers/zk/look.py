@@ -3,9 +3,9 @@
     check ──the tail stands there──> front ──> found
       └─not─> near the end ──────────> └──────────────> not found: the whole log is to be read
 
-`check`: the last few entries told, and what follows. `near`: the last ones of the log, among which the place is if
-old entries were dropped. `front`: the first ones of a log that is full, or may be: it may go on there, and they are
-the oldest otherwise.
+`check`: the last few entries told, and what follows (`behind`: some more of it). `near`: the last ones of the log,
+among which the place is if old entries were dropped. `front`: the first ones of a log that is full, or may be: it may
+go on there, and they are the oldest otherwise.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Literal
 
 from drivers.zk.cursor import KEPT, TAIL, Cursor
-from drivers.zk.news import Full, News, shortened
+from drivers.zk.news import News, full_log, shortened
 from drivers.zk.records import Entry
 
 NEAR_FULL = 4096
@@ -26,13 +26,14 @@ class Look:
     number. `room`: for how many entries the log has room, None: not known.
     """
 
-    def __init__(self, told: Cursor, size: int, full: Full, *, room: int | None, most: int) -> None:
+    def __init__(self, told: Cursor, size: int, room: int | None, *, most: int) -> None:
         is_near_full = room is None or size > room - NEAR_FULL
         self._told = told if is_near_full else replace(told, oldest=())
         self._keeps = is_near_full
-        self._size, self._full, self._most = size, full, most
+        self._size, self._room, self._most = size, room, most
+        self._full = full = full_log(size, room)
         self._start = told.count
-        self._phase: Literal["check", "near", "front"] = "check"
+        self._phase: Literal["check", "near", "behind", "front"] = "check"
         self.seen: dict[int, Entry] = {}
         self.is_done = False
         self.has_grown = False
@@ -52,7 +53,7 @@ class Look:
         self.seen.update(enumerate(found, first))
         if self._phase == "front":
             self._found_front([one.key for one in found])
-        elif self._is_in_place(found, self._told.count - first):
+        elif self._phase == "behind" or self._is_in_place(found, self._told.count - first):
             self._look_behind(stop)
         elif self._phase == "check" and stop < self._size:
             self._near()
@@ -102,13 +103,15 @@ class Look:
                 self._found(self._size - self._start, self._told.oldest)
         elif self._appends or (stop < self._size and new is None):
             self._lost()
+        elif stop < self._size and new is not None and len(keys) < new + KEPT:
+            self._phase, self.wants = "behind", range(stop, min(self._size, stop + KEPT))
         elif stop < self._size and new is not None:
             self._found(new, tuple(keys[new : new + KEPT]))
         else:
             self._front()
 
     def _front(self) -> None:
-        self._phase, self.wants = "front", range(min(self._start, KEPT + 1))
+        self._phase, self.wants = "front", range(min(self._start, 2 * KEPT))
 
     def _found_front(self, front: list[str]) -> None:
         if self._appends:
@@ -124,8 +127,10 @@ class Look:
     def _found(self, new: int, oldest: tuple[str, ...]) -> None:
         told, start = self._told, self._start
         is_sure = self._full == "no" or self._has_moved or new > 0
-        place = replace(told, count=start, oldest=oldest, size=self._size, copy="" if is_sure else told.copy)
-        gone = shortened(told, told.count - start, self._size, self._full)
+        left = told.tail[-(self._size - new) :] if new < self._size else ()
+        copy = "" if is_sure else told.copy
+        place = replace(told, count=start, tail=left, oldest=oldest, size=self._size, copy=copy)
+        gone = shortened(told, told.count - start, new, self._room)
         self.is_done, self.news = True, News(place, new, reason=gone)
         self.has_grown = not self._has_moved and (self._full != "maybe" or self._size > told.size)
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
-from drivers.zk.cursor import AMID, KEY_BYTES, NO_COPY, NO_TOP, Cursor
+from drivers.zk.cursor import AMID, KEY_BYTES, NO_COPY, Cursor
 from drivers.zk.index import Index
 
 CLEARED = "somebody has cleared the log"
@@ -45,19 +45,25 @@ class News:
     reason: str | None = None
 
 
-def news(index: Index, told: Cursor, held: bytearray | None, full: Full) -> News:
+def full_log(size: int, room: int | None) -> Full:
+    """Whether a log of `size` entries with room for so many (None: it is not told) has no more."""
+    return "maybe" if room is None else "yes" if size >= room else "no"
+
+
+def news(index: Index, told: Cursor, held: bytearray | None, room: int | None) -> News:
     """What is new; `held`: the keys of all entries the log held when all of it was told, None: not known."""
     size = len(index)
+    full = full_log(size, room)
     if not size:
         return News(Cursor(), reason=CLEARED if told.count else None)
     known = _cut(held) if held is not None else set(told.oldest) if told.knows_all else None
     if known is not None:
-        return _not_among(known, index, told, full)
+        return _not_among(known, index, told, room)
     found, start = find(index, told, is_ring=full != "no")
     if found == "moved" and told.copy and full != "no" and index.last(told.tail[-1]) is None:
         return _in_doubt(index, told, None, None, full)
     if found == "moved" or full == "no" or (found == "cleared" and size < told.size):
-        return _by_tail(index, told, found, start, full)
+        return _by_tail(index, told, found, start, room)
     if found == "in place":
         new = told.news_in([index.key(i % size) for i in range(start, start + size)])
         has_grown = full == "maybe" and size > told.size
@@ -66,10 +72,16 @@ def news(index: Index, told: Cursor, held: bytearray | None, full: Full) -> News
             return _run(index, told, start, new, is_sure=not is_same)
         return _in_doubt(index, told, start, new, full)
     if found == "unordered" and full == "maybe":
-        return _by_tail(index, told, found, start, full)
+        return _by_tail(index, told, found, start, room)
     if found == "cleared" and not told.copy and all(index.last(key) is None for key in told.oldest):
-        return _all(index, OVERTAKEN if full == "yes" else GONE)
+        return _all(index, told, room)
     return _in_doubt(index, told, None, None, full)
+
+
+def ascending(numbers: tuple[int, ...]) -> list[range]:
+    """The ranges that have numbers in them, each up to where they go back to smaller ones."""
+    backs = [0, *(i for i in range(1, len(numbers)) if numbers[i] < numbers[i - 1]), len(numbers)]
+    return [range(numbers[a], numbers[b - 1] + 1) for a, b in pairwise(backs) if b > a]
 
 
 def find(index: Index, told: Cursor, *, is_ring: bool) -> tuple[Found, int]:
@@ -86,24 +98,27 @@ def find(index: Index, told: Cursor, *, is_ring: bool) -> tuple[Found, int]:
     return "in place" if places[-1] + 1 == told.count else "moved", places[-1] + 1
 
 
-def shortened(told: Cursor, gone: int, size: int, full: Full) -> str | None:
-    """What to say if entries are gone that were told; a full log loses them by itself."""
-    if gone <= 0 or full == "yes" or (full == "maybe" and size >= told.count):
+def shortened(told: Cursor, gone: int, new: int, room: int | None) -> str | None:
+    """What to say if entries are gone that were told, and `new` ones came; a full log loses them by itself, one or
+    many at a time.
+    """
+    is_usual = gone <= new if room is None else told.size + new > room or told.size >= room
+    if gone <= 0 or is_usual:
         return None
-    return f"somebody has shortened the log: {gone} of the entries known before are gone"
+    what = "the log was shortened" if room is None else "somebody has shortened the log"
+    return f"{what}: {gone} of the entries known before are gone"
 
 
 def _cut(keys: bytearray) -> set[str]:
     return {keys[at : at + KEY_BYTES].hex() for at in range(0, len(keys), KEY_BYTES)}
 
 
-def _not_among(known: set[str], index: Index, told: Cursor, full: Full) -> News:
-    size = len(index)
+def _not_among(known: set[str], index: Index, told: Cursor, room: int | None) -> News:
+    size, full = len(index), full_log(len(index), room)
     new = [i for i in range(size) if index.key(i) not in known]
     if len(new) == size and (known or full == "yes"):
-        shrunk = full == "no" or (full == "maybe" and size < told.count)
-        return _all(index, CLEARED if shrunk else OVERTAKEN if full == "yes" else GONE)
-    reason = shortened(told, len(known) - size + len(new), size, full)
+        return _all(index, told, room)
+    reason = shortened(told, len(known) - size + len(new), len(new), room)
     if not new:
         found, start = find(index, told, is_ring=full != "no")
         is_there = full != "no" and found in ("in place", "moved")
@@ -125,17 +140,17 @@ def _one_run(new: list[int], size: int, full: Full) -> int | None:
     return breaks[0] if is_over_the_end and full != "no" else None
 
 
-def _by_tail(index: Index, told: Cursor, found: Found, start: int, full: Full) -> News:
+def _by_tail(index: Index, told: Cursor, found: Found, start: int, room: int | None) -> News:
     """A log that goes on at its end."""
     size = len(index)
     if found == "cleared":
-        return _all(index, CLEARED)
+        return _all(index, told, room)
     if found == "unordered":
         return _at_once(index, told, index.untold(told), size, None)
     behind = [index.key(i) for i in range(start, size)]
     new = told.news_in(behind)
     run = _run(index, told, start, size - start if new is None else new, is_sure=True)
-    return replace(run, reason=shortened(told, told.count - start, size, full))
+    return replace(run, reason=shortened(told, told.count - start, size - start, room))
 
 
 def _run(index: Index, told: Cursor, start: int, new: int, *, is_sure: bool) -> News:
@@ -143,10 +158,14 @@ def _run(index: Index, told: Cursor, start: int, new: int, *, is_sure: bool) -> 
     return News(_as_told(index.place(start % len(index), new, copy=copy), told), new)
 
 
-def _all(index: Index, reason: str) -> News:
+def _all(index: Index, told: Cursor, room: int | None) -> News:
     """All is new; where a full log has been overwritten nobody knows where it goes on."""
     size = len(index)
-    return News(Cursor(size=size, copy="" if reason == CLEARED else index.copy + AMID), size, reason=reason)
+    full = full_log(size, room)
+    copy = "" if full == "no" else index.copy + AMID
+    is_cleared = full == "no" and room is not None and told.size + size <= room
+    reason = CLEARED if is_cleared else OVERTAKEN if full == "yes" else GONE
+    return News(Cursor(size=size, copy=copy), size, reason=reason)
 
 
 def _at_once(index: Index, told: Cursor, new: Iterable[int], end: int, reason: str | None) -> News:

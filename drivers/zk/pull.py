@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 from datetime import timedelta
-from itertools import pairwise
 from typing import Literal
 
 from drivers.events import DeviceChange, Event
@@ -26,7 +25,7 @@ from drivers.zk.age import Ages
 from drivers.zk.cursor import AMID, KEY_BYTES, Cursor
 from drivers.zk.index import Index, changed
 from drivers.zk.look import Look
-from drivers.zk.news import Full, News, news
+from drivers.zk.news import Full, News, ascending, full_log, news
 from drivers.zk.records import HEADER_BYTES, Entry, entry, records_in, to_stamp, width_of
 from drivers.zk.schedule import Sizes
 from drivers.zk.stream import read
@@ -95,9 +94,7 @@ class Pull:
     @property
     def full(self) -> Full:
         """Whether the log cannot grow any more."""
-        if not self._sizes.room:
-            return "maybe"
-        return "yes" if self.entries >= self._sizes.room else "no"
+        return full_log(self.entries, self._sizes.room or None)
 
     @property
     def is_proof(self) -> bool:
@@ -211,7 +208,7 @@ class Pull:
         if is_unsure and may_wrap:
             return self._find()
         most = CHUNK_BYTES // width
-        self._look = Look(told, self.entries, self.full, room=self._sizes.room or None, most=most)
+        self._look = Look(told, self.entries, self._sizes.room or None, most=most)
         self.phase = "look"
         return []
 
@@ -241,7 +238,7 @@ class Pull:
         """The whole log has been read: where is what is new?"""
         if self.cursor is None:
             return self._plan(self._first())
-        return self._plan(news(self._index, self.cursor, self._held, self.full))
+        return self._plan(news(self._index, self.cursor, self._held, self._sizes.room or None))
 
     def _plan(self, found: News) -> list[Event]:
         """What is to be read again, and told."""
@@ -299,9 +296,3 @@ class Pull:
         events = [read(one, ages.origin(one, at)) for one in self._waiting]
         self._waiting.clear()
         return [*events[:-1], replace(events[-1], mark=self._mark())]
-
-
-def ascending(numbers: tuple[int, ...]) -> list[range]:
-    """The ranges that have numbers in them, each up to where they go back to smaller ones."""
-    backs = [0, *(i for i in range(1, len(numbers)) if numbers[i] < numbers[i - 1]), len(numbers)]
-    return [range(numbers[a], numbers[b - 1] + 1) for a, b in pairwise(backs) if b > a]

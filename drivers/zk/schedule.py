@@ -94,7 +94,7 @@ class Schedule:
         return at < self._not_before
 
     def is_hinted(self, at: float) -> bool:
-        """Whether the log is to be read without asking for its size; once it must be asked, for how much room there is."""
+        """Whether the log is to be read without asking for its size; once it must be asked how much room there is."""
         is_wanted = self._is_hinted or self._is_hurried or (self._look_at is not None and at >= self._look_at)
         return is_wanted and self._has_sizes
 
