@@ -26,7 +26,7 @@ from drivers.zk.index import Index
 CLEARED = "somebody has cleared the log"
 OVERTAKEN = "the log is full, and none of the entries told last is left: others may be lost"
 GONE = "none of the entries told last is left: the log was cleared or overwritten, and others may be lost"
-DOUBTFUL = "the log is full, and it is not known how much of it was overwritten: entries may be lost"
+DOUBTFUL = "it is not known how much of the log was overwritten: entries may be lost"
 
 Full = Literal["no", "maybe", "yes"]
 Found = Literal["in place", "moved", "cleared", "unordered"]
@@ -56,6 +56,8 @@ def news(index: Index, told: Cursor, held: bytearray | None, room: int | None) -
     full = full_log(size, room)
     if not size:
         return News(Cursor(), reason=CLEARED if told.count else None)
+    if held is not None and held == index.keys:
+        return _none(index, told, full)
     known = _cut(held) if held is not None else set(told.oldest) if told.knows_all else None
     if known is not None:
         return _not_among(known, index, told, room)
@@ -68,6 +70,8 @@ def news(index: Index, told: Cursor, held: bytearray | None, room: int | None) -
         new = told.news_in([index.key(i % size) for i in range(start, start + size)])
         has_grown = full == "maybe" and size > told.size
         is_same = told.copy.rstrip(AMID) == index.copy
+        if new is not None and _is_later(index, told, start + new, size - new):
+            return _in_doubt(index, told, start, new, full)
         if new is not None and (not told.copy or has_grown or is_same or (new and told.is_proved)):
             return _run(index, told, start, new, is_sure=not is_same)
         return _in_doubt(index, told, start, new, full)
@@ -120,15 +124,19 @@ def _not_among(known: set[str], index: Index, told: Cursor, room: int | None) ->
         return _all(index, told, room)
     reason = shortened(told, len(known) - size + len(new), len(new), room)
     if not new:
-        found, start = find(index, told, is_ring=full != "no")
-        is_there = full != "no" and found in ("in place", "moved")
-        is_sure = full == "no" or (is_there and not told.copy)
-        return replace(_run(index, told, start if is_there else 0, 0, is_sure=is_sure), reason=reason)
+        return replace(_none(index, told, full), reason=reason)
     run = _one_run(new, size, full)
     if run is None:
         return _at_once(index, told, new, size, reason)
     is_sure = full == "no" or told.is_proved
     return replace(_run(index, told, run, len(new), is_sure=is_sure), reason=reason)
+
+
+def _none(index: Index, told: Cursor, full: Full) -> News:
+    found, start = find(index, told, is_ring=full != "no")
+    is_there = full != "no" and found in ("in place", "moved")
+    is_sure = full == "no" or (is_there and not told.copy)
+    return _run(index, told, start if is_there else 0, 0, is_sure=is_sure)
 
 
 def _one_run(new: list[int], size: int, full: Full) -> int | None:
@@ -149,8 +157,16 @@ def _by_tail(index: Index, told: Cursor, found: Found, start: int, room: int | N
         return _at_once(index, told, index.untold(told), size, None)
     behind = [index.key(i) for i in range(start, size)]
     new = told.news_in(behind)
+    if new is None and not set(told.oldest).isdisjoint(behind):
+        return _in_doubt(index, told, None, None, full_log(size, room))
     run = _run(index, told, start, size - start if new is None else new, is_sure=True)
     return replace(run, reason=shortened(told, told.count - start, size - start, room))
+
+
+def _is_later(index: Index, told: Cursor, start: int, count: int) -> bool:
+    """Whether one of the entries from `start` on is dated later than all that were told."""
+    size = len(index)
+    return any(index.stamps[i % size] > told.top for i in range(start, start + count))
 
 
 def _run(index: Index, told: Cursor, start: int, new: int, *, is_sure: bool) -> News:

@@ -6,8 +6,8 @@
     a log of the same size              every CHECK_S: it may have been cleared and have grown again
     a refusal of anything               a rest of 1, 2, 4 … 60 s, in which nothing but the time is asked
 
-A full log may be overwritten in place, so that nothing changes at its end. Then it is read `thoroughly`, all of it:
-when several looks for the entry of a live event found none, and from time to time.
+A full log may be overwritten where nobody knows it, so that nothing changes at the place. So it is read `thoroughly`,
+all of it: when several looks for the entry of a live event found none, and from time to time.
 """
 
 from __future__ import annotations
