@@ -32,7 +32,7 @@ class Look:
         self._keeps = is_near_full
         self._size, self._room, self._most = size, room, most
         self._full = full = full_log(size, room)
-        self._start = told.count
+        self._start = self._stop = told.count
         self._phase: Literal["check", "near", "behind", "front"] = "check"
         self.seen: dict[int, Entry] = {}
         self.is_done = False
@@ -94,6 +94,7 @@ class Look:
 
     def _look_behind(self, stop: int) -> None:
         """What stands behind the place has been read, up to `stop`."""
+        self._stop = stop
         keys = self._keys(stop)
         new = self._told.news_in(keys)
         if self._appends and new is None:
@@ -101,7 +102,7 @@ class Look:
                 self._front()
             else:
                 self._found(self._size - self._start, self._told.oldest)
-        elif self._appends or (stop < self._size and new is None):
+        elif self._appends:
             self._lost()
         elif stop < self._size and new is not None and len(keys) < new + KEPT:
             self._phase, self.wants = "behind", range(stop, min(self._size, stop + KEPT))
@@ -114,12 +115,13 @@ class Look:
         self._phase, self.wants = "front", range(min(self._start, 2 * KEPT))
 
     def _found_front(self, front: list[str]) -> None:
-        if self._appends:
+        has_not_wrapped = self._stop < self._size and self._told.news_in(front) == 0
+        if self._appends or has_not_wrapped:
             self._found(self._size - self._start, tuple(front[:KEPT]))
             return
-        keys = self._keys(self._size) + front
+        keys = self._keys(self._stop) + front
         new = self._told.news_in(keys)
-        if new is None:
+        if new is None or self._stop < self._size:
             self._lost()
         else:
             self._found(new, tuple(keys[new : new + KEPT]))

@@ -28,6 +28,9 @@ OVERTAKEN = "the log is full, and none of the entries told last is left: others 
 GONE = "none of the entries told last is left: the log was cleared or overwritten, and others may be lost"
 DOUBTFUL = "it is not known how much of the log was overwritten: entries may be lost"
 
+MOST_DROPPED = 1000
+"""So many of its oldest entries a full log may drop at once; one that has more room than that was not full."""
+
 Full = Literal["no", "maybe", "yes"]
 Found = Literal["in place", "moved", "cleared", "unordered"]
 
@@ -78,7 +81,7 @@ def news(index: Index, told: Cursor, held: bytearray | None, room: int | None) -
     if found == "unordered" and full == "maybe":
         return _by_tail(index, told, found, start, room)
     if found == "cleared" and not told.copy and all(index.last(key) is None for key in told.oldest):
-        return _all(index, told, room)
+        return _all(index, room)
     return _in_doubt(index, told, None, None, full)
 
 
@@ -121,7 +124,7 @@ def _not_among(known: set[str], index: Index, told: Cursor, room: int | None) ->
     size, full = len(index), full_log(len(index), room)
     new = [i for i in range(size) if index.key(i) not in known]
     if len(new) == size and (known or full == "yes"):
-        return _all(index, told, room)
+        return _all(index, room)
     reason = shortened(told, len(known) - size + len(new), len(new), room)
     if not new:
         return replace(_none(index, told, full), reason=reason)
@@ -152,7 +155,7 @@ def _by_tail(index: Index, told: Cursor, found: Found, start: int, room: int | N
     """A log that goes on at its end."""
     size = len(index)
     if found == "cleared":
-        return _all(index, told, room)
+        return _all(index, room)
     if found == "unordered":
         return _at_once(index, told, index.untold(told), size, None)
     behind = [index.key(i) for i in range(start, size)]
@@ -174,12 +177,12 @@ def _run(index: Index, told: Cursor, start: int, new: int, *, is_sure: bool) -> 
     return News(_as_told(index.place(start % len(index), new, copy=copy), told), new)
 
 
-def _all(index: Index, told: Cursor, room: int | None) -> News:
+def _all(index: Index, room: int | None) -> News:
     """All is new; where a full log has been overwritten nobody knows where it goes on."""
     size = len(index)
     full = full_log(size, room)
     copy = "" if full == "no" else index.copy + AMID
-    is_cleared = full == "no" and room is not None and told.size + size <= room
+    is_cleared = room is not None and size < room - MOST_DROPPED
     reason = CLEARED if is_cleared else OVERTAKEN if full == "yes" else GONE
     return News(Cursor(size=size, copy=copy), size, reason=reason)
 

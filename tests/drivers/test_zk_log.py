@@ -115,7 +115,7 @@ def test_a_clock_set_back_hides_nothing() -> None:
 
 def test_a_log_that_somebody_cleared_is_told_from_its_beginning() -> None:
     terminal = Terminal(minutes(*range(1, 40)))
-    terminal.room = 1000
+    terminal.room = 100_000
     terminal.pull()
     terminal.log = minutes(7, 8, start=NOON)
     events = terminal.pull()

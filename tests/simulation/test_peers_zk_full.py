@@ -69,7 +69,8 @@ class FullLog(RuleBasedStateMachine):
         self.done: dict[str, float] = {}
         self.undated: set[str] = set()
         self.seen = 0
-        self.told: set[str] = set()
+        self.read: set[str] = set()
+        self.told: set[str] = set()  # or gone before anybody could read it
         self.said_at: list[float] = []
         self.desk: Desk | None = None
         count = int(before * room)
@@ -84,7 +85,7 @@ class FullLog(RuleBasedStateMachine):
             self.done[user] = -1.0
         held = {punch.user for punch in self.terminal.log}
         self.undated |= set(self.done)
-        self.told |= set(self.done) - held  # gone before anybody could read it
+        self.told |= set(self.done) - held
         self.desk = Desk(self.terminal, pull_s=30.0)
         self.desk.run(45.0)
 
@@ -165,6 +166,8 @@ class FullLog(RuleBasedStateMachine):
     def clear(self) -> None:
         """Somebody clears the log when all was read, and one comes."""
         self.desk.run(self.desk.now + 70.0)
+        self.tells_nobody_twice_and_nobody_at_another_time()
+        self.told |= set(self.done)  # nobody has to tell what was taken away
         self.terminal.log.clear()
         self.terminal._oldest = 0
         self.desk.run(self.desk.now + 70.0)
@@ -187,7 +190,8 @@ class FullLog(RuleBasedStateMachine):
                 self.knows_where = False
             if not isinstance(event, CardRead):
                 continue
-            assert event.value not in self.told, f"{event.value} is told twice"
+            assert event.value not in self.read, f"{event.value} is told twice"
+            self.read.add(event.value)
             self.told.add(event.value)
             if event.value not in self.undated:
                 assert event.origin is not None

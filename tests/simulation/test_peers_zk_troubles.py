@@ -84,6 +84,37 @@ def test_of_a_long_full_log_only_the_end_is_read_for_each_punch() -> None:
     assert desk.reasons("log") == ["first reading: 20000 of 20000 entries are older and are not told"]
 
 
+def test_of_a_long_full_log_that_is_overwritten_only_the_place_is_read_once_a_new_entry_has_shown_it() -> None:
+    desk = Desk(Zk(before=20_000, room=20_000, in_place=True), history="none", pull_s=60.0)
+    desk.terminal._oldest = 7_000
+    desk.run(700.0, [(20.0, "10000")])
+    assert [read.value for read in desk.reads] == ["10000"]
+    chunks = asked(desk, CHUNK)
+    desk.run(1100.0, [(710.0 + 10.0 * n, str(10_001 + n)) for n in range(30)])
+    assert [read.value for read in desk.reads] == [str(10_000 + n) for n in range(31)]
+    assert asked(desk, CHUNK) - chunks <= 2 * 30
+    desk.away()
+    desk.back()
+    desk.run(1110.0, [(1105.0, "20000")])
+    assert asked(desk, CHUNK) - chunks <= 2 * 32
+    assert desk.reads[-1].value == "20000"
+    assert len(desk.reasons("log")) == 1
+
+
+def test_much_that_came_into_a_log_whose_room_is_not_told_is_read_without_the_rest_of_the_log() -> None:
+    desk = Desk(Zk(before=20_000, has_sizes=False), history="none", pull_s=60.0)
+    desk.run(30.0, [(20.0, "10000")])
+    chunks = asked(desk, CHUNK)
+    desk.away()
+    for n in range(500):
+        desk.terminal.do(str(20_000 + n), 40.0 + n)
+    desk.now = 600.0
+    desk.back()
+    desk.run(601.0)
+    assert [read.value for read in desk.reads] == ["10000", *(str(20_000 + n) for n in range(500))]
+    assert asked(desk, CHUNK) - chunks <= 4
+
+
 @pytest.mark.parametrize("tells_live", [True, False])
 @pytest.mark.parametrize("in_place", [True, False])
 def test_a_full_log_loses_no_punch_and_tells_none_twice(in_place: bool, tells_live: bool) -> None:
