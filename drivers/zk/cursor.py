@@ -128,4 +128,6 @@ def from_mark(mark: str | None) -> Cursor | None:
 
 def _keys(text: str) -> tuple[str, ...]:
     size = 2 * KEY_BYTES
+    if len(text) % size:
+        raise ValueError("half a key")
     return tuple(bytes.fromhex(text[i : i + size]).hex() for i in range(0, len(text), size))

@@ -432,6 +432,33 @@ def test_where_more_was_overwritten_than_a_mark_knows_what_is_new_for_certain_is
     assert terminal.pull(later + timedelta(hours=2)) == []
 
 
+KEYS = st.lists(st.sampled_from([one.hex() for one in (b"\1" * 6, b"\2" * 6, b"\3")]), max_size=70).map("".join)
+HELD = st.lists(st.integers(0, 29), max_size=70).map(lambda which: "".join(entry(HELD_LOG[i]).key for i in which))
+HELD_LOG = minutes(*range(1, 31))
+NUMBERS = st.one_of(st.integers(-3, 40), st.integers(), st.floats(), st.text(max_size=3), st.none())
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {"n": st.integers(0, 40) | NUMBERS, "tail": KEYS | HELD, "newest": NUMBERS, "at": KEYS},
+        optional={"oldest": KEYS | HELD | NUMBERS, "top": NUMBERS, "of": NUMBERS, "copy": st.text(max_size=3)},
+    ),
+    st.sampled_from([None, 20, 30, 1000]),
+    st.booleans(),
+)
+def test_no_mark_makes_it_fail_and_the_next_reading_finds_nothing_more(
+    kept: dict[str, object], room: int | None, thoroughly: bool
+) -> None:
+    terminal = Terminal(list(HELD_LOG))
+    terminal.room = room
+    terminal.mark = json.dumps(kept)
+    terminal.restart()
+    terminal.pull(thoroughly=thoroughly)
+    assert users(terminal.pull(thoroughly=thoroughly)) == []
+    assert users(terminal.pull()) == []
+
+
 def old_mark(terminal: Terminal) -> str:
     """The mark that an earlier version would have made."""
     kept = json.loads(terminal.mark or "{}")
