@@ -86,7 +86,7 @@ def news(index: Index, told: Cursor, held: bytearray | None, room: int | None) -
 
 
 def ascending(numbers: tuple[int, ...]) -> list[range]:
-    """The ranges that have numbers in them, each up to where they go back to smaller ones."""
+    """The ranges that have numbers in them, each up to where they go back to smaller ones: at the end of a log."""
     backs = [0, *(i for i in range(1, len(numbers)) if numbers[i] < numbers[i - 1]), len(numbers)]
     return [range(numbers[a], numbers[b - 1] + 1) for a, b in pairwise(backs) if b > a]
 
@@ -205,10 +205,10 @@ def _in_doubt(index: Index, told: Cursor, start: int | None, new: int | None, fu
         is_all_gone = not told.copy and all(index.last(key) is None for key in told.oldest)
         latest = max(((i - start) % size + 1 for i in later), default=0) if is_all_gone else 0
         run = [(start + i) % size for i in range(max(certain, latest))]
-    others = set(later).difference(run)
+    found = sorted({*run, *later}, key=lambda i: (i - (start or 0)) % size)
     is_quiet = told.copy == NO_COPY and (full == "maybe" or set(index.untold(told)) <= set(run))
     reason = None if is_quiet else DOUBTFUL
-    return _at_once(index, told, [*run, *sorted(others)], size if start is None else start + len(run), reason)
+    return _at_once(index, told, found, size if start is None else start + len(run), reason)
 
 
 def _certain(index: Index, told: Cursor, start: int) -> int:

@@ -432,6 +432,25 @@ def test_where_more_was_overwritten_than_a_mark_knows_what_is_new_for_certain_is
     assert terminal.pull(later + timedelta(hours=2)) == []
 
 
+def test_new_entries_in_a_log_in_doubt_are_told_once_though_they_stand_on_both_sides_of_those_that_are_certain() -> (
+    None
+):
+    terminal = Terminal(minutes(*range(1, 151), start=NOON - timedelta(hours=6)))
+    terminal.room = 150
+    terminal.pull(NOON)
+    told: list[str] = []
+    for hour, (place, new) in enumerate([(0, 60), (60, 100), (10, 145)], 1):
+        for number in range(new):
+            terminal.log[(place + number) % 150] = line(
+                1000 * hour + number, NOON + timedelta(hours=hour, seconds=number)
+            )
+        terminal.restart()
+        told += users(terminal.pull(NOON + timedelta(hours=hour + 1)))
+    assert Counter(told) == Counter(
+        str(1000 * hour + n) for hour, new in ((1, 60), (2, 100), (3, 145)) for n in range(new)
+    )
+
+
 KEYS = st.lists(st.sampled_from([one.hex() for one in (b"\1" * 6, b"\2" * 6, b"\3")]), max_size=70).map("".join)
 HELD = st.lists(st.integers(0, 29), max_size=70).map(lambda which: "".join(entry(HELD_LOG[i]).key for i in which))
 HELD_LOG = minutes(*range(1, 31))
