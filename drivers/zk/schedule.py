@@ -6,8 +6,8 @@
     a log of the same size              every CHECK_S: it may have been cleared and have grown again
     a refusal of anything               a rest of 1, 2, 4 … 60 s, in which nothing but the time is asked
 
-A full log may be overwritten in place, so that nothing changes at its end. Then it is read `thoroughly`, all of it:
-when several looks for the entry of a live event found none, and from time to time.
+A full log may be overwritten where nobody knows it, so that nothing changes at the place. So it is read `thoroughly`,
+all of it: when several looks for the entry of a live event found none, and from time to time.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Schedule:
         self._look_at: float | None = None
         self._known: tuple[int | None, ...] = ()  # counts that mean the log that was read last
         self._has_read = False
+        self._has_sizes = False  # it was asked for them once
         self._is_fresh = False
         self._read_at = 0.0
         self._thorough_at: float | None = None  # the next time
@@ -65,7 +66,7 @@ class Schedule:
 
     def told(self, sizes: Sizes) -> None:
         """The terminal says how long its log is."""
-        self.sizes, self._is_fresh = sizes, True
+        self.sizes, self._is_fresh, self._has_sizes = sizes, True, True
 
     def hint(self) -> None:
         """There is something to read."""
@@ -93,8 +94,9 @@ class Schedule:
         return at < self._not_before
 
     def is_hinted(self, at: float) -> bool:
-        """Whether the log is to be read without asking for its size."""
-        return self._is_hinted or self._is_hurried or (self._look_at is not None and at >= self._look_at)
+        """Whether the log is to be read without asking for its size; once it must be asked how much room there is."""
+        is_wanted = self._is_hinted or self._is_hurried or (self._look_at is not None and at >= self._look_at)
+        return is_wanted and self._has_sizes
 
     @property
     def is_same(self) -> bool:
@@ -107,15 +109,15 @@ class Schedule:
             return True
         return at - self._read_at >= (max(CHECK_S, self._pull_s) if self.is_same else self._pull_s)
 
-    def begins(self, at: float) -> None:
-        """The log is being read."""
+    def begins(self, at: float, *, is_unsure: bool = False) -> None:
+        """The log is being read; `is_unsure`: nobody knows where it goes on."""
         self._was_hinted, self._is_hinted = self._is_hinted or self._look_at is not None, False
         self._is_hurried = False
         if self._thorough_at is None:
             self._thorough_at = at + CHECK_S
         if self._was_hinted and self._looks == LOOKS:
             self._thorough_at = min(self._thorough_at, max(at, self._least_at))
-        self.thoroughly = self.sizes.is_full and at >= self._thorough_at
+        self.thoroughly = (self.sizes.is_full or is_unsure) and at >= self._thorough_at
 
     def ended(self, at: float, entries: int, *, found: bool, whole: bool) -> None:
         """It has been read, as far as was wanted (else it is read on at once).

@@ -62,6 +62,7 @@ class Talk:
         self._schedule = Schedule(self._pull_s)
         self._watch = Watch(Here(0.0))
         self._cursor: Cursor | None = None
+        self._held: bytearray | None = None  # the keys of a full log, when all of it has been told
         self._width: int | None = None
         self._pull: Pull | None = None
         self._coming: Coming | None = None
@@ -234,10 +235,11 @@ class Talk:
     def _begin(self, total: int, at: float) -> list[Event]:
         """Read a log of `total` bytes."""
         schedule = self._schedule
-        schedule.begins(at)
+        schedule.begins(at, is_unsure=self._cursor is not None and bool(self._cursor.copy))
+        held, self._held = self._held, None
         self._pull = Pull(
             total, self._cursor, self._watch, self._history,
-            width=self._width, sizes=schedule.sizes, thoroughly=schedule.thoroughly,
+            width=self._width, sizes=schedule.sizes, thoroughly=schedule.thoroughly, held=held,
         )  # fmt: skip
         return self._pull.begin()
 
@@ -284,6 +286,7 @@ class Talk:
         is_whole = pull.wants() is None
         self._schedule.ended(at, pull.entries, found=pull.told > 0, whole=is_whole)
         if is_whole:
+            self._held = pull.held
             self._width = pull.width or self._width
         if is_whole and pull.is_proof:
             self._watch.completed(pull.reading)

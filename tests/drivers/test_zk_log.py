@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from datetime import datetime, timedelta
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 
 from drivers.events import CardRead, DeviceChange, Event
 from drivers.zk.age import MOST_AGE_S, Ages, Reading
-from drivers.zk.cursor import TAIL, Cursor, Index, from_mark
-from drivers.zk.pull import OVERTAKEN, Pull
+from drivers.zk.cursor import TAIL, Cursor, from_mark
+from drivers.zk.index import Index
+from drivers.zk.news import DOUBTFUL, OVERTAKEN, find
+from drivers.zk.pull import Pull
 from drivers.zk.records import Entry, entry, to_stamp, width_of
 from drivers.zk.schedule import Sizes
 from drivers.zk.watch import Here, Watch
@@ -112,6 +115,7 @@ def test_a_clock_set_back_hides_nothing() -> None:
 
 def test_a_log_that_somebody_cleared_is_told_from_its_beginning() -> None:
     terminal = Terminal(minutes(*range(1, 40)))
+    terminal.room = 100_000
     terminal.pull()
     terminal.log = minutes(7, 8, start=NOON)
     events = terminal.pull()
@@ -185,6 +189,7 @@ def test_a_connection_that_breaks_in_the_middle_goes_on_where_it_broke() -> None
 
 def test_usually_only_the_end_of_the_log_is_read() -> None:
     terminal = Terminal(minutes(*range(1, 5001)))
+    terminal.room = 100_000
     terminal.pull()
     before = terminal.bytes_read
     terminal.log += minutes(9, start=NOON)
@@ -230,7 +235,7 @@ def test_a_mark_is_bounded_and_brings_the_place_back() -> None:
     for user in range(1000):
         one = Entry(str(user), 1, to_stamp(NOON), 0)
         cursor = cursor.past(one.key, one.stamp, one.stamp)
-    assert len(cursor.mark()) < 1500
+    assert len(cursor.mark()) < 2000
     assert from_mark(cursor.mark()) == cursor
 
 
@@ -314,7 +319,7 @@ def test_the_index_finds_no_key_across_two_others() -> None:
     for user in range(50):
         index.add(Entry(str(user), 1, to_stamp(NOON), 0))
     joined = index.key(3)[6:] + index.key(4)[:6]
-    assert index.find(Cursor(1, (joined,))) == ("cleared", 0)
+    assert find(index, Cursor(1, (joined,)), is_ring=False) == ("cleared", 0)
 
 
 def ages(now: datetime, since: float | None = None) -> Ages:
@@ -380,6 +385,157 @@ def test_a_log_that_was_empty_and_is_full_may_have_lost_entries_and_that_is_said
     assert changes(events) == [OVERTAKEN]
 
 
+def test_entries_told_with_a_time_beyond_belief_are_not_told_again_when_the_clock_has_come_so_far() -> None:
+    """Some were made on a clock that was hours ahead and then set back, and stand before the oldest of a full log."""
+    terminal = Terminal(minutes(*range(1, 16)) + minutes(*range(16, 21), start=NOON + timedelta(hours=3)))
+    terminal.log = terminal.log[15:] + terminal.log[:15]
+    terminal.room = 20
+    assert len(users(terminal.pull(NOON))) == 20
+    for is_restarted in (False, True):
+        if is_restarted:
+            terminal.restart()
+        assert terminal.pull(NOON + timedelta(hours=4), thoroughly=True) == []
+
+
+@pytest.mark.parametrize("by_h", [-9, 9])
+@pytest.mark.parametrize("thoroughly", [False, True])
+def test_a_full_log_that_is_overwritten_on_a_clock_that_was_set_tells_each_new_entry(
+    by_h: int, thoroughly: bool
+) -> None:
+    terminal = Terminal(minutes(*range(1, 301), start=NOON - timedelta(hours=6)))
+    terminal.room = 301
+    terminal.pull()
+    terminal.restart()
+    new = minutes(*range(301, 341), start=NOON + timedelta(hours=by_h))
+    terminal.log = new[1:] + terminal.log[39:] + new[:1]
+    events = terminal.pull(NOON + timedelta(hours=by_h + 1), thoroughly=thoroughly)
+    assert users(events) == [str(user) for user in range(301, 341)]
+    assert changes(events) == []
+    terminal.restart()
+    assert terminal.pull(NOON + timedelta(hours=by_h + 1), thoroughly=thoroughly) == []
+
+
+def test_where_more_was_overwritten_than_a_mark_knows_what_is_new_for_certain_is_told_and_that_is_said() -> None:
+    terminal = Terminal(minutes(*range(1, 301), start=NOON - timedelta(hours=6)))
+    terminal.room = 300
+    terminal.pull(NOON)
+    terminal.log[0] = line(301, NOON + timedelta(minutes=1))
+    terminal.pull(NOON + timedelta(minutes=1), thoroughly=True)
+    terminal.restart()
+    later, earlier = NOON + timedelta(hours=1), NOON - timedelta(hours=5, minutes=30)
+    terminal.log[1:91] = minutes(*range(302, 392), start=later)
+    terminal.log[91:121] = minutes(*range(392, 422), start=earlier)
+    events = terminal.pull(later + timedelta(hours=2))
+    assert users(events) == [str(user) for user in range(302, 392)]
+    assert changes(events) == [DOUBTFUL]
+    terminal.restart()
+    assert terminal.pull(later + timedelta(hours=2)) == []
+
+
+def test_new_entries_in_a_log_in_doubt_are_told_once_though_they_stand_on_both_sides_of_those_that_are_certain() -> (
+    None
+):
+    terminal = Terminal(minutes(*range(1, 151), start=NOON - timedelta(hours=6)))
+    terminal.room = 150
+    terminal.pull(NOON)
+    told: list[str] = []
+    for hour, (place, new) in enumerate([(0, 60), (60, 100), (10, 145)], 1):
+        for number in range(new):
+            terminal.log[(place + number) % 150] = line(
+                1000 * hour + number, NOON + timedelta(hours=hour, seconds=number)
+            )
+        terminal.restart()
+        told += users(terminal.pull(NOON + timedelta(hours=hour + 1)))
+    assert Counter(told) == Counter(
+        str(1000 * hour + n) for hour, new in ((1, 60), (2, 100), (3, 145)) for n in range(new)
+    )
+
+
+KEYS = st.lists(st.sampled_from([one.hex() for one in (b"\1" * 6, b"\2" * 6, b"\3")]), max_size=70).map("".join)
+HELD = st.lists(st.integers(0, 29), max_size=70).map(lambda which: "".join(entry(HELD_LOG[i]).key for i in which))
+HELD_LOG = minutes(*range(1, 31))
+NUMBERS = st.one_of(st.integers(-3, 40), st.integers(), st.floats(), st.text(max_size=3), st.none())
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {"n": st.integers(0, 40) | NUMBERS, "tail": KEYS | HELD, "newest": NUMBERS, "at": KEYS},
+        optional={"oldest": KEYS | HELD | NUMBERS, "top": NUMBERS, "of": NUMBERS, "copy": st.text(max_size=3)},
+    ),
+    st.sampled_from([None, 20, 30, 1000]),
+    st.booleans(),
+)
+def test_no_mark_makes_it_fail_and_the_next_reading_finds_nothing_more(
+    kept: dict[str, object], room: int | None, thoroughly: bool
+) -> None:
+    terminal = Terminal(list(HELD_LOG))
+    terminal.room = room
+    terminal.mark = json.dumps(kept)
+    terminal.restart()
+    terminal.pull(thoroughly=thoroughly)
+    assert users(terminal.pull(thoroughly=thoroughly)) == []
+    assert users(terminal.pull()) == []
+
+
+def old_mark(terminal: Terminal) -> str:
+    """The mark that an earlier version would have made."""
+    kept = json.loads(terminal.mark or "{}")
+    return json.dumps({key: kept[key] for key in ("n", "tail", "newest", "at")})
+
+
+@pytest.mark.parametrize("room", [None, 1000, 300])
+@pytest.mark.parametrize("comes", [0, 1, 70])
+def test_a_mark_of_an_earlier_version_goes_on_where_it_was(room: int | None, comes: int) -> None:
+    terminal = Terminal(minutes(*range(1, 301), start=NOON - timedelta(hours=6)))
+    terminal.room = room
+    terminal.pull()
+    terminal.mark = old_mark(terminal)
+    terminal.restart()
+    more = minutes(*range(301, 301 + comes), start=NOON)
+    terminal.log = terminal.log[comes if room == 300 else 0 :] + more
+    events = terminal.pull(NOON + timedelta(hours=2))
+    assert users(events) == [str(user) for user in range(301, 301 + comes)]
+    assert changes(events) == []
+    terminal.restart()
+    assert terminal.pull(NOON + timedelta(hours=2)) == []
+
+
+def test_what_an_earlier_version_may_have_missed_in_a_full_log_is_not_told_but_said() -> None:
+    terminal = Terminal(minutes(*range(1, 301), start=NOON - timedelta(hours=6)))
+    terminal.room = 300
+    terminal.pull()
+    terminal.mark = old_mark(terminal)
+    terminal.restart()
+    terminal.log[:3] = minutes(301, 302, 303, start=NOON)
+    events = terminal.pull(NOON + timedelta(hours=2))
+    assert (users(events), changes(events)) == ([], [DOUBTFUL])
+
+
+@pytest.mark.parametrize("room", [None, 5000])
+def test_a_log_that_drops_many_entries_at_once_is_not_said_to_have_been_shortened_by_somebody(
+    room: int | None,
+) -> None:
+    terminal = Terminal(minutes(*range(1, 5001), start=NOON - timedelta(days=6)))
+    terminal.room = room
+    terminal.pull()
+    terminal.log = terminal.log[100:] + minutes(*range(5001, 5031), start=NOON)
+    events = terminal.pull(NOON + timedelta(hours=2))
+    assert users(events) == [str(user) for user in range(5001, 5031)]
+    assert not any("somebody" in str(reason) for reason in changes(events))
+
+
+def test_what_is_new_behind_a_place_is_what_stands_in_front_of_the_oldest_that_is_left() -> None:
+    keys = [Entry(str(user), 1, 0, 0).key for user in range(9)]
+    told = Cursor(oldest=tuple(keys[:4]))
+    assert told.news_in(keys[:4]) == 0
+    assert told.news_in([keys[7], keys[8], *keys[2:4], keys[6]]) == 2
+    assert told.news_in([keys[7], keys[8], *keys[:4], keys[6]]) == 2
+    assert told.news_in(keys[5:9]) is None
+    assert told.news_in([keys[7], keys[1], keys[8], keys[3]]) is None
+    assert told.news_in(keys[2:4]) is None
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([20, 40, 60]), st.booleans())
 def test_a_full_log_tells_everybody_once_or_says_that_some_may_be_missing(seed: int, room: int, drops: bool) -> None:
@@ -396,8 +552,10 @@ def test_a_full_log_tells_everybody_once_or_says_that_some_may_be_missing(seed: 
                 terminal.log = [*terminal.log[1:], line(punched, time)]
             else:
                 terminal.log[place], place = line(punched, time), (place + 1) % room
-        time += timedelta(seconds=chance.randrange(1, 400))
-        events = terminal.pull(time, thoroughly=len(terminal.log) == room and not drops)
+        time += timedelta(seconds=chance.randrange(1, 400), hours=chance.choice([0, 0, -7, -1, 1, 7]))
+        if chance.random() < 0.3:
+            terminal.restart()
+        events = terminal.pull(time, thoroughly=chance.random() < 0.3)
         told += users(events)
         said = said or any("first reading" not in str(reason) for reason in changes(events))
     assert len(told) == len(set(told))

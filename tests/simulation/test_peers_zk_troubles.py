@@ -9,51 +9,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from drivers.contract import START, Command
-from drivers.events import CardRead, DeviceChange
-from drivers.zk_terminal import DRIVER, Options
+from drivers.events import CardRead
 from gateway.simulation.peers.zk import POWER_ON, Zk
-from tests.simulation.exchange import Exchange
+from tests.simulation.zk_desk import Desk
 
 CONNECT, AUTH, QUERY, OLD_QUERY, SIZES, TIME, CHUNK = 1000, 1102, 1503, 13, 50, 201, 1504
 UNAUTHORISED, ERROR, BUSY = 2005, 2001, 2003
 WRITES = {1001, 1003, 1004, 8, 10, 12, 14, 15, 18, 31, 202, 1013}
-WALL_MS = 1_780_000_000_000
-
-
-class Desk(Exchange):
-    """A terminal and its driver, who is told our own clocks; the box may be booted anew."""
-
-    def __init__(self, peer: Zk, **options: object) -> None:
-        super().__init__(DRIVER.new(Options(**({"history": "all"} | options))), peer)  # type: ignore[arg-type]
-        self.terminal = peer
-        self.boot = "boot-1"
-        self.plug()
-
-    def plug(self, mark: str | None = None) -> None:
-        """The line is open."""
-        wall_ms = WALL_MS + round(self.now * 1000)
-        self.driver.send(Command(START, {"mark": mark, "boot": self.boot, "wall_ms": wall_ms}), self.now)
-
-    def away(self) -> None:
-        """The connection breaks."""
-        self.unplug()
-
-    def back(self) -> None:
-        """It is made again."""
-        self.plug(self.mark)
-
-    def reasons(self, kind: str) -> list[str | None]:
-        """What was said of the terminal with a kind."""
-        return [one.reason for _, one in self.events if isinstance(one, DeviceChange) and one.kind == kind]
-
-    def check_dates(self, done: dict[str, float]) -> None:
-        """Each entry happened within its error of the time that was told."""
-        for at, event in self.events:
-            if isinstance(event, CardRead):
-                assert event.origin is not None
-                off = at - event.origin.age_s - done[event.value]
-                assert abs(off) <= event.origin.error_s + 0.002, (event.value, off, event.origin)
 
 
 def asked(desk: Desk, *commands: int) -> int:
@@ -120,6 +82,37 @@ def test_of_a_long_full_log_only_the_end_is_read_for_each_punch() -> None:
     assert [read.value for read in desk.reads] == [str(10_000 + n) for n in range(30)]
     assert asked(desk, CHUNK) - chunks <= 3 * 30
     assert desk.reasons("log") == ["first reading: 20000 of 20000 entries are older and are not told"]
+
+
+def test_of_a_long_full_log_that_is_overwritten_only_the_place_is_read_once_a_new_entry_has_shown_it() -> None:
+    desk = Desk(Zk(before=20_000, room=20_000, in_place=True), history="none", pull_s=60.0)
+    desk.terminal._oldest = 7_000
+    desk.run(700.0, [(20.0, "10000")])
+    assert [read.value for read in desk.reads] == ["10000"]
+    chunks = asked(desk, CHUNK)
+    desk.run(1100.0, [(710.0 + 10.0 * n, str(10_001 + n)) for n in range(30)])
+    assert [read.value for read in desk.reads] == [str(10_000 + n) for n in range(31)]
+    assert asked(desk, CHUNK) - chunks <= 2 * 30
+    desk.away()
+    desk.back()
+    desk.run(1110.0, [(1105.0, "20000")])
+    assert asked(desk, CHUNK) - chunks <= 2 * 32
+    assert desk.reads[-1].value == "20000"
+    assert len(desk.reasons("log")) == 1
+
+
+def test_much_that_came_into_a_log_whose_room_is_not_told_is_read_without_the_rest_of_the_log() -> None:
+    desk = Desk(Zk(before=20_000, has_sizes=False), history="none", pull_s=60.0)
+    desk.run(30.0, [(20.0, "10000")])
+    chunks = asked(desk, CHUNK)
+    desk.away()
+    for n in range(500):
+        desk.terminal.do(str(20_000 + n), 40.0 + n)
+    desk.now = 600.0
+    desk.back()
+    desk.run(601.0)
+    assert [read.value for read in desk.reads] == ["10000", *(str(20_000 + n) for n in range(500))]
+    assert asked(desk, CHUNK) - chunks <= 4
 
 
 @pytest.mark.parametrize("tells_live", [True, False])
