@@ -39,8 +39,8 @@ class Seat:
         self._files = self._now()
 
     def is_lost(self) -> bool:
-        """Whether another file has the name by now, or none, or its log's; looks every LOOK_EVERY_S, and no more if it
-        was so each time although it had been taken back.
+        """Whether another file has the name by now, or none, or its log's; looks every LOOK_EVERY_S, and no more if
+        it was so each time although it had been taken back.
         """
         now = self._clock.mono()
         if now - self._looked_at < LOOK_EVERY_S or self._in_a_row >= MOST_IN_A_ROW:
