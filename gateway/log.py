@@ -37,6 +37,7 @@ EVENTS = {
     "journal.epoch": "a new epoch begins",
     "journal.former": "the journal is that of another site or gateway: it is set aside, and a new one begins",
     "journal.level": "how full the journal is: another step is reached, or left behind",
+    "journal.unwatched": "the file system numbers the journal's file anew each time: it is not looked at any more",
     "journal.trouble": "the journal cannot keep records now; reading from the ports is paused",
     "journal.recovered": "the journal keeps records again",
     "port.down": "a port is gone or cannot be opened",
