@@ -105,8 +105,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _open_what_is_closed() -> None:
-    """Whoever closes a standard stream wants nothing of it; no file of ours may get its number."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STANDARD_STREAMS[-1]:
+    """Whoever closes a standard stream wants nothing of it; no file of ours may get its number. None can be read."""
+    while (descriptor := os.open(os.devnull, os.O_WRONLY)) <= STANDARD_STREAMS[-1]:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
     for name in ("stdout", "stderr"):
