@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.simulation.broker import Broker
+
 from .conftest import BrokerMaker, SiteMaker
 from .site import Site, cards, eventually, punchgate
 
@@ -27,6 +29,16 @@ def _export(site: Site, stick: Path, *options: str) -> str:
     return done.stdout.decode()
 
 
+def _without_a_broker(make_site: SiteMaker, broker: Broker) -> Site:
+    """A site with one reader, whose daemon has started while the broker is stopped."""
+    site = make_site(broker.url)
+    site.reader("reader-1")
+    broker.stop()
+    site.start()
+    site.wait_up()
+    return site
+
+
 def _import(site: Site, stick: Path, command: str = "journal") -> dict[str, int]:
     done = punchgate(command, "import", "--json", "-c", site.centre_file(), stick)
     assert done.returncode == 0, done.stderr.decode()
@@ -37,11 +49,7 @@ def test_carried_records_are_at_the_centre_once_and_settle_when_the_network_is_b
     make_site: SiteMaker, own_broker: BrokerMaker, tmp_path: Path
 ) -> None:
     broker = own_broker()
-    site = make_site(broker.url)
-    site.reader("reader-1")
-    broker.stop()
-    site.start()
-    site.wait_up()
+    site = _without_a_broker(make_site, broker)
     newest = _capture(site, 20)
     said = _export(site, tmp_path / "stick")
     assert f"{newest} records (1..{newest}) of hq/edge-01, epoch {site.status()['epoch']}" in said
@@ -103,11 +111,7 @@ def test_what_a_renamed_box_had_under_its_old_name_is_carried_and_not_sent_under
     make_site: SiteMaker, own_broker: BrokerMaker, tmp_path: Path
 ) -> None:
     broker = own_broker()
-    site = make_site(broker.url)
-    site.reader("reader-1")
-    broker.stop()
-    site.start()
-    site.wait_up()
+    site = _without_a_broker(make_site, broker)
     _capture(site, 5)
     assert site.daemon is not None
     assert site.daemon.stop() == 0
